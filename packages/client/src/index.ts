@@ -1,0 +1,6 @@
+/**
+ * The Kubernetes API as an interface, over two transports: HTTPS for any cluster, in-process for the embedded one.
+ * Objects pass through untouched: fields that this program does not know survive a read and a write.
+ */
+export * from "./client.ts";
+export * from "./transport.ts";

@@ -1,0 +1,32 @@
+import type { UnknownObject, WatchEvent } from "@sluice/kubernetes";
+
+/** Who makes a request, after authentication. */
+export interface UserInfo {
+  readonly username: string;
+  readonly uid?: string;
+  readonly groups: readonly string[];
+  readonly extra?: Readonly<Record<string, readonly string[]>>;
+}
+
+/** One API request, before any encoding. `query` values repeat as arrays where the API lets them. */
+export interface ApiRequest {
+  readonly method: string;
+  /** Path without query, e.g. `/api/v1/namespaces/a/pods/x/log`. */
+  readonly path: string;
+  readonly query: Readonly<Record<string, string>>;
+  /** Media type of `body`; only patches need one. */
+  readonly contentType?: string | undefined;
+  readonly body?: unknown;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What comes back: an object, a stream of watch events, or a stream of bytes. Failures throw `ApiError`. */
+export type ApiResponse =
+  | { readonly kind: "object"; readonly status: number; readonly object: UnknownObject }
+  | { readonly kind: "watch"; readonly events: AsyncIterable<WatchEvent> }
+  | { readonly kind: "bytes"; readonly contentType: string; readonly bytes: AsyncIterable<Uint8Array> };
+
+/** How a client reaches an API server: over HTTPS, or in the same process without socket or JSON. */
+export interface Transport {
+  send(request: ApiRequest): Promise<ApiResponse>;
+}
