@@ -1,4 +1,4 @@
-import type { KubernetesList, KubernetesObject, ObjectKey, Resource, WatchEvent } from "@sluice/kubernetes";
+import type { KubernetesList, KubernetesObject, ObjectKey, ObjectMeta, Resource, WatchEvent } from "@sluice/kubernetes";
 
 /** What a list or watch may be narrowed to. Selectors are in Kubernetes' string notation. */
 export interface ListOptions {
@@ -48,8 +48,8 @@ export interface LogOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What `applyable` objects look like: complete identity, partial content. */
-export type Applied<T extends KubernetesObject> = { apiVersion: string; kind: string; metadata: { name: string; namespace?: string; [field: string]: unknown } } & {
+/** What apply takes: complete identity, partial content. */
+export type Applied<T extends KubernetesObject> = { apiVersion: string; kind: string; metadata: Partial<ObjectMeta> & { name: string } } & {
   [K in Exclude<keyof T, keyof KubernetesObject>]?: unknown;
 };
 
@@ -79,5 +79,10 @@ export interface Client {
   /** Log bytes as they come. */
   log(pod: ObjectKey, options?: LogOptions): AsyncIterable<Uint8Array>;
   /** Any other request of the API, by path: discovery, subresources such as `binding`, `token`, access reviews. */
-  request<R>(request: { readonly method: string; readonly path: string; readonly query?: Record<string, string>; readonly body?: unknown }): Promise<R>;
+  request<R>(request: {
+    readonly method: string;
+    readonly path: string;
+    readonly query?: Record<string, string>;
+    readonly body?: unknown;
+  }): Promise<R>;
 }

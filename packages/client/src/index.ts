@@ -3,4 +3,5 @@
  * Objects pass through untouched: fields that this program does not know survive a read and a write.
  */
 export * from "./client.ts";
+export * from "./resource-client.ts";
 export * from "./transport.ts";
