@@ -6,3 +6,8 @@ export * from "./errors.ts";
 export * from "./object.ts";
 export * from "./resource.ts";
 export * from "./schema.ts";
+export * from "./quantity.ts";
+export * from "./label-selector.ts";
+export * from "./field-selector.ts";
+export * from "./merge-patch.ts";
+export * from "./json-patch.ts";
