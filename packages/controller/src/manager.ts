@@ -1,0 +1,95 @@
+import type { Client } from "@sluice/client";
+import { pathOf, TerminalError, type KubernetesObject, type ObjectKey, type Resource } from "@sluice/kubernetes";
+import { keyOf, parseKey, Stores } from "./cache.ts";
+import type { Clock } from "./clock.ts";
+import type { Controller, Logger, ReconcileContext } from "./controller.ts";
+import { Reflector, type ChangeHandler } from "./reflector.ts";
+import { WorkQueue } from "./work-queue.ts";
+
+/** What a manager runs, and with what. */
+export interface ManagerOptions {
+  readonly client: Client;
+  readonly controllers: readonly Controller[];
+  readonly clock: Clock;
+  readonly logger?: Logger;
+  readonly signal: AbortSignal;
+}
+
+const SILENT: Logger = { info: () => undefined, error: () => undefined };
+
+/** Runs controllers over one shared cache until the signal aborts and the last reconciliation has returned. */
+export async function runManager({ client, controllers, clock, logger = SILENT, signal }: ManagerOptions): Promise<void> {
+  const cache = new Stores();
+  const context: ReconcileContext = { client, cache, clock, logger, signal };
+  const handlers = new Map<string, { readonly resource: Resource<KubernetesObject>; readonly list: ChangeHandler[] }>();
+  const on = (resource: Resource<KubernetesObject>, handler: ChangeHandler): void => {
+    const entry = handlers.get(pathOf(resource)) ?? { resource, list: [] };
+    entry.list.push(handler);
+    handlers.set(pathOf(resource), entry);
+  };
+  const loops = controllers.map((controller) => ({ controller, queue: new WorkQueue(clock) }));
+  for (const { controller, queue } of loops) subscribe(controller, queue, cache, on);
+
+  const reflectors = [...handlers.values()].map(({ resource, list }) => {
+    const failed = (error: unknown): void => logger.error("reflector failed", { resource: resource.plural, error });
+    const handler: ChangeHandler = (before, after) => {
+      for (const handle of list) {
+        try {
+          handle(before, after);
+        } catch (error) {
+          logger.error("change handler failed", { resource: resource.plural, error });
+        }
+      }
+    };
+    return new Reflector({ client, resource, store: cache.of(resource), handler, clock, signal, onError: failed });
+  });
+  const close = (): void => loops.forEach(({ queue }) => queue.close());
+  if (signal.aborted) close();
+  signal.addEventListener("abort", close, { once: true });
+  const running = reflectors.map((reflector) => reflector.run());
+  await Promise.all(reflectors.map(({ synced }) => synced));
+  const workers = loops.flatMap(({ controller, queue }) => Array.from({ length: controller.concurrency ?? 1 }, () => work(controller, queue, context)));
+  await Promise.all([...running, ...workers]);
+}
+
+/** Turns changes of the resources that a controller names into keys of its queue. */
+function subscribe(controller: Controller, queue: WorkQueue, cache: Stores, on: (resource: Resource<KubernetesObject>, handler: ChangeHandler) => void): void {
+  const both = (keys: (object: KubernetesObject) => readonly ObjectKey[]): ChangeHandler => {
+    return (before, after) => {
+      for (const object of [before, after]) if (object !== undefined) for (const key of keys(object)) queue.add(keyOf(key));
+    };
+  };
+  on(controller.for, (before, after) => {
+    const object = after ?? before;
+    if (object !== undefined && (controller.when?.(before, after) ?? true)) queue.add(keyOf(object.metadata));
+  });
+  for (const resource of controller.owns ?? []) on(resource, both((object) => controllersOf(object, controller.for)));
+  for (const watch of controller.watches ?? []) on(watch.resource, both((object) => watch.keys(object, cache)));
+}
+
+/** The key of the object of kind `resource` that controls `object`, if one does. */
+function controllersOf({ metadata }: KubernetesObject, resource: Resource<KubernetesObject>): ObjectKey[] {
+  return (metadata.ownerReferences ?? [])
+    .filter((owner) => owner.controller === true && owner.kind === resource.kind && groupOf(owner.apiVersion) === resource.group)
+    .map(({ name }) => (resource.scope === "Cluster" ? { name } : { namespace: metadata.namespace, name }));
+}
+
+function groupOf(apiVersion: string): string {
+  return apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "";
+}
+
+async function work(controller: Controller, queue: WorkQueue, context: ReconcileContext): Promise<void> {
+  for (let key = await queue.next(); key !== undefined; key = await queue.next()) {
+    try {
+      const result = await controller.reconcile(parseKey(key), context);
+      queue.forget(key);
+      if (result?.requeueAfter !== undefined) queue.addAfter(key, result.requeueAfter);
+    } catch (error) {
+      if (!context.signal.aborted) context.logger.error("reconcile failed", { controller: controller.name, key, error });
+      if (error instanceof TerminalError) queue.forget(key);
+      else queue.addRateLimited(key);
+    } finally {
+      queue.done(key);
+    }
+  }
+}
