@@ -1,1 +1,5 @@
-export {};
+/**
+ * The embedded cluster. So far its ground: a store that keeps live objects in memory and SQLite as the durable log, with
+ * one commit per event-loop turn, and tells watchers only what is on disk.
+ */
+export * from "./store/store.ts";

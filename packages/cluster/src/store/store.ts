@@ -1,0 +1,220 @@
+import { ApiError, type ObjectKey, type UnknownObject } from "@sluice/kubernetes";
+import { History, type StoreEvent, type StoreWatch } from "./history.ts";
+import { Log, type Row } from "./log.ts";
+import { Table } from "./table.ts";
+
+/** Where the store lives and how much it remembers. */
+export interface StoreOptions {
+  /** The SQLite file, or `:memory:`. */
+  readonly path: string;
+  /** How many events a watch can go back, or fall behind, before it expires; 10,000 unless told. */
+  readonly historySize?: number;
+  /** The size beyond which the file must not grow; writes then fail as they do on a full disk. */
+  readonly maxBytes?: number;
+}
+
+/** What to list. */
+export interface StoreListOptions {
+  readonly namespace?: string | undefined;
+  readonly limit?: number | undefined;
+  /** The `continueKey` of the page before. */
+  readonly continueKey?: string | undefined;
+}
+
+/** A page of objects in key order, with the committed revision it shows. */
+export interface StoreList {
+  readonly items: UnknownObject[];
+  readonly revision: number;
+  /** Present while more objects follow. */
+  readonly continueKey?: string;
+  readonly remaining: number;
+}
+
+/** Where a watch starts, exclusively, and the namespace it is limited to. */
+export interface StoreWatchOptions {
+  readonly from: number;
+  readonly namespace?: string | undefined;
+}
+
+/** Computes the next state from the current one: `undefined` deletes, `current` itself changes nothing, an exception refuses. */
+export type StoreUpdate = (current: UnknownObject | undefined) => UnknownObject | undefined;
+
+/** The writes of one event-loop turn, which become durable and visible together or not at all. */
+interface Batch {
+  readonly rows: Map<string, Row & { readonly object: UnknownObject | undefined }>;
+  readonly changes: { readonly event: StoreEvent; readonly key: string }[];
+  readonly immediate: NodeJS.Immediate;
+  readonly committed: PromiseWithResolvers<void>;
+  revision: number;
+}
+
+/**
+ * The cluster's memory. Reads show what is committed; writes of a turn see each other, share one transaction and are
+ * staged beside the committed state, so that rolling back is forgetting them. Objects are frozen.
+ */
+export class Store implements AsyncDisposable {
+  readonly #log: Log;
+  readonly #history: History;
+  readonly #tables = new Map<string, Table<UnknownObject>>();
+  #revision: number;
+  #batch: Batch | undefined;
+  #closed = false;
+
+  constructor(options: StoreOptions) {
+    this.#log = new Log(options.path, options.maxBytes);
+    this.#revision = this.#log.revision();
+    this.#history = new History(options.historySize ?? 10_000, this.#revision);
+    for (const { key, json } of this.#log.rows()) {
+      const slash = key.lastIndexOf("/", key.lastIndexOf("/") - 1);
+      this.#table(key.slice(0, slash)).set(key.slice(slash + 1), parse(json));
+    }
+  }
+
+  /** The last committed revision. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** The committed object at `key`. */
+  get(resource: string, key: ObjectKey): UnknownObject | undefined {
+    return this.#tables.get(resource)?.get(keyOf(key));
+  }
+
+  /** The committed objects of a resource, or a page of them. */
+  list(resource: string, options: StoreListOptions = {}): StoreList {
+    const table = this.#table(resource);
+    const keys = table.keys(options.namespace === undefined ? "" : `${options.namespace}/`, options.continueKey);
+    const page = keys.slice(0, options.limit ?? keys.length);
+    const last = page.at(-1);
+    return {
+      items: page.map((key) => table.get(key)).filter((object) => object !== undefined),
+      revision: this.#revision,
+      remaining: keys.length - page.length,
+      ...(last === undefined || page.length === keys.length ? {} : { continueKey: last }),
+    };
+  }
+
+  /** Writes what `update` makes of the object, and resolves after the commit to the object as written (or as deleted). */
+  async write(resource: string, key: ObjectKey, update: StoreUpdate): Promise<UnknownObject | undefined> {
+    if (this.#closed) throw new ApiError("ServiceUnavailable", "the store is closed");
+    const batch = (this.#batch ??= this.#begin());
+    try {
+      return this.#stage(batch, resource, keyOf(key), update);
+    } finally {
+      // What `update` saw, even if it refused, is only true once it is committed.
+      await batch.committed.promise;
+    }
+  }
+
+  /** Follows the changes of a resource in commit order; throws Expired if `from` is older than the history. */
+  watch(resource: string, options: StoreWatchOptions): StoreWatch {
+    const { from, namespace } = options;
+    return this.#history.watch(
+      from,
+      (event) => event.resource === resource && (namespace === undefined || event.object.metadata.namespace === namespace),
+    );
+  }
+
+  /** Commits what is pending, ends the watches and releases the file. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#batch !== undefined) this.#commit(this.#batch);
+    this.#history.close();
+    this.#log.close();
+  }
+
+  /** As `close`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #table(resource: string): Table<UnknownObject> {
+    let table = this.#tables.get(resource);
+    if (table === undefined) this.#tables.set(resource, (table = new Table()));
+    return table;
+  }
+
+  #begin(): Batch {
+    const batch: Batch = {
+      rows: new Map(),
+      changes: [],
+      immediate: setImmediate(() => this.#commit(batch)),
+      committed: Promise.withResolvers(),
+      revision: this.#revision,
+    };
+    return batch;
+  }
+
+  #stage(batch: Batch, resource: string, key: string, update: StoreUpdate): UnknownObject | undefined {
+    const path = `${resource}/${key}`;
+    const staged = batch.rows.get(path);
+    const current = staged === undefined ? this.#tables.get(resource)?.get(key) : staged.object;
+    const next = update(current);
+    const source = next ?? current;
+    if (source === undefined || next === current) return current;
+
+    const revision = batch.revision + 1;
+    const json = JSON.stringify({
+      ...source,
+      metadata: { ...source.metadata, resourceVersion: String(revision) },
+    });
+    const object = parse(json); // What memory holds is what the disk holds, whatever the caller does to `next`.
+    const type = next === undefined ? "DELETED" : current === undefined ? "ADDED" : "MODIFIED";
+    batch.revision = revision;
+    batch.rows.set(path, {
+      key: path,
+      revision,
+      ...(next === undefined ? { object: undefined } : { object, json }),
+    });
+    batch.changes.push({
+      key,
+      event: {
+        type,
+        resource,
+        revision,
+        object,
+        ...(current === undefined ? {} : { previous: current }),
+      },
+    });
+    return object;
+  }
+
+  #commit(batch: Batch): void {
+    clearImmediate(batch.immediate);
+    this.#batch = undefined;
+    try {
+      if (batch.changes.length > 0) this.#log.commit(batch.rows.values(), batch.revision);
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      batch.committed.reject(new ApiError("InternalError", `the store cannot write: ${reason}`, { cause }));
+      return;
+    }
+    this.#revision = batch.revision;
+    for (const { key, event } of batch.changes) this.#table(event.resource).set(key, event.type === "DELETED" ? undefined : event.object);
+    batch.committed.resolve();
+    this.#history.publish(batch.changes.map(({ event }) => event));
+  }
+}
+
+/** Opens the store at `path`, creating it if need be; fails with a UserError if another process holds it. */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  return new Store(options);
+}
+
+function keyOf({ namespace = "", name }: ObjectKey): string {
+  if (namespace.includes("/") || name.includes("/")) throw new ApiError("BadRequest", `invalid key: ${namespace}/${name}`);
+  return `${namespace}/${name}`;
+}
+
+function parse(json: string): UnknownObject {
+  const object: UnknownObject = JSON.parse(json);
+  freeze(object);
+  return object;
+}
+
+function freeze(value: unknown): void {
+  if (typeof value !== "object" || value === null) return;
+  for (const child of Object.values(value)) freeze(child);
+  Object.freeze(value);
+}
