@@ -6,3 +6,5 @@ export * from "./domain/condition.ts";
 export * from "./domain/executor-input.ts";
 export * from "./domain/fingerprint.ts";
 export * from "./domain/placeholders.ts";
+export * from "./domain/ir-parse.ts";
+export type * from "./domain/ir.ts";
