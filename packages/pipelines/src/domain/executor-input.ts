@@ -1,23 +1,7 @@
 import { UserError } from "@sluice/kubernetes";
+import type { JsonObject, JsonValue, ParameterType } from "./ir.ts";
 
-/** Any value that JSON can carry. */
-export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject;
-
-/** A JSON object. */
-export interface JsonObject {
-  readonly [key: string]: JsonValue;
-}
-
-/** The parameter types of the pipeline IR. */
-export type ParameterType =
-  | "NUMBER_DOUBLE"
-  | "NUMBER_INTEGER"
-  | "STRING"
-  | "BOOLEAN"
-  | "LIST"
-  | "STRUCT"
-  | "TASK_FINAL_STATUS"
-  | "TASK_CONFIG";
+export type { JsonObject, JsonValue, ParameterType } from "./ir.ts";
 
 /** The schema an artifact claims to follow. */
 export interface ArtifactType {

@@ -1,11 +1,11 @@
 /** The pipeline specification (IR 2.1.0) as types: protojson names, as the compiler writes them. */
 
 /** A JSON value, as `google.protobuf.Value` carries it. */
-export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
+export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject;
 
 /** A JSON object, as `google.protobuf.Struct` carries it. */
 export interface JsonObject {
-  readonly [key: string]: Json;
+  readonly [key: string]: JsonValue;
 }
 
 /** A map from names to messages. */
@@ -81,10 +81,10 @@ export interface OutputDefinitions {
 export interface InputParameterSpec {
   readonly type?: PrimitiveType;
   readonly parameterType?: ParameterType;
-  readonly defaultValue?: Json;
+  readonly defaultValue?: JsonValue;
   readonly isOptional?: boolean;
   readonly description?: string;
-  readonly literals?: readonly Json[];
+  readonly literals?: readonly JsonValue[];
 }
 
 /** One declared output parameter. */
@@ -212,7 +212,7 @@ export interface TaskInputArtifact {
 
 /** A constant, or a parameter of the run. */
 export interface RuntimeValue {
-  readonly constant?: Json;
+  readonly constant?: JsonValue;
   readonly constantValue?: JsonObject;
   readonly runtimeParameter?: string;
 }
