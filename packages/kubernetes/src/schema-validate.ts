@@ -1,0 +1,217 @@
+import { RE2JS } from "re2js";
+import { ApiError } from "./errors.ts";
+import type { Schema } from "./schema.ts";
+import { childPath, fieldSchema, follow, isObject, type WalkOptions } from "./schema-walk.ts";
+
+/** One reason why a value is invalid, as `Status.details.causes` carries it. */
+export interface Cause {
+  readonly reason:
+    | "FieldValueDuplicate"
+    | "FieldValueForbidden"
+    | "FieldValueInvalid"
+    | "FieldValueNotFound"
+    | "FieldValueNotSupported"
+    | "FieldValueRequired"
+    | "FieldValueTooLong"
+    | "FieldValueTooMany"
+    | "FieldValueTypeInvalid";
+  readonly field: string;
+  readonly message: string;
+}
+
+/** Everything that is wrong with `value` by `schema`, worded as Kubernetes words it; `path` is where the value sits. */
+export function validate(value: unknown, schema: Schema, options: WalkOptions & { readonly path?: string } = {}): Cause[] {
+  return [...check(value, schema, options.path ?? "", options)];
+}
+
+/** The 422 that answers an invalid object. */
+export function invalid(kind: string, group: string, name: string, causes: readonly Cause[]): ApiError {
+  const lines = [...new Set(causes.map(({ field, message }) => `${field === "" ? "<nil>" : field}: ${message}`))];
+  const list = lines.length > 1 ? `[${lines.join(", ")}]` : lines.join("");
+  const message = `${group === "" ? kind : `${kind}.${group}`} ${JSON.stringify(name)} is invalid${list === "" ? "" : `: ${list}`}`;
+  const details = { name, kind, ...(group === "" ? {} : { group }), causes: causes.map((cause) => ({ ...cause })) };
+  return new ApiError("Invalid", message, { details });
+}
+
+function* check(value: unknown, unresolved: Schema, path: string, options: WalkOptions): Generator<Cause> {
+  const schema = follow(unresolved, options);
+  const wrongType = checkType(value, schema, path);
+  if (wrongType !== undefined) return yield wrongType;
+  if (schema.enum !== undefined && !(value === null && schema.nullable === true)) yield* checkEnum(value, schema.enum, path);
+  if (typeof value === "string") yield* checkString(value, schema, path);
+  else if (typeof value === "number") yield* checkNumber(value, schema, path);
+  else if (Array.isArray(value)) yield* checkArray(value, schema, path, options);
+  else if (isObject(value)) yield* checkObject(value, schema, path, options);
+  yield* checkComposition(value, schema, path, options);
+}
+
+function checkType(value: unknown, schema: Schema, path: string): Cause | undefined {
+  const types = schema["x-kubernetes-int-or-string"] === true ? ["integer", "string"] : schema.type === undefined ? [] : [schema.type];
+  const actual = typeName(value);
+  if (types.length === 0 || types.includes(actual) || (actual === "null" && schema.nullable === true)) return undefined;
+  if (actual === "integer" && types.includes("number")) return undefined;
+  const message = `${path} in body must be of type ${types.join(",")}: ${quote(actual)}`;
+  return { reason: "FieldValueTypeInvalid", field: path, message: `Invalid value: ${quote(actual)}: ${message}` };
+}
+
+function* checkEnum(value: unknown, allowed: readonly unknown[], path: string): Generator<Cause> {
+  const key = canonical(value);
+  if (allowed.some((option) => canonical(option) === key)) return;
+  const supported = allowed.map((option) => quote(typeof option === "string" ? option : JSON.stringify(option)));
+  const message = `Unsupported value: ${show(value)}: supported values: ${supported.join(", ")}`;
+  yield { reason: "FieldValueNotSupported", field: path, message };
+}
+
+function* checkString(value: string, schema: Schema, path: string): Generator<Cause> {
+  const { minLength, maxLength, pattern } = schema;
+  const length = [...value].length;
+  if (maxLength !== undefined && length > maxLength) {
+    yield { reason: "FieldValueTooLong", field: path, message: `Too long: may not be more than ${maxLength} bytes` };
+  }
+  if (minLength !== undefined && length < minLength) yield wrong(value, path, `should be at least ${minLength} chars long`);
+  if (pattern === undefined) return;
+  const compiled = compile(pattern);
+  if (typeof compiled === "string") yield wrong(value, path, `should match '${pattern}, but pattern is invalid: ${compiled}'`);
+  else if (!compiled.matcher(value).find()) yield wrong(value, path, `should match '${pattern}'`);
+}
+
+function* checkNumber(value: number, schema: Schema, path: string): Generator<Cause> {
+  const { multipleOf, minimum, maximum } = schema;
+  if (multipleOf !== undefined && !isMultiple(value, multipleOf)) yield wrong(value, path, `should be a multiple of ${multipleOf}`);
+  if (maximum !== undefined) {
+    if (schema.exclusiveMaximum === true) {
+      if (value >= maximum) yield wrong(value, path, `should be less than ${maximum}`);
+    } else if (value > maximum) yield wrong(value, path, `should be less than or equal to ${maximum}`);
+  }
+  if (minimum !== undefined) {
+    if (schema.exclusiveMinimum === true) {
+      if (value <= minimum) yield wrong(value, path, `should be greater than ${minimum}`);
+    } else if (value < minimum) yield wrong(value, path, `should be greater than or equal to ${minimum}`);
+  }
+}
+
+function* checkArray(value: readonly unknown[], schema: Schema, path: string, options: WalkOptions): Generator<Cause> {
+  const { items, minItems, maxItems } = schema;
+  if (minItems !== undefined && value.length < minItems) yield wrong(value, path, `should have at least ${minItems} items`);
+  if (maxItems !== undefined && value.length > maxItems) yield tooMany(value.length, maxItems, path);
+  if (schema.uniqueItems === true && new Set(value.map(canonical)).size < value.length) yield wrong(value, path, "shouldn't contain duplicates");
+  if (items !== undefined) for (const [i, item] of value.entries()) yield* check(item, items, `${path}[${i}]`, options);
+
+  const listType = schema["x-kubernetes-list-type"];
+  if (listType !== "set" && listType !== "map") return;
+  const identity = listType === "set" ? (item: unknown): unknown => item : mapKey(schema, options);
+  const seen = new Set<string>();
+  for (const [i, item] of value.entries()) {
+    const id = identity(item);
+    if (id === undefined) continue;
+    const key = canonical(id);
+    if (seen.has(key)) yield { reason: "FieldValueDuplicate", field: `${path}[${i}]`, message: `Duplicate value: ${show(id)}` };
+    seen.add(key);
+  }
+}
+
+/** An item's list-map keys as one object, defaults included; undefined for what is no object. */
+function mapKey(schema: Schema, options: WalkOptions): (item: unknown) => unknown {
+  const keys = schema["x-kubernetes-list-map-keys"] ?? [];
+  const items = schema.items === undefined ? {} : follow(schema.items, options);
+  const keyOf = (item: Readonly<Record<string, unknown>>, key: string): unknown => item[key] ?? fieldSchema(items, key, options)?.default;
+  return (item) => (isObject(item) ? Object.fromEntries(keys.map((key) => [key, keyOf(item, key)])) : undefined);
+}
+
+function* checkObject(value: Readonly<Record<string, unknown>>, schema: Schema, path: string, options: WalkOptions): Generator<Cause> {
+  const { required = [], minProperties, maxProperties } = schema;
+  const size = Object.keys(value).length;
+  if (minProperties !== undefined && size < minProperties) yield wrong(value, path, `should have at least ${minProperties} properties`);
+  if (maxProperties !== undefined && size > maxProperties) yield tooMany(size, maxProperties, path);
+  for (const name of required) {
+    if (!Object.hasOwn(value, name)) yield { reason: "FieldValueRequired", field: childPath(path, name), message: "Required value" };
+  }
+  for (const [name, child] of Object.entries(value)) {
+    const field = fieldSchema(schema, name, options);
+    if (field !== undefined) yield* check(child, field, childPath(path, name), options);
+  }
+}
+
+function* checkComposition(value: unknown, schema: Schema, path: string, options: WalkOptions): Generator<Cause> {
+  const attempt = (branches: readonly Schema[]): Cause[][] => branches.map((branch) => [...check(value, branch, path, options)]);
+  const broken = (text: string): Cause => ({ reason: "FieldValueInvalid", field: path, message: `Invalid value: "": ${quote(path)} ${text}` });
+
+  if (schema.allOf !== undefined) {
+    const results = attempt(schema.allOf);
+    const failed = results.filter((causes) => causes.length > 0);
+    yield* failed.flat();
+    if (failed.length > 0) yield broken(`must validate all the schemas (allOf)${failed.length === results.length ? ". None validated" : ""}`);
+  }
+  if (schema.anyOf !== undefined) {
+    const results = attempt(schema.anyOf);
+    if (results.every((causes) => causes.length > 0)) {
+      yield broken("must validate at least one schema (anyOf)");
+      yield* nearest(results);
+    }
+  }
+  if (schema.oneOf !== undefined) {
+    const results = attempt(schema.oneOf);
+    const valid = results.filter((causes) => causes.length === 0).length;
+    const found = valid === 0 ? "Found none valid" : `Found ${valid} valid alternatives`;
+    if (valid !== 1) yield broken(`must validate one and only one schema (oneOf). ${found}`);
+    if (valid === 0) yield* nearest(results);
+  }
+  if (schema.not !== undefined && check(value, schema.not, path, options).next().done === true) yield broken("must not validate the schema (not)");
+}
+
+/** The causes of the alternative that came closest. */
+function nearest(results: readonly Cause[][]): Cause[] {
+  return results.toSorted((a, b) => a.length - b.length)[0] ?? [];
+}
+
+function wrong(value: unknown, path: string, text: string): Cause {
+  return { reason: "FieldValueInvalid", field: path, message: `Invalid value: ${show(value)}: ${path} in body ${text}` };
+}
+
+function tooMany(actual: number, most: number, path: string): Cause {
+  return { reason: "FieldValueTooMany", field: path, message: `Too many: ${actual}: must have at most ${most} items` };
+}
+
+function typeName(value: unknown): string {
+  if (value === null || value === undefined) return "null";
+  if (Array.isArray(value)) return "array";
+  if (typeof value === "number") return Number.isInteger(value) ? "integer" : "number";
+  return typeof value;
+}
+
+/** A decimal multiple, forgiving the rounding of binary fractions: 0.3 is a multiple of 0.1. */
+function isMultiple(value: number, of: number): boolean {
+  const quotient = value / of;
+  return Math.abs(quotient - Math.round(quotient)) <= Number.EPSILON * Math.max(1, Math.abs(quotient));
+}
+
+/** JSON with sorted keys: equal text for equal values. */
+function canonical(value: unknown): string {
+  const sort = (_: string, node: unknown): unknown =>
+    isObject(node) ? Object.fromEntries(Object.entries(node).toSorted(([a], [b]) => (a < b ? -1 : 1))) : node;
+  return JSON.stringify(value, sort) ?? "null";
+}
+
+function show(value: unknown): string {
+  return value === null || value === undefined ? '"null"' : canonical(value);
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text);
+}
+
+const compiledPatterns = new Map<string, RE2JS | string>();
+
+/** The compiled pattern, or why it does not compile. */
+function compile(pattern: string): RE2JS | string {
+  const known = compiledPatterns.get(pattern);
+  if (known !== undefined) return known;
+  let compiled: RE2JS | string;
+  try {
+    compiled = RE2JS.compile(pattern);
+  } catch (error) {
+    compiled = error instanceof Error ? error.message : String(error);
+  }
+  compiledPatterns.set(pattern, compiled);
+  return compiled;
+}
