@@ -11,3 +11,6 @@ export * from "./label-selector.ts";
 export * from "./field-selector.ts";
 export * from "./merge-patch.ts";
 export * from "./json-patch.ts";
+export * from "./schema-default.ts";
+export * from "./schema-prune.ts";
+export * from "./schema-validate.ts";
