@@ -6,6 +6,8 @@ import type { Clock } from "./clock.ts";
 /** Where controllers say what they do. */
 export interface Logger {
   info(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** Something went wrong and healed itself, or will. */
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
   error(message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
 

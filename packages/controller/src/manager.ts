@@ -15,7 +15,7 @@ export interface ManagerOptions {
   readonly signal: AbortSignal;
 }
 
-const SILENT: Logger = { info: () => undefined, error: () => undefined };
+const SILENT: Logger = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** Runs controllers over one shared cache until the signal aborts and the last reconciliation has returned. */
 export async function runManager({ client, controllers, clock, logger = SILENT, signal }: ManagerOptions): Promise<void> {

@@ -1,0 +1,18 @@
+import type { ApiRequest, ApiResponse, LogOptions, Transport, UserInfo } from "@sluice/client";
+import type { ObjectKey } from "@sluice/kubernetes";
+
+/** The Kubernetes API without sockets. */
+export interface ApiServer extends AsyncDisposable {
+  /** Answers one request of an authenticated user: authorisation, admission, validation, storage. Throws `ApiError`. */
+  send(request: ApiRequest, user: UserInfo): Promise<ApiResponse>;
+  /** The in-process transport of a client that acts as `user`. */
+  transport(user: UserInfo): Transport;
+  /** Who a bearer token speaks for; throws `ApiError` Unauthorized. */
+  authenticate(token: string): Promise<UserInfo>;
+}
+
+/** What the API server asks of the nodes: the parts of a pod that no store holds. */
+export interface NodeAccess {
+  /** A container's log; throws `ApiError` BadRequest with kubelet's wording while there is none to show. */
+  log(pod: ObjectKey, options: LogOptions): Promise<AsyncIterable<Uint8Array>>;
+}

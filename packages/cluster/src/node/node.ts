@@ -1,0 +1,22 @@
+import type { Client } from "@sluice/client";
+import type { Program } from "@sluice/component";
+import type { Clock, Logger } from "@sluice/controller";
+import type { NodeAccess } from "../api-server/api-server.ts";
+
+/** What the embedded node needs. */
+export interface NodeOptions {
+  /** As `system:node:<name>`. */
+  readonly client: Client;
+  readonly name: string;
+  /** Where it keeps pods' volumes, logs and what re-adopts them: `<data-dir>/node`. */
+  readonly directory: string;
+  /** The programs that run in this process, by image. */
+  readonly programs: readonly Program[];
+  /** What pods need to reach the API: `KUBERNETES_SERVICE_HOST` and `_PORT`, and the CA of the service account volume. */
+  readonly api: { readonly host: string; readonly port: number; readonly caCertificate: string };
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** A running node: the kubelet's counterpart. Disposing of it leaves the pods running, to be adopted by the next one. */
+export interface Node extends NodeAccess, AsyncDisposable {}
