@@ -14,3 +14,8 @@ export * from "./json-patch.ts";
 export * from "./schema-default.ts";
 export * from "./schema-prune.ts";
 export * from "./schema-validate.ts";
+export * from "./builtin/index.ts";
+export * from "./protobuf.ts";
+export * from "./crd.ts";
+export * from "./crd-validate.ts";
+export * from "./openapi.ts";
