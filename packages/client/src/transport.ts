@@ -22,7 +22,7 @@ export interface ApiRequest {
 
 /** What comes back: an object, a stream of watch events, or a stream of bytes. Failures throw `ApiError`. */
 export type ApiResponse =
-  | { readonly kind: "object"; readonly status: number; readonly object: UnknownObject }
+  | { readonly kind: "object"; readonly status: number; readonly object: UnknownObject; readonly warnings?: readonly string[] }
   | { readonly kind: "watch"; readonly events: AsyncIterable<WatchEvent> }
   | { readonly kind: "bytes"; readonly contentType: string; readonly bytes: AsyncIterable<Uint8Array> };
 

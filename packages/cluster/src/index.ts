@@ -3,3 +3,7 @@
  * one commit per event-loop turn, and tells watchers only what is on disk.
  */
 export * from "./store/store.ts";
+export * from "./api-server/api-server.ts";
+export * from "./api-server/api-server-options.ts";
+export * from "./api-server/create-api-server.ts";
+export type { VirtualResource } from "./api-server/registry.ts";

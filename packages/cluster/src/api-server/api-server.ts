@@ -1,5 +1,5 @@
 import type { ApiRequest, ApiResponse, LogOptions, Transport, UserInfo } from "@sluice/client";
-import type { ObjectKey } from "@sluice/kubernetes";
+import type { ObjectKey, Resource } from "@sluice/kubernetes";
 
 /** The Kubernetes API without sockets. */
 export interface ApiServer extends AsyncDisposable {
@@ -9,6 +9,10 @@ export interface ApiServer extends AsyncDisposable {
   transport(user: UserInfo): Transport;
   /** Who a bearer token speaks for; throws `ApiError` Unauthorized. */
   authenticate(token: string): Promise<UserInfo>;
+  /** All kinds that are served now, the custom ones included: what discovery and OpenAPI show. */
+  resources(): readonly Resource[];
+  /** Calls `listener` after every change of `resources`; the result stops that. */
+  onResourcesChange(listener: () => void): () => void;
 }
 
 /** What the API server asks of the nodes: the parts of a pod that no store holds. */

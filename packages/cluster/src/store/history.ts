@@ -58,6 +58,17 @@ export class History {
     return watcher;
   }
 
+  /** The remembered events after revision `from`, oldest first; throws Expired if some are forgotten. */
+  since(from: number): StoreEvent[] {
+    if (from < this.#horizon) throw expired(`too old resource version: ${from} (${this.#horizon})`);
+    const events: StoreEvent[] = [];
+    for (let index = this.#start(); index < this.#end; index++) {
+      const event = this.#at(index);
+      if (event !== undefined && event.revision > from) events.push(event);
+    }
+    return events;
+  }
+
   /** Ends all watches. */
   close(): void {
     for (const watcher of this.#watchers) watcher.end();

@@ -115,6 +115,11 @@ export class Store implements AsyncDisposable {
     );
   }
 
+  /** The changes of a resource after revision `from`, oldest first; throws Expired if `from` is older than the history. */
+  changesSince(resource: string, from: number): StoreEvent[] {
+    return this.#history.since(from).filter((event) => event.resource === resource);
+  }
+
   /** Commits what is pending, ends the watches and releases the file. */
   async close(): Promise<void> {
     if (this.#closed) return;

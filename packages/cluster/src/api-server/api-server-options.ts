@@ -1,0 +1,74 @@
+import type { ApiRequest, ApiResponse, UserInfo } from "@sluice/client";
+import type { Clock, Logger } from "@sluice/controller";
+import type { Resource, UnknownObject } from "@sluice/kubernetes";
+import type { Store } from "../store/store.ts";
+import type { ApiServer, NodeAccess } from "./api-server.ts";
+import type { VirtualResource } from "./registry.ts";
+
+/** What a request wants to do, as RBAC judges it: an action on a resource, or on a path that is none. */
+export type RequestAttributes =
+  | {
+      readonly kind: "resource";
+      readonly verb: string;
+      readonly group: string;
+      readonly version: string;
+      readonly resource: string;
+      readonly subresource?: string | undefined;
+      readonly namespace?: string | undefined;
+      readonly name?: string | undefined;
+    }
+  | { readonly kind: "path"; readonly verb: string; readonly path: string };
+
+/** Who may do what. */
+export interface RequestAuthorizer {
+  authorize(
+    user: UserInfo,
+    attributes: RequestAttributes,
+  ): Promise<{ readonly allowed: boolean; readonly reason: string }> | { readonly allowed: boolean; readonly reason: string };
+}
+
+/** Server-side apply and the bookkeeping of who owns which field. */
+export interface FieldOwnership {
+  /** The object that an apply makes of `current`; throws Conflict where other managers own what it sets. */
+  apply(request: {
+    readonly current: UnknownObject | undefined;
+    readonly applied: UnknownObject;
+    readonly resource: Resource;
+    readonly manager: string;
+    readonly force: boolean;
+    readonly subresource?: string | undefined;
+    readonly time: string;
+  }): UnknownObject;
+  /** `next` with the managed fields that a create, update or patch by `manager` leaves. */
+  track(request: {
+    readonly current: UnknownObject | undefined;
+    readonly next: UnknownObject;
+    readonly resource: Resource;
+    readonly manager: string;
+    readonly subresource?: string | undefined;
+    readonly time: string;
+  }): UnknownObject;
+}
+
+/** What the API server is made of; everything that does I/O, or decides by chance or time, comes from outside. */
+export interface ApiServerOptions {
+  readonly store: Store;
+  /** The built-in kinds. */
+  readonly resources: readonly Resource[];
+  readonly authorizer: RequestAuthorizer;
+  /** Who a bearer token speaks for; throws Unauthorized. */
+  readonly authenticate: (token: string) => Promise<UserInfo>;
+  /** Resources that are answered, not stored: reviews, and subresources such as `serviceaccounts/token`. */
+  readonly virtual?: readonly VirtualResource[];
+  readonly nodes: (name: string) => NodeAccess | undefined;
+  readonly fieldOwnership?: FieldOwnership | undefined;
+  readonly strategicMerge?: ((target: UnknownObject, patch: unknown, resource: Resource) => UnknownObject) | undefined;
+  /** Answers paths that are no resources, such as discovery and `/version`; undefined is 404. */
+  readonly paths?: (request: ApiRequest, server: ApiServer) => ApiResponse | undefined;
+  /** Objects that must exist before the first request, such as the bootstrap roles. */
+  readonly bootstrap?: readonly UnknownObject[];
+  readonly clock: Clock;
+  /** A fresh UUID. */
+  readonly newId: () => string;
+  readonly logger: Logger;
+}

@@ -1,0 +1,151 @@
+import type { ApiRequest, ApiResponse, UserInfo } from "@sluice/client";
+import { ApiError, apiVersionOf, builtinDefinition, isApiError, pathOf, type UnknownObject } from "@sluice/kubernetes";
+import { forbidden, methodNotAllowed, noSuchResource } from "./api-errors.ts";
+import type { ApiServer } from "./api-server.ts";
+import type { ApiServerOptions, RequestAttributes } from "./api-server-options.ts";
+import { bootstrapObjects } from "./bootstrap.ts";
+import { create } from "./create.ts";
+import { CRD_TABLE, CustomResources } from "./custom-resources.ts";
+import { deleteCollection, deleteObject } from "./delete.ts";
+import { get, list } from "./list.ts";
+import { isApply, patch } from "./patch.ts";
+import { Registry, type VirtualResource } from "./registry.ts";
+import type { ResourceRequest, ServerContext } from "./request-context.ts";
+import { isTrue, parseRequestPath, verbOf, type RequestInfo } from "./request-info.ts";
+import { strategyOf } from "./strategies/index.ts";
+import { subresource } from "./subresources.ts";
+import { update } from "./update.ts";
+import { watch } from "./watch.ts";
+
+const APISERVER: UserInfo = { username: "system:apiserver", groups: ["system:masters", "system:authenticated"] };
+
+/** Starts the Kubernetes API over a store: registers the kinds, creates what every cluster has, and answers requests. */
+export async function createApiServer(options: ApiServerOptions): Promise<ApiServer> {
+  const registry = new Registry();
+  for (const resource of options.resources) registry.addBuiltIn(resource, strategyOf(resource), builtinDefinition);
+  const server: ServerContext = { options, store: options.store, registry };
+  const customResources = new CustomResources(server);
+  customResources.sync();
+  const virtual = new Map((options.virtual ?? []).map((one) => [virtualKey(one, one.subresource, one.method), one]));
+
+  const send = async (request: ApiRequest, user: UserInfo): Promise<ApiResponse> => {
+    const info = parseRequestPath(request.path);
+    const verb = verbOf(request.method, info, request.query);
+    if (info.kind === "path") {
+      await authorise({ kind: "path", verb, path: request.path }, user);
+      const response = options.paths?.(request, api);
+      if (response === undefined) throw noSuchResource();
+      return response;
+    }
+    const computed = virtual.get(virtualKey(info, info.subresource, request.method));
+    if (computed !== undefined) {
+      await authorise(attributesOf(info, verb, request), user);
+      return computed.answer(request, user, keyOf(info));
+    }
+    const served = registry.find(info.group, info.version, info.plural);
+    if (served === undefined) throw noSuchResource();
+    if ((served.resource.scope === "Cluster") !== (info.namespace === undefined) && (info.namespace !== undefined || info.name !== undefined)) {
+      throw noSuchResource();
+    }
+    await authorise(attributesOf(info, verb, request), user);
+    const target: ResourceRequest = { server, served, request, user, namespace: info.namespace, name: info.name, subresource: info.subresource };
+    if (mayCreate(target)) await authorise(attributesOf(info, "create", request), user);
+    const response = await answer(target);
+    if (served.table === CRD_TABLE && request.method !== "GET") customResources.sync();
+    return response;
+  };
+
+  const authorise = async (attributes: RequestAttributes, user: UserInfo): Promise<void> => {
+    const { allowed, reason } = await options.authorizer.authorize(user, attributes);
+    if (!allowed) throw refusal(attributes, user, reason);
+  };
+
+  const answer = (target: ResourceRequest): Promise<ApiResponse> | ApiResponse => {
+    const { request, served, name } = target;
+    if (target.subresource !== undefined) return subresource(target);
+    switch (request.method) {
+      case "GET":
+      case "HEAD":
+        if (isTrue(request.query["watch"])) return watch(target);
+        return name === undefined ? list(target) : get(target);
+      case "POST":
+        if (name !== undefined) throw methodNotAllowed();
+        if (served.isCustom && customResources.isTerminating(served.table)) {
+          throw new ApiError("MethodNotAllowed", "create not allowed while custom resource definition is terminating");
+        }
+        return create(target);
+      case "PUT":
+        if (name === undefined) throw methodNotAllowed();
+        return update(target);
+      case "PATCH":
+        if (name === undefined) throw methodNotAllowed();
+        return patch(target);
+      case "DELETE":
+        return name === undefined ? deleteCollection(target) : deleteObject(target);
+      default:
+        throw methodNotAllowed();
+    }
+  };
+
+  const api: ApiServer = {
+    send,
+    transport: (user) => ({ send: (request) => send(request, user) }),
+    authenticate: options.authenticate,
+    resources: () => registry.all.map(({ resource }) => resource),
+    onResourcesChange: (listener) => registry.onChange(listener),
+    [Symbol.asyncDispose]: () => customResources[Symbol.asyncDispose](),
+  };
+  for (const object of [...bootstrapObjects, ...(options.bootstrap ?? [])]) await ensure(object);
+  return api;
+
+  /** Creates an object unless it exists. */
+  async function ensure(object: UnknownObject): Promise<void> {
+    const served = registry.all.find(({ resource }) => resource.kind === object.kind && apiVersionOf(resource) === object.apiVersion);
+    if (served === undefined) return;
+    const { namespace, name } = object.metadata;
+    if (options.store.get(served.table, { namespace, name }) !== undefined) return;
+    const request: ApiRequest = { method: "POST", path: pathOf(served.resource, { namespace }), query: {}, body: object };
+    try {
+      await create({ server, served, request, user: APISERVER, namespace, name: undefined, subresource: undefined });
+    } catch (error) {
+      if (!isApiError(error, "AlreadyExists")) throw error;
+    }
+  }
+}
+
+/** Whether a PUT or an apply is about to create its object, for which its own verb is not permission enough. */
+function mayCreate({ server, served, request, namespace, name, subresource: part }: ResourceRequest): boolean {
+  if (name === undefined || part !== undefined) return false;
+  const isUpsert = request.method === "PUT" ? served.strategy.createsOnUpdate === true : request.method === "PATCH" && isApply(request.contentType);
+  return isUpsert && server.store.get(served.table, { namespace, name }) === undefined;
+}
+
+function virtualKey({ group, version, plural }: Pick<VirtualResource, "group" | "version" | "plural">, part: string | undefined, method: string): string {
+  return `${method} ${group}/${version}/${plural}/${part ?? ""}`;
+}
+
+type ResourceInfo = Extract<RequestInfo, { kind: "resource" }>;
+
+function keyOf({ namespace, name }: ResourceInfo): { namespace?: string; name?: string } {
+  return { ...(namespace === undefined ? {} : { namespace }), ...(name === undefined ? {} : { name }) };
+}
+
+function attributesOf(info: ResourceInfo, verb: string, { query }: ApiRequest): RequestAttributes {
+  const { group, version, plural, subresource: part } = info;
+  // A namespace is in itself: who may act in it may be allowed to read it.
+  const namespace = group === "" && plural === "namespaces" ? info.name : info.namespace;
+  // A list or watch of one object counts as that object's, so that roles can name it.
+  const named = /^metadata\.name=([^,!=]+)$/.exec(query["fieldSelector"] ?? "")?.[1];
+  return { kind: "resource", verb, group, version, resource: plural, subresource: part, namespace, name: info.name ?? named };
+}
+
+function refusal(attributes: RequestAttributes, user: UserInfo, reason: string): ApiError {
+  const because = reason === "" ? "" : `: ${reason}`;
+  const who = `User ${JSON.stringify(user.username)}`;
+  if (attributes.kind === "path") return new ApiError("Forbidden", `forbidden: ${who} cannot ${attributes.verb} path ${JSON.stringify(attributes.path)}${because}`, { details: {} });
+  const { verb, group, resource, subresource: part, namespace, name } = attributes;
+  const plural = part === undefined ? resource : `${resource}/${part}`;
+  const where = namespace === undefined || resource === "namespaces" ? "at the cluster scope" : `in the namespace ${JSON.stringify(namespace)}`;
+  return forbidden({ plural: resource, group }, name, `${who} cannot ${verb} resource ${JSON.stringify(plural)} in API group ${JSON.stringify(group)} ${where}${because}`);
+}
+

@@ -1,0 +1,82 @@
+import type { ApiResponse } from "@sluice/client";
+import type { UnknownObject } from "@sluice/kubernetes";
+import { alreadyExists, badRequest, forbidden, methodNotAllowed, notFound } from "./api-errors.ts";
+import { decodeObject, validateMeaning, validateShape, withDefaults } from "./decode-object.ts";
+import { generateName } from "./object-meta.ts";
+import { isDryRun, managerOf, strategyContext, timestamp, type ResourceRequest } from "./request-context.ts";
+import { hasGeneration, toStorage } from "./object-lifecycle.ts";
+
+const NAME_ATTEMPTS = 8;
+
+/** POST of a collection. */
+export async function create(target: ResourceRequest): Promise<ApiResponse> {
+  const { served, request, namespace } = target;
+  if (served.resource.scope === "Namespaced" && namespace === undefined) throw methodNotAllowed();
+  const dryRun = isDryRun(request.query);
+  const { object, warnings } = decodeObject(target, request.body);
+  if (object.metadata.resourceVersion !== undefined && object.metadata.resourceVersion !== "") {
+    throw badRequest("resourceVersion should not be set on objects to be created");
+  }
+  const isGenerated = object.metadata.name === "" && (object.metadata.generateName ?? "") !== "";
+  for (let attempt = 1; ; attempt++) {
+    const named = isGenerated
+      ? { ...object, metadata: { ...object.metadata, name: generateName(object.metadata.generateName ?? "", target.server.options.newId()) } }
+      : object;
+    const prepared = prepareCreate(target, named);
+    const stored = await insert(target, prepared, dryRun);
+    if (stored !== undefined) return { kind: "object", status: 201, object: served.view(stored), ...(warnings.length === 0 ? {} : { warnings }) };
+    if (!isGenerated || attempt === NAME_ATTEMPTS) throw alreadyExists(served.resource, prepared.metadata.name);
+  }
+}
+
+/** A decoded object as it would be stored: identity given, completed, checked. */
+export function prepareCreate(target: ResourceRequest, object: UnknownObject, options: { readonly keepManagedFields?: boolean } = {}): UnknownObject {
+  const { server, served } = target;
+  const { resource, strategy } = served;
+  requireNamespace(target, object.metadata.name);
+  const now = timestamp(server.options.clock.now());
+  const { resourceVersion: _, deletionTimestamp: __, deletionGracePeriodSeconds: ___, generation: ____, managedFields, ...given } = object.metadata;
+  const { status, ...content } = object;
+  const identified: UnknownObject = {
+    ...content,
+    ...(resource.subresources.status || status === undefined ? {} : { status }),
+    metadata: {
+      ...given,
+      uid: server.options.newId(),
+      creationTimestamp: now,
+      ...(hasGeneration(served) ? { generation: 1 } : {}),
+      ...(options.keepManagedFields === true && managedFields !== undefined ? { managedFields } : {}),
+    },
+  };
+  const defaulted = withDefaults(served, strategy.beforeDefaults?.(identified) ?? identified);
+  validateShape(served, defaulted);
+  const completed = strategy.prepareCreate?.(defaulted, strategyContext(server)) ?? defaulted;
+  validateMeaning(served, completed, undefined);
+  if (options.keepManagedFields === true) return toStorage(served, completed);
+  const tracked = server.options.fieldOwnership?.track({ current: undefined, next: completed, resource, manager: managerOf(target), time: now });
+  return toStorage(served, tracked ?? completed);
+}
+
+/** Writes a new object; undefined if the name is taken. */
+async function insert({ server, served }: ResourceRequest, object: UnknownObject, dryRun: boolean): Promise<UnknownObject | undefined> {
+  const { namespace, name } = object.metadata;
+  const key = { namespace, name };
+  if (dryRun) return server.store.get(served.table, key) === undefined ? object : undefined;
+  let isTaken = false;
+  const stored = await server.store.write(served.table, key, (current) => {
+    isTaken = current !== undefined;
+    return current ?? object;
+  });
+  return isTaken ? undefined : stored;
+}
+
+/** What is created in a namespace needs one that exists and stays. */
+function requireNamespace({ server, served, namespace }: ResourceRequest, name: string): void {
+  if (namespace === undefined) return;
+  const home = server.store.get("namespaces", { name: namespace });
+  if (home === undefined) throw notFound({ plural: "namespaces", group: "" }, namespace);
+  if (home.metadata.deletionTimestamp === undefined) return;
+  throw forbidden(served.resource, name, `unable to create new content in namespace ${namespace} because it is being terminated`, [
+    { reason: "NamespaceTerminating", message: `namespace ${namespace} is being terminated`, field: "metadata.namespace" },
+  ]);
+}

@@ -1,0 +1,62 @@
+import type { ApiRequest, UserInfo } from "@sluice/client";
+import { ApiError, type ObjectKey } from "@sluice/kubernetes";
+import type { Store } from "../store/store.ts";
+import type { ApiServerOptions } from "./api-server-options.ts";
+import { badRequest } from "./api-errors.ts";
+import type { Registry, ServedResource } from "./registry.ts";
+import type { StrategyContext } from "./strategy.ts";
+
+/** What every endpoint works with. */
+export interface ServerContext {
+  readonly options: ApiServerOptions;
+  readonly store: Store;
+  readonly registry: Registry;
+}
+
+/** One authorised request to a stored resource. */
+export interface ResourceRequest {
+  readonly server: ServerContext;
+  readonly served: ServedResource;
+  readonly request: ApiRequest;
+  readonly user: UserInfo;
+  readonly namespace: string | undefined;
+  readonly name: string | undefined;
+  readonly subresource: string | undefined;
+}
+
+/** The current time as objects carry it. */
+export function timestamp(now: number): string {
+  return `${new Date(now).toISOString().slice(0, 19)}Z`;
+}
+
+/** What a strategy sees of the server. */
+export function strategyContext({ options, store }: ServerContext): StrategyContext {
+  return {
+    now: timestamp(options.clock.now()),
+    newId: options.newId,
+    find: (table, key) => store.get(table, key),
+    list: (table) => store.list(table).items,
+  };
+}
+
+/** The key of the object that the request names. */
+export function keyOfRequest({ namespace, name }: ResourceRequest): ObjectKey {
+  if (name === undefined) throw badRequest("name must be provided");
+  return { ...(namespace === undefined ? {} : { namespace }), name };
+}
+
+/** Whether the request must leave no trace. */
+export function isDryRun(query: Readonly<Record<string, string>>, body?: unknown): boolean {
+  const fromBody = typeof body === "object" && body !== null && "dryRun" in body && Array.isArray(body.dryRun) ? body.dryRun : [];
+  const values = [...(query["dryRun"] === undefined || query["dryRun"] === "" ? [] : [query["dryRun"]]), ...fromBody];
+  const unknown = values.find((value) => value !== "All");
+  if (unknown !== undefined) {
+    throw new ApiError("Invalid", ` "" is invalid: dryRun: Unsupported value: ${JSON.stringify(unknown)}: supported values: "All"`);
+  }
+  return values.length > 0;
+}
+
+/** Who owns the fields that this request writes: `fieldManager`, or what the client calls itself. */
+export function managerOf({ request, user }: ResourceRequest): string {
+  return request.query["fieldManager"] ?? user.username.split(":").at(-1) ?? "unknown";
+}

@@ -1,0 +1,83 @@
+import type { Namespace, Resource, UnknownObject } from "@sluice/kubernetes";
+import { qualified } from "../api-errors.ts";
+import { jsonEqual } from "../json-equal.ts";
+import type { Strategy } from "../strategy.ts";
+import { customResourceDefinitionStrategy } from "./custom-resource-definition.ts";
+import { jobStrategy } from "./job.ts";
+import { podStrategy } from "./pod.ts";
+import { serviceStrategy } from "./service.ts";
+
+const namespaceStrategy: Strategy = {
+  nameRule: "label",
+  hasGeneration: false,
+  prepareCreate: (object) => {
+    const { metadata } = object;
+    const labels = { ...metadata.labels, "kubernetes.io/metadata.name": metadata.name };
+    return { ...object, metadata: { ...metadata, labels }, spec: { finalizers: ["kubernetes"] }, status: { phase: "Active" } };
+  },
+  prepareUpdate: (next, current) => ({ ...next, ...(current["spec"] === undefined ? {} : { spec: current["spec"] }) }),
+  prepareDelete: (object) => ({ ...object, status: { ...(object as UnknownObject & Namespace).status, phase: "Terminating" } }),
+  isHeld: (object) => ((object as UnknownObject & Namespace).spec?.finalizers ?? []).length > 0,
+};
+
+const configStrategy: Strategy = {
+  hasGeneration: false,
+  prepareCreate: withoutStringData,
+  prepareUpdate: withoutStringData,
+  validate: (next, current) => {
+    if (current?.["immutable"] !== true) return [];
+    const isKept = ["data", "binaryData", "immutable"].every((field) => jsonEqual(next[field], current[field]));
+    return isKept ? [] : [{ reason: "FieldValueForbidden", field: "data", message: "Forbidden: field is immutable when `immutable` is set" }];
+  },
+};
+
+const secretStrategy: Strategy = {
+  ...configStrategy,
+  prepareCreate: (object) => ({ ...withoutStringData(object), type: object["type"] ?? "Opaque" }),
+  validate: (next, current) => {
+    if (current !== undefined && current["type"] !== next["type"]) {
+      return [{ reason: "FieldValueInvalid", field: "type", message: `Invalid value: ${JSON.stringify(next["type"])}: field is immutable` }];
+    }
+    return configStrategy.validate?.(next, current) ?? [];
+  },
+};
+
+/** `stringData` is for writing only: it lands in `data`, encoded. */
+function withoutStringData(object: UnknownObject): UnknownObject {
+  const { stringData, ...rest } = object;
+  if (typeof stringData !== "object" || stringData === null) return object;
+  const encoded = Object.entries(stringData).map(([key, text]) => [key, Buffer.from(String(text)).toString("base64")] as const);
+  const data = typeof rest["data"] === "object" && rest["data"] !== null ? rest["data"] : {};
+  return { ...rest, apiVersion: object.apiVersion, kind: object.kind, metadata: object.metadata, data: { ...data, ...Object.fromEntries(encoded) } };
+}
+
+const plain: Strategy = { hasGeneration: false };
+const returning: Strategy = { hasGeneration: false, returnsDeleted: true };
+const rbac: Strategy = { hasGeneration: false, nameRule: "path", createsOnUpdate: true };
+
+const STRATEGIES: Readonly<Record<string, Strategy>> = {
+  pods: podStrategy,
+  services: serviceStrategy,
+  "jobs.batch": jobStrategy,
+  namespaces: namespaceStrategy,
+  configmaps: configStrategy,
+  secrets: secretStrategy,
+  "customresourcedefinitions.apiextensions.k8s.io": customResourceDefinitionStrategy,
+  nodes: plain,
+  serviceaccounts: returning,
+  persistentvolumes: returning,
+  persistentvolumeclaims: returning,
+  resourcequotas: returning,
+  endpoints: { hasGeneration: false, createsOnUpdate: true },
+  events: { hasGeneration: false, createsOnUpdate: true },
+  "leases.coordination.k8s.io": { hasGeneration: false, createsOnUpdate: true },
+  "roles.rbac.authorization.k8s.io": rbac,
+  "rolebindings.rbac.authorization.k8s.io": rbac,
+  "clusterroles.rbac.authorization.k8s.io": rbac,
+  "clusterrolebindings.rbac.authorization.k8s.io": rbac,
+};
+
+/** What a built-in kind does beyond its schema. */
+export function strategyOf(resource: Resource): Strategy {
+  return STRATEGIES[qualified(resource)] ?? {};
+}

@@ -1,0 +1,41 @@
+import type { Cause, ObjectKey, UnknownObject } from "@sluice/kubernetes";
+
+/** What a strategy may ask of the world. */
+export interface StrategyContext {
+  readonly now: string;
+  readonly newId: () => string;
+  /** A committed object, by the store's table. */
+  find(table: string, key: ObjectKey): UnknownObject | undefined;
+  list(table: string): readonly UnknownObject[];
+}
+
+/**
+ * What a built-in kind does beyond its schema. Every hook is pure: it gets the object, never changes it, and returns
+ * the one to go on with.
+ */
+export interface Strategy {
+  /** Completes a new object before the schema's defaults, where what is absent matters. */
+  readonly beforeDefaults?: (object: UnknownObject) => UnknownObject;
+  /** Completes a new object after the schema's defaults. */
+  readonly prepareCreate?: (object: UnknownObject, context: StrategyContext) => UnknownObject;
+  /** Carries over what an update of the main resource may not change. */
+  readonly prepareUpdate?: (next: UnknownObject, current: UnknownObject, context: StrategyContext) => UnknownObject;
+  /** What the schema cannot see; `current` is absent on creation. */
+  readonly validate?: (next: UnknownObject, current: UnknownObject | undefined) => readonly Cause[];
+  /** How long a deleted object lingers: undefined deletes at once. */
+  readonly gracePeriodSeconds?: (object: UnknownObject, requested: number | undefined) => number;
+  /** What becomes of an object whose deletion begins. */
+  readonly prepareDelete?: (object: UnknownObject) => UnknownObject;
+  /** Whether an object in deletion without metadata.finalizers must still stay. */
+  readonly isHeld?: (object: UnknownObject) => boolean;
+  /** The answer to a deletion is the object, not a Status. */
+  readonly returnsDeleted?: boolean;
+  /** A PUT of an absent object creates it. */
+  readonly createsOnUpdate?: boolean;
+  /** The rule for names; DNS subdomain unless told. */
+  readonly nameRule?: "subdomain" | "label" | "service" | "path";
+  /** Whether the server counts generations; by the presence of a spec unless told. */
+  readonly hasGeneration?: boolean;
+  /** Dependents are kept unless the deletion says otherwise. */
+  readonly orphansByDefault?: boolean;
+}

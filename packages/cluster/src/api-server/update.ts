@@ -1,0 +1,150 @@
+import type { ApiResponse } from "@sluice/client";
+import { invalid, type ObjectMeta, type UnknownObject } from "@sluice/kubernetes";
+import { badRequest, conflict, notFound } from "./api-errors.ts";
+import { create } from "./create.ts";
+import { decodeObject, validateMeaning, validateShape, withDefaults } from "./decode-object.ts";
+import { jsonEqual } from "./json-equal.ts";
+import { hasGeneration, isFinished, toStorage } from "./object-lifecycle.ts";
+import type { ServedResource } from "./registry.ts";
+import { isDryRun, keyOfRequest, managerOf, strategyContext, timestamp, type ResourceRequest } from "./request-context.ts";
+
+/** PUT of an object, or of its status. */
+export async function update(target: ResourceRequest): Promise<ApiResponse> {
+  const { served, request, subresource } = target;
+  const key = keyOfRequest(target);
+  const { object, warnings } = decodeObject(target, request.body);
+  const named = object.metadata.name === "" ? { ...object, metadata: { ...object.metadata, name: key.name } } : object;
+  if (named.metadata.name !== key.name) {
+    throw badRequest(`the name of the object (${named.metadata.name}) does not match the name on the URL (${key.name})`);
+  }
+  if (served.strategy.createsOnUpdate === true && subresource === undefined && target.server.store.get(served.table, key) === undefined) {
+    return create(target);
+  }
+  if (served.isCustom && (named.metadata.resourceVersion ?? "") === "") {
+    throw invalid(served.resource.kind, served.resource.group, key.name, [
+      { reason: "FieldValueInvalid", field: "metadata.resourceVersion", message: "Invalid value: 0: must be specified for an update" },
+    ]);
+  }
+  const stored = await rewrite(target, isDryRun(request.query), (current) => {
+    if (current === undefined) throw notFound(served.resource, key.name);
+    return mergeUpdate(target, current, named);
+  });
+  return { kind: "object", status: 200, object: served.view(stored), ...(warnings.length === 0 ? {} : { warnings }) };
+}
+
+/** Writes what `change` makes of the current object: durably, or with dry run not at all. The object after it, or as it was when the change ends it. */
+export async function rewrite(
+  target: ResourceRequest,
+  dryRun: boolean,
+  change: (current: UnknownObject | undefined) => UnknownObject | undefined,
+): Promise<UnknownObject> {
+  const { server, served } = target;
+  const key = keyOfRequest(target);
+  let last: UnknownObject | undefined;
+  const apply = (current: UnknownObject | undefined): UnknownObject | undefined => {
+    const next = change(current);
+    last = next ?? current;
+    return next !== undefined && next !== current && isFinished(served, next) ? undefined : next;
+  };
+  const stored = dryRun ? (apply(server.store.get(served.table, key)), last) : await server.store.write(served.table, key, apply);
+  if (stored === undefined) throw notFound(served.resource, key.name);
+  return stored;
+}
+
+/** The stored form of `current` after a write of `next`: what the write may not touch is carried over; `current` itself if nothing changes. */
+export function mergeUpdate(
+  target: ResourceRequest,
+  current: UnknownObject,
+  next: UnknownObject,
+  options: { readonly keepManagedFields?: boolean } = {},
+): UnknownObject {
+  const { server, served, subresource } = target;
+  const { resource, strategy } = served;
+  const { name } = current.metadata;
+  const { resourceVersion, uid } = next.metadata;
+  if (uid !== undefined && uid !== "" && uid !== current.metadata.uid) {
+    throw conflict(resource, name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid ?? ""}`);
+  }
+  if (resourceVersion !== undefined && resourceVersion !== "" && resourceVersion !== "0" && resourceVersion !== current.metadata.resourceVersion) {
+    throw conflict(resource, name);
+  }
+  const before = served.view(current);
+  const split = splitStatus(served, before, next, subresource);
+  const content: UnknownObject = { ...split, metadata: carryMeta(before.metadata, split.metadata) };
+  const defaulted = withDefaults(served, content);
+  if (isSame(before, defaulted) && options.keepManagedFields !== true) return current;
+  validateShape(served, defaulted);
+  const prepared = subresource === undefined ? (strategy.prepareUpdate?.(defaulted, before, strategyContext(server)) ?? defaulted) : defaulted;
+  const refused = newFinalizers(before.metadata, prepared.metadata);
+  if (refused.length > 0) {
+    const message = `Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers ${JSON.stringify(refused)}`;
+    throw invalid(resource.kind, resource.group, name, [{ reason: "FieldValueForbidden", field: "metadata.finalizers", message }]);
+  }
+  if (isSame(before, prepared)) {
+    if (options.keepManagedFields !== true || sameOwners(before.metadata.managedFields, prepared.metadata.managedFields)) return current;
+  }
+  validateMeaning(served, prepared, before);
+  const grown = withGeneration(served, before, prepared);
+  const time = timestamp(server.options.clock.now());
+  const tracked =
+    options.keepManagedFields === true
+      ? grown
+      : (server.options.fieldOwnership?.track({ current: before, next: grown, resource, manager: managerOf(target), subresource, time }) ?? grown);
+  return toStorage(served, tracked);
+}
+
+/** The status subresource writes only the status, the main resource everything else. */
+function splitStatus({ resource, isCustom }: ServedResource, before: UnknownObject, next: UnknownObject, subresource: string | undefined): UnknownObject {
+  if (!resource.subresources.status) return next;
+  if (subresource !== "status") {
+    const { status: _, ...content } = next;
+    return before["status"] === undefined ? { ...content, metadata: next.metadata, apiVersion: next.apiVersion, kind: next.kind } : { ...next, status: before["status"] };
+  }
+  const { finalizers: _, ownerReferences: __, ...labels } = next.metadata;
+  const { finalizers, ownerReferences } = before.metadata;
+  const metadata: ObjectMeta = isCustom
+    ? { ...before.metadata, ...(next.metadata.managedFields === undefined ? {} : { managedFields: next.metadata.managedFields }) }
+    : { ...labels, ...(finalizers === undefined ? {} : { finalizers }), ...(ownerReferences === undefined ? {} : { ownerReferences }) };
+  const { status: ___, ...rest } = before;
+  return { ...rest, apiVersion: before.apiVersion, kind: before.kind, metadata, ...(next["status"] === undefined ? {} : { status: next["status"] }) };
+}
+
+const SERVER_OWNED = [
+  "name", "generateName", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds",
+] as const; // prettier-ignore
+
+function carryMeta(before: ObjectMeta, next: ObjectMeta): ObjectMeta {
+  const metadata: Record<string, unknown> = { ...next };
+  for (const field of SERVER_OWNED) {
+    if (before[field] === undefined) delete metadata[field];
+    else metadata[field] = before[field];
+  }
+  for (const field of ["labels", "annotations", "finalizers", "ownerReferences"]) {
+    const value = metadata[field];
+    if (typeof value === "object" && value !== null && Object.keys(value).length === 0) delete metadata[field];
+  }
+  if (next.managedFields === undefined && before.managedFields !== undefined) metadata["managedFields"] = before.managedFields;
+  return { ...metadata, name: before.name };
+}
+
+function newFinalizers(before: ObjectMeta, next: ObjectMeta): string[] {
+  if (before.deletionTimestamp === undefined) return [];
+  return (next.finalizers ?? []).filter((finalizer) => !(before.finalizers ?? []).includes(finalizer));
+}
+
+function isSame(before: UnknownObject, next: UnknownObject): boolean {
+  return jsonEqual({ ...before, metadata: { ...before.metadata, managedFields: undefined } }, { ...next, metadata: { ...next.metadata, managedFields: undefined } });
+}
+
+function sameOwners(before: ObjectMeta["managedFields"] = [], next: ObjectMeta["managedFields"] = []): boolean {
+  const timeless = (entries: NonNullable<ObjectMeta["managedFields"]>): unknown => entries.map((entry) => ({ ...entry, time: undefined }));
+  return jsonEqual(timeless(before), timeless(next));
+}
+
+/** One generation more if what is asked for has changed. */
+function withGeneration(served: ServedResource, before: UnknownObject, next: UnknownObject): UnknownObject {
+  if (!hasGeneration(served)) return next;
+  const wish = ({ metadata: _, status, ...content }: UnknownObject): unknown =>
+    served.isCustom && !served.resource.subresources.status ? { ...content, status } : content;
+  return jsonEqual(wish(before), wish(next)) ? next : { ...next, metadata: { ...next.metadata, generation: (before.metadata.generation ?? 0) + 1 } };
+}
