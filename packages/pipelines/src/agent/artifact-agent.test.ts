@@ -1,0 +1,187 @@
+import { createHash } from "node:crypto";
+import { execFile } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { ApiError } from "@sluice/kubernetes";
+import type { ObjectInfo, ObjectStore } from "@sluice/object-store";
+import { compile, component, dataset, list, model, number, pipeline } from "@sluice/sdk";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { parsePipeline } from "../domain/ir-parse.ts";
+import { advance, type EngineContext, newRun, type PodManifest, type TaskReport } from "../engine/index.ts";
+import { AGENT_TASK_ENV, type AgentTask } from "./agent-task.ts";
+import { artifactAgent } from "./artifact-agent.ts";
+
+let home: string;
+let reports: TaskReport[];
+let lines: string[];
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), "agent-"));
+  reports = [];
+  lines = [];
+});
+afterEach(() => rmSync(home, { recursive: true, force: true }));
+
+/** Objects as plain files. */
+function storeIn(directory: string): ObjectStore {
+  const fileOf = (uri: string): string => join(directory, uri.replace("://", "/"));
+  const infoOf = (uri: string): ObjectInfo => {
+    const bytes = readFileSync(fileOf(uri));
+    return { uri, size: bytes.length, digest: `sha256:${createHash("sha256").update(bytes).digest("hex")}` };
+  };
+  const copy = (from: string, to: string): void => {
+    mkdirSync(dirname(to), { recursive: true });
+    cpSync(from, to);
+  };
+  const unused = (): never => {
+    throw new ApiError("MethodNotAllowed", "not used here");
+  };
+  return {
+    async putFile(uri, path) {
+      copy(path, fileOf(uri));
+      return infoOf(uri);
+    },
+    async getFile(uri, path) {
+      copy(fileOf(uri), path);
+      return infoOf(uri);
+    },
+    async stat(uri) {
+      return existsSync(fileOf(uri)) && statSync(fileOf(uri)).isFile() ? infoOf(uri) : undefined;
+    },
+    async *list(uri) {
+      if (!existsSync(fileOf(uri))) return;
+      for (const entry of (await readdir(fileOf(uri), { recursive: true })).sort()) {
+        if (statSync(join(fileOf(uri), entry)).isFile()) yield infoOf(`${uri}/${entry}`);
+      }
+    },
+    put: unused,
+    get: unused,
+    delete: unused,
+  };
+}
+
+const root = (): string => join(home, "root");
+
+async function agent(verb: string, task: AgentTask | string): Promise<number> {
+  const stop = new AbortController();
+  const program = artifactAgent({ objects: storeIn(join(home, "objects")), report: async (report) => void reports.push(report) });
+  const running = program.run({
+    args: [verb],
+    env: { [AGENT_TASK_ENV]: typeof task === "string" ? task : JSON.stringify(task) },
+    hostPath: (path) => join(root(), path),
+    signal: stop.signal,
+    log: (line) => void lines.push(line),
+    logger: { info: () => undefined, warn: () => undefined, error: () => undefined },
+  });
+  if (verb === "publish") stop.abort();
+  return running;
+}
+
+function write(path: string, text: string): void {
+  const file = join(root(), path);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
+}
+
+const task: AgentTask = {
+  runId: "r",
+  taskId: "t",
+  attempt: 0,
+  inputs: [],
+  outputFile: "/minio/b/t/output_metadata.json",
+  parameters: { n: { type: "NUMBER_INTEGER", path: "/tmp/kfp/outputs/n" }, s: { type: "STRING", path: "/tmp/kfp/outputs/s" } },
+  artifacts: {
+    model: { name: "model", type: { schemaTitle: "system.Model" }, uri: "minio://b/t/model", metadata: { a: 1 } },
+    scores: { name: "scores", type: { schemaTitle: "system.Metrics" }, uri: "minio://b/t/scores", metadata: {} },
+  },
+};
+
+test("publishes files, directories, parameters and metadata, and does so again", async () => {
+  write("/tmp/kfp/outputs/n", "7\n");
+  write("/minio/b/t/model/weights/1", "one");
+  write("/minio/b/t/model/config", "two");
+  write(task.outputFile, JSON.stringify({ parameterValues: { s: "x" }, artifacts: { scores: { artifacts: [{ metadata: { accuracy: 0.9 } }] } } }));
+  expect(await agent("publish", task)).toBe(0);
+  await agent("publish", task);
+  expect(reports[1]).toEqual(reports[0]);
+  expect(reports[0]).toMatchObject({ runId: "r", taskId: "t", attempt: 0, parameters: { n: 7, s: "x" }, problems: [] });
+  expect(reports[0]?.artifacts).toEqual([
+    { output: "model", ...task.artifacts["model"], size: 6, digest: expect.stringMatching(/^sha256:/) },
+    { output: "scores", ...task.artifacts["scores"], metadata: { accuracy: 0.9 } },
+  ]);
+  await agent("fetch", { ...task, inputs: [{ uri: "minio://b/t/model", path: "/s3/elsewhere" }] });
+  expect(readFileSync(join(root(), "/s3/elsewhere/weights/1"), "utf8")).toBe("one");
+});
+
+test("says which output is missing, and where it was expected", async () => {
+  write("/tmp/kfp/outputs/n", "seven");
+  write(task.outputFile, "{");
+  expect(await agent("publish", task)).toBe(0);
+  expect(reports[0]?.problems).toEqual([
+    expect.stringContaining("output_metadata.json: executor output: not valid JSON"),
+    expect.stringContaining('output parameter "n": expected an integer'),
+    expect.stringMatching(/output parameter "s" is missing: expected it in \/tmp\/kfp\/outputs\/s/),
+  ]);
+  expect(lines.join("\n")).toContain('"model" has no content: nothing was written to /minio/b/t/model');
+});
+
+test("a compiled pipeline runs under node from pod manifests alone", async () => {
+  const train = component({
+    name: "train",
+    inputs: { lr: number(), text: list(number()) },
+    outputs: { data: dataset(), half: number() },
+    run: async ({ inputs, outputs }) => {
+      const { writeFileSync } = process.getBuiltinModule("node:fs");
+      writeFileSync(outputs.data.path, `lr=${inputs.lr} $(HOME) ${inputs.text.length}`);
+      outputs.data.metadata["rows"] = 3;
+      return { half: inputs.lr / 2 };
+    },
+  });
+  const read = component({
+    name: "read",
+    inputs: { data: dataset(), half: number() },
+    outputs: { copy: model(), rows: number() },
+    run: async ({ inputs, outputs }) => {
+      const { readFileSync, writeFileSync } = process.getBuiltinModule("node:fs");
+      writeFileSync(outputs.copy.path, `${readFileSync(inputs.data.path, "utf8")} half=${inputs.half}`);
+      return { rows: Number(inputs.data.metadata["rows"]) };
+    },
+  });
+  const yaml = compile(
+    pipeline({ name: "real", inputs: {} }, () => {
+      const trained = train({ lr: 4, text: [1, 2] });
+      read({ data: trained.outputs.data, half: trained.outputs.half });
+    }),
+  );
+  const context: EngineContext = { sha256: (text) => createHash("sha256").update(text).digest("hex"), settings: {}, isCacheEnabled: false };
+  const spec = parsePipeline(yaml).pipelineSpec;
+  const run = newRun({ id: "r", displayName: "r", namespace: "n", spec, parameters: {}, pipelineRoot: "minio://b/p", createdAt: 0 });
+  const queue = [...advance(run, { type: "runStarted", time: 1 }, context).effects];
+  for (let effect = queue.shift(); effect !== undefined; effect = queue.shift()) {
+    if (effect.type !== "createPod") continue;
+    await runPod(effect.pod);
+    const report = reports.at(-1);
+    const { taskId, attempt } = effect;
+    queue.push(...advance(run, { type: "podFinished", time: 2, taskId, attempt, succeeded: true, ...(report ? { report } : {}) }, context).effects);
+  }
+  expect(run.progress).toMatchObject({ phase: "SUCCEEDED" });
+  const last = run.child(run.root ?? "", "read");
+  expect(last?.outputs.parameters).toEqual({ rows: 3 });
+  const copy = last?.outputs.artifacts["copy"]?.[0];
+  expect(readFileSync(join(home, "objects", (copy?.uri ?? "").replace("://", "/")), "utf8")).toBe("lr=4 $(HOME) 2 half=2");
+});
+
+/** A node in small: a directory for the pod's volume, its paths rewritten in the command, `$$` as Kubernetes has it. */
+async function runPod(pod: PodManifest): Promise<void> {
+  rmSync(root(), { recursive: true, force: true });
+  const expand = (text: string): string => text.replaceAll("$$", "$");
+  const env = (name: string): string => expand(pod.spec.initContainers[0]?.env?.find((one) => one.name === name)?.value ?? "");
+  for (const { args } of pod.spec.initContainers) if (args?.[0] === "fetch") await agent("fetch", env(AGENT_TASK_ENV));
+  const [main] = pod.spec.containers;
+  const local = (text: string): string => expand(text).replaceAll('"/minio/', `"${root()}/minio/`);
+  const [, ...words] = [...(main?.command ?? []), ...(main?.args ?? [])].map(local);
+  await promisify(execFile)(process.execPath, words, { env: { SLUICE_ARTIFACT_ROOT: root() } });
+  await agent("publish", env(AGENT_TASK_ENV));
+}

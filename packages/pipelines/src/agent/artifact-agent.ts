@@ -1,0 +1,204 @@
+import { createHash } from "node:crypto";
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join, relative } from "node:path";
+import type { Program, ProgramContext } from "@sluice/component";
+import { ApiError, UserError } from "@sluice/kubernetes";
+import type { ObjectStore } from "@sluice/object-store";
+import { type ExecutorOutput, localPathOfUri, parameterFromText, parseExecutorOutput } from "../domain/executor-input.ts";
+import type { JsonValue } from "../domain/ir.ts";
+import { AGENT_IMAGE } from "../engine/pod-types.ts";
+import type { ReportedArtifact, TaskReport } from "../engine/types.ts";
+import { AGENT_TASK_ENV, type AgentArtifact, type AgentTask } from "./agent-task.ts";
+
+/** What an agent needs of the world. */
+export interface ArtifactAgentOptions {
+  readonly objects: ObjectStore;
+  /** Stores a task's report; resolves once it is on disk. */
+  readonly report: (report: TaskReport) => Promise<void>;
+}
+
+interface Stored {
+  readonly digest: string;
+  readonly size: number;
+}
+
+const LARGE = 16 * 2 ** 20;
+const MEBIBYTE = 2 ** 20;
+
+/**
+ * The program beside every task: `fetch` brings its input artifacts before it starts, `publish` waits until it has ended
+ * (SIGTERM), takes its outputs and reports them. Both may be run again.
+ */
+export function artifactAgent(options: ArtifactAgentOptions): Program {
+  return {
+    image: AGENT_IMAGE,
+    async run(context) {
+      const task = JSON.parse(context.env[AGENT_TASK_ENV] ?? "null") as AgentTask | null;
+      if (task === null) throw new UserError(`${AGENT_TASK_ENV} is not set`);
+      const [verb] = context.args;
+      if (verb === "fetch") await fetchInputs(task, options.objects, context);
+      else if (verb === "publish") {
+        await aborted(context.signal);
+        await publish(task, options, context);
+      } else throw new UserError(`unknown argument ${JSON.stringify(verb)}`, { fix: "Use fetch or publish." });
+      return 0;
+    },
+  };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+async function fetchInputs(task: AgentTask, objects: ObjectStore, context: ProgramContext): Promise<void> {
+  const wanted = new Map(task.inputs.map((input) => [input.path, input.uri]));
+  for (const [path, uri] of wanted) {
+    context.signal.throwIfAborted();
+    const info = await objects.stat(uri);
+    let count = 0;
+    if (info !== undefined) {
+      if (info.size >= LARGE) context.log(`fetching ${uri} (${megabytes(info.size)})`);
+      await objects.getFile(uri, context.hostPath(path));
+      count++;
+    } else {
+      const base = `${uri.replace(/\/+$/, "")}/`;
+      for await (const entry of objects.list(uri)) {
+        context.signal.throwIfAborted();
+        if (entry.size >= LARGE) context.log(`fetching ${entry.uri} (${megabytes(entry.size)})`);
+        await objects.getFile(entry.uri, context.hostPath(`${path}/${entry.uri.slice(base.length)}`));
+        count++;
+      }
+    }
+    // An artifact may be no more than metadata; a task that reads its path then finds nothing, as upstream.
+    context.log(count === 0 ? `${uri} has no content` : `fetched ${uri}${info === undefined ? ` (${count} files)` : ""}`);
+  }
+}
+
+async function publish(task: AgentTask, { objects, report }: ArtifactAgentOptions, context: ProgramContext): Promise<void> {
+  const problems: string[] = [];
+  const output = await executorOutput(task, context, problems);
+  const parameters: Record<string, JsonValue> = {};
+  for (const [name, { type, path }] of Object.entries(task.parameters)) {
+    const given = Object.hasOwn(output.parameterValues, name) ? output.parameterValues[name] : undefined;
+    if (given !== undefined) {
+      parameters[name] = given;
+      continue;
+    }
+    const text = await readText(context.hostPath(path));
+    if (text === undefined) {
+      const where = `${path}, or among parameterValues in ${task.outputFile}`;
+      problems.push(`output parameter ${JSON.stringify(name)} is missing: expected it in ${where}`);
+      continue;
+    }
+    try {
+      parameters[name] = parameterFromText(name, text, type);
+    } catch (error) {
+      problems.push(`output ${messageOf(error)} in ${path}`);
+    }
+  }
+  const artifacts: ReportedArtifact[] = [];
+  for (const [name, expected] of Object.entries(task.artifacts)) {
+    try {
+      artifacts.push(await publishArtifact(name, expected, output, objects, context));
+    } catch (error) {
+      if (!(error instanceof ApiError || error instanceof UserError)) throw error;
+      problems.push(`output artifact ${JSON.stringify(name)}: ${error.message}`);
+    }
+  }
+  for (const problem of problems) context.log(`problem: ${problem}`);
+  const { runId, taskId, attempt } = task;
+  await report({ runId, taskId, attempt, parameters, artifacts, problems });
+}
+
+async function executorOutput(task: AgentTask, context: ProgramContext, problems: string[]): Promise<ExecutorOutput> {
+  const text = await readText(context.hostPath(task.outputFile));
+  if (text !== undefined) {
+    try {
+      return parseExecutorOutput(text);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      problems.push(`${task.outputFile}: ${error.message}`);
+    }
+  }
+  return { parameterValues: {}, artifacts: {} };
+}
+
+async function publishArtifact(
+  output: string,
+  expected: AgentArtifact,
+  given: ExecutorOutput,
+  objects: ObjectStore,
+  context: ProgramContext,
+): Promise<ReportedArtifact> {
+  const told = Object.hasOwn(given.artifacts, output) ? given.artifacts[output]?.artifacts[0] : undefined;
+  const uri = told?.uri === undefined || told.uri === "" ? expected.uri : told.uri;
+  const artifact = { output, name: expected.name, type: expected.type, uri, metadata: { ...expected.metadata, ...told?.metadata } };
+  const customPath = told?.customPath ?? "";
+  const path = customPath === "" ? localPathOfUri(uri) : customPath;
+  // The container put it there itself, at an address that has no local path.
+  if (path === uri && customPath === "") return artifact;
+  const hostPath = hostPathOf(context, path);
+  const stored = hostPath === undefined ? undefined : await store(uri, hostPath, objects, context);
+  if (stored === undefined) context.log(`output artifact ${JSON.stringify(output)} has no content: nothing was written to ${path}`);
+  return { ...artifact, ...stored };
+}
+
+/** A path outside the shared volumes cannot be seen from here. */
+function hostPathOf(context: ProgramContext, path: string): string | undefined {
+  try {
+    return context.hostPath(path);
+  } catch (error) {
+    context.log(`cannot read ${path}: ${messageOf(error)}`);
+    return undefined;
+  }
+}
+
+/** Stores a file, or all files of a directory, at `uri`; undefined if there is neither. */
+async function store(uri: string, path: string, objects: ObjectStore, context: ProgramContext): Promise<Stored | undefined> {
+  const found = await stat(path).catch(ignoreAbsence);
+  if (found === undefined) return undefined;
+  if (!found.isDirectory()) return storeFile(uri, path, found.size, objects, context);
+  const entries = await readdir(path, { recursive: true, withFileTypes: true });
+  const files = entries
+    .filter((entry) => entry.isFile() || entry.isSymbolicLink())
+    .map((entry) => relative(path, join(entry.parentPath, entry.name)));
+  const hash = createHash("sha256");
+  let size = 0;
+  let count = 0;
+  for (const file of files.sort()) {
+    const info = await stat(join(path, file)).catch(ignoreAbsence);
+    if (info === undefined || info.isDirectory()) continue;
+    const stored = await storeFile(`${uri}/${file}`, join(path, file), info.size, objects, context);
+    hash.update(`${file}\n${stored.digest}\n`);
+    size += stored.size;
+    if (++count % 1000 === 0) context.log(`stored ${count} of ${files.length} files of ${uri}`);
+  }
+  context.log(`stored ${uri} (${count} files, ${megabytes(size)})`);
+  return { digest: `sha256:${hash.digest("hex")}`, size };
+}
+
+async function storeFile(uri: string, path: string, size: number, objects: ObjectStore, context: ProgramContext): Promise<Stored> {
+  if (size >= LARGE) context.log(`storing ${uri} (${megabytes(size)})`);
+  const { digest, size: stored } = await objects.putFile(uri, path);
+  return { digest, size: stored };
+}
+
+async function readText(path: string): Promise<string | undefined> {
+  return readFile(path, "utf8").catch(ignoreAbsence);
+}
+
+function ignoreAbsence(error: unknown): undefined {
+  if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR")) return undefined;
+  throw error;
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / MEBIBYTE).toFixed(1)} MiB`;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

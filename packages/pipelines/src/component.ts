@@ -1,0 +1,44 @@
+import { createHash } from "node:crypto";
+import { defineComponent, type Component } from "@sluice/component";
+import { artifactAgent } from "./agent/artifact-agent.ts";
+import { runPods } from "./controllers/run-pods.ts";
+import type { PodSettings } from "./engine/pod-types.ts";
+import { pipelinesSchema } from "./migrations/001-pipelines.ts";
+import { pipelineRoutes } from "./routes/index.ts";
+import { Runner } from "./runner/runner.ts";
+import { pipelinesDatabase } from "./store-tables.ts";
+import { Store } from "./store.ts";
+
+/** What an installation may decide about pipelines. */
+export interface PipelinesOptions {
+  readonly pods?: PodSettings;
+  /** Whether tasks may share results; they may, unless set. */
+  readonly isCacheEnabled?: boolean;
+}
+
+/** Kubeflow Pipelines: its REST API, and what runs pipelines behind it. */
+export function pipelinesComponent({ pods = {}, isCacheEnabled = true }: PipelinesOptions = {}): Component {
+  return defineComponent({
+    name: "pipelines",
+    resources: [],
+    migrations: [pipelinesSchema],
+    build({ client, database, objects, gate, clock, logger, newId, signal }) {
+      const store = new Store(pipelinesDatabase(database));
+      const engine = { sha256: (text: string) => createHash("sha256").update(text).digest("hex"), settings: pods, isCacheEnabled };
+      const runner = new Runner({ store, client, objects, clock, logger, engine, signal });
+      const { api, logs } = pipelineRoutes({ store, runner, client, objects, gate, clock, newId, logger, signal });
+      return {
+        routes: [
+          { paths: ["/apis/v2beta1", "/pipeline/apis/v2beta1"], app: api },
+          { paths: ["/apis/v1alpha1", "/pipeline/apis/v1alpha1"], app: logs },
+        ],
+        controllers: [runPods(runner)],
+        programs: [artifactAgent({ objects, report: (report) => runner.report(report) })],
+        start: () => runner.start(),
+      };
+    },
+  });
+}
+
+/** The component as it is without any settings. */
+export const pipelines: Component = pipelinesComponent();

@@ -1,0 +1,124 @@
+import type { JsonValue } from "../domain/ir.ts";
+import { componentOf, type Plan, planOf } from "./plan.ts";
+import { type ArtifactRecord, hasEnded, type RunInfo, type RunProgress, type TaskId, type TaskRecord } from "./types.ts";
+
+/** What is known of an open graph beyond its records. */
+export interface OpenGraph {
+  readonly plan: Plan;
+  /** How many of the tasks it waits for have not ended, by task that has not started. */
+  readonly waiting: Map<string, number>;
+  /** Tasks that have not ended, and those of them that have started. */
+  open: number;
+  running: number;
+}
+
+/** What is known of an open loop beyond its records. */
+export interface OpenLoop {
+  readonly items: readonly LoopItem[];
+  /** At most so many iterations at once. */
+  readonly limit: number;
+  /** The iterations that have not started are those in `turns`, then all from `next` on. */
+  readonly turns: number[];
+  next: number;
+  running: number;
+}
+
+/** What an iteration is for. */
+export type LoopItem = { readonly value: JsonValue } | { readonly artifact: ArtifactRecord };
+
+/**
+ * A run in memory: the stored records and indexes over them, which `advance` changes in place so that an event costs
+ * what it changes. Everything that is not a record is computed from the records: after a failed write, restore the run.
+ */
+export class RunState {
+  readonly info: RunInfo;
+  progress: RunProgress;
+  readonly tasks: Map<TaskId, TaskRecord> = new Map();
+  readonly graphs: Map<TaskId, OpenGraph> = new Map();
+  readonly loops: Map<TaskId, OpenLoop> = new Map();
+  /** Tasks in backoff. */
+  readonly sleeping: Set<TaskId> = new Set();
+  root: TaskId | undefined;
+  readonly #children = new Map<TaskId, Map<string, TaskId>>();
+  readonly #plans = new Map<string, Plan>();
+
+  constructor(info: RunInfo, progress: RunProgress) {
+    this.info = info;
+    this.progress = progress;
+  }
+
+  /** Adds or replaces a record. */
+  put(record: TaskRecord): void {
+    const isNew = !this.tasks.has(record.id);
+    this.tasks.set(record.id, record);
+    if (record.step === "backoff") this.sleeping.add(record.id);
+    else this.sleeping.delete(record.id);
+    if (!isNew) return;
+    if (record.parentId === undefined) {
+      this.root = record.id;
+      return;
+    }
+    const siblings = this.#children.get(record.parentId) ?? new Map<string, TaskId>();
+    siblings.set(record.iteration === undefined ? record.name : String(record.iteration), record.id);
+    this.#children.set(record.parentId, siblings);
+  }
+
+  /** The record of a task, which must exist. */
+  get(id: TaskId): TaskRecord {
+    const record = this.tasks.get(id);
+    if (record === undefined) throw new Error(`run ${this.info.id} has no task ${id}`);
+    return record;
+  }
+
+  /** The task of a graph by its name, or of a loop by its index; undefined if it has not been reached. */
+  child(parent: TaskId, key: string): TaskRecord | undefined {
+    const id = this.#children.get(parent)?.get(key);
+    return id === undefined ? undefined : this.tasks.get(id);
+  }
+
+  /** The plan of a component's graph. */
+  plan(component: string): Plan {
+    const known = this.#plans.get(component);
+    if (known !== undefined) return known;
+    const plan = planOf(this.info.spec, componentOf(this.info.spec, component));
+    this.#plans.set(component, plan);
+    return plan;
+  }
+
+  /** Indexes a graph whose tasks may have begun: what has not ended is open, what has no record or awaits its turn waits. */
+  openGraph(record: TaskRecord): OpenGraph {
+    const plan = this.plan(record.component);
+    const graph: OpenGraph = { plan, waiting: new Map(), open: 0, running: 0 };
+    for (const task of plan.values()) {
+      const child = this.child(record.id, task.name);
+      if (child !== undefined && hasEnded(child.state)) continue;
+      graph.open++;
+      if (child !== undefined && child.step !== "turn") {
+        graph.running++;
+        continue;
+      }
+      const unended = task.dependencies.filter((name) => !this.#hasChildEnded(record.id, name));
+      graph.waiting.set(task.name, unended.length);
+    }
+    this.graphs.set(record.id, graph);
+    return graph;
+  }
+
+  /** Indexes a loop whose iterations may have begun. */
+  openLoop(record: TaskRecord, items: readonly LoopItem[], limit: number): OpenLoop {
+    const loop: OpenLoop = { items, limit, turns: [], next: 0, running: 0 };
+    const count = this.#children.get(record.id)?.size ?? 0;
+    for (; loop.next < count; loop.next++) {
+      const child = this.child(record.id, String(loop.next));
+      if (child === undefined || child.step === "turn") loop.turns.push(loop.next);
+      else if (!hasEnded(child.state)) loop.running++;
+    }
+    this.loops.set(record.id, loop);
+    return loop;
+  }
+
+  #hasChildEnded(parent: TaskId, name: string): boolean {
+    const child = this.child(parent, name);
+    return child !== undefined && hasEnded(child.state);
+  }
+}

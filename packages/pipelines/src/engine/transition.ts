@@ -1,0 +1,386 @@
+import { UserError } from "@sluice/kubernetes";
+import { evaluateCondition } from "../domain/condition.ts";
+import { parameterText } from "../domain/executor-input.ts";
+import { cacheKeyOf } from "./cache-key.ts";
+import { executorInputsOf } from "./executor.ts";
+import { importedArtifact } from "./importer.ts";
+import { iterationInputs, loopItems, resolveInputs } from "./inputs.ts";
+import { graphOutputs, loopOutputs } from "./outputs.ts";
+import { runParameters, withDefaults } from "./parameter-type.ts";
+import { componentOf, containerOf, importerOf, isLoop, type PlannedTask, runsAnyway } from "./plan.ts";
+import { claimNamesOf } from "./platform.ts";
+import { podOf } from "./pod.ts";
+import { retryDelay, retryPolicyOf } from "./retry-policy.ts";
+import type { OpenGraph, OpenLoop, RunState } from "./run-state.ts";
+import { childTaskId, rootTaskId } from "./task-id.ts";
+import {
+  type Advance,
+  type Effect,
+  type EngineContext,
+  hasEnded,
+  hasSucceeded,
+  NO_VALUES,
+  type RunProgress,
+  type TaskId,
+  type TaskKind,
+  type TaskRecord,
+  type TaskState,
+  type TaskValues,
+} from "./types.ts";
+import { CLAIM_IMAGES, claimOf, workspaceClaimOf } from "./volume-claim.ts";
+
+const LISTED = 3;
+
+/** One event's work on a run: it starts, ends and retries tasks, and notes what to store and to do. */
+export class Transition {
+  readonly run: RunState;
+  readonly #time: number;
+  readonly #context: EngineContext;
+  readonly #changed = new Map<TaskId, TaskRecord>();
+  readonly #effects: Effect[] = [];
+  readonly #ended: TaskId[] = [];
+  #hasProgressed = false;
+
+  constructor(run: RunState, time: number, context: EngineContext) {
+    this.run = run;
+    this.#time = time;
+    this.#context = context;
+  }
+
+  /** Lets what has ended have its consequences, and tells what the event did. */
+  finish(): Advance {
+    for (let next = 0; next < this.#ended.length; next++) {
+      const id = this.#ended[next];
+      if (id !== undefined) this.#tellParent(this.run.get(id));
+    }
+    return {
+      changed: [...this.#changed.values()],
+      ...(this.#hasProgressed ? { progress: this.run.progress } : {}),
+      effects: this.#effects,
+    };
+  }
+
+  /** Changes the run as a whole. */
+  progress(change: Partial<RunProgress>): void {
+    this.run.progress = { ...this.run.progress, ...change };
+    this.#hasProgressed = true;
+  }
+
+  effect(effect: Effect): void {
+    this.#effects.push(effect);
+  }
+
+  /** Stores a record in place of the one it was made from. */
+  put(record: TaskRecord): TaskRecord {
+    this.run.put(record);
+    this.#changed.set(record.id, record);
+    return record;
+  }
+
+  /** Starts the run, or what of it awaits its turn again. */
+  startRoot(): void {
+    const { info } = this.run;
+    const id = rootTaskId(this.#context.sha256, info.id);
+    const deadline = this.deadline();
+    if (deadline !== undefined) this.effect({ type: "wakeAt", time: deadline });
+    const record: TaskRecord = this.run.tasks.get(id) ?? {
+      id,
+      runId: info.id,
+      name: "root",
+      displayName: info.spec.pipelineInfo.displayName ?? info.spec.pipelineInfo.name,
+      path: "root",
+      kind: "ROOT",
+      component: "",
+      state: "PENDING",
+      step: "turn",
+      attempt: 0,
+      retries: 0,
+      inputs: NO_VALUES,
+      outputs: NO_VALUES,
+      createdAt: this.#time,
+    };
+    this.#try(record, () => {
+      const workspace = workspaceClaimOf(info);
+      if (workspace !== undefined) this.effect({ type: "createVolumeClaim", claim: workspace });
+      if (info.spec.root.dag === undefined) throw new UserError("the pipeline's root is not a graph of tasks");
+      this.#openGraph({ ...record, inputs: { parameters: runParameters(info.spec.root, info.parameters), artifacts: {} } });
+    });
+  }
+
+  /** When the run as a whole must be over; undefined if it may take any time. */
+  deadline(): number | undefined {
+    const { startedAt } = this.run.progress;
+    const seconds = Number(this.run.info.platform?.platforms.kubernetes.pipelineConfig?.activeDeadlineSeconds ?? 0);
+    return seconds > 0 && startedAt !== undefined ? startedAt + seconds * 1000 : undefined;
+  }
+
+  /** Ends a task; its consequences follow in `finish`. */
+  end(record: TaskRecord, state: TaskState, change: Partial<TaskRecord> = {}): void {
+    const { step: _step, retryAt: _retryAt, ...rest } = record;
+    this.put({ ...rest, ...change, state, endedAt: this.#time });
+    this.#ended.push(record.id);
+  }
+
+  /** Creates the pod of the record's attempt, or fails the task if that cannot be. */
+  launch(record: TaskRecord): void {
+    const { retryAt: _retryAt, ...rest } = record;
+    this.#try(record, () => {
+      const pod = podOf(this.run, record, this.#context);
+      this.put({ ...rest, state: "PENDING", step: "pod", podName: pod.metadata.name });
+      this.effect({ type: "createPod", taskId: record.id, attempt: record.attempt, pod });
+    });
+  }
+
+  /** Tries a failed attempt again if the task's policy has it, or else ends the task. */
+  fail(record: TaskRecord, message: string): void {
+    if (this.run.progress.stopping !== undefined) return this.end(record, "CANCELED", { message: "the run was stopped" });
+    const delay = retryDelay(retryPolicyOf(this.run, record), record.retries);
+    if (delay === undefined) return this.end(record, "FAILED", { message });
+    const next: TaskRecord = { ...record, attempt: record.attempt + 1, retries: record.retries + 1, message };
+    if (delay === 0) return this.launch(next);
+    const retryAt = this.#time + delay;
+    this.put({ ...next, state: "PENDING", step: "backoff", retryAt });
+    this.effect({ type: "wakeAt", time: retryAt });
+  }
+
+  /** Does what may throw a `UserError` about the task, which fails it. */
+  #try(record: TaskRecord, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      this.end(record, "FAILED", { message: error.message });
+    }
+  }
+
+  #openGraph(record: TaskRecord): void {
+    this.put({ ...record, state: "RUNNING", step: "children", startedAt: record.startedAt ?? this.#time });
+    const graph = this.run.openGraph(record);
+    for (const task of graph.plan.values()) {
+      if (graph.waiting.get(task.name) === 0) this.#start(record, graph, task);
+    }
+    if (graph.running === 0) this.#close(record.id);
+  }
+
+  #start(parent: TaskRecord, graph: OpenGraph, task: PlannedTask): void {
+    if (!graph.waiting.delete(task.name)) return;
+    graph.running++;
+    const id = childTaskId(this.#context.sha256, parent.id, task.name);
+    const { triggerPolicy, taskInfo } = task.spec;
+    const record: TaskRecord = {
+      id,
+      runId: this.run.info.id,
+      parentId: parent.id,
+      name: task.name,
+      displayName: taskInfo?.name ?? task.name,
+      path: `${parent.path}.${task.name}`,
+      kind: this.#kindOf(task),
+      component: task.spec.componentRef.name,
+      state: "PENDING",
+      attempt: this.run.tasks.get(id)?.attempt ?? 0,
+      retries: 0,
+      inputs: NO_VALUES,
+      outputs: NO_VALUES,
+      createdAt: this.run.tasks.get(id)?.createdAt ?? this.#time,
+    };
+    const obstacle = runsAnyway(task.spec) ? undefined : this.#obstacle(parent, task);
+    if (obstacle !== undefined) return this.end(record, "SKIPPED", { message: obstacle });
+    this.#try(record, () => {
+      const inputs = resolveInputs(this.run, parent, task, id);
+      const ready = { ...record, inputs };
+      const condition = triggerPolicy?.condition;
+      if (condition !== undefined && condition !== "") {
+        const holds = evaluateCondition(condition, executorInputsOf(task.component, inputs));
+        if (!holds) return this.end(ready, "SKIPPED", { message: `its condition is false: ${condition}` });
+      }
+      if (isLoop(task.spec)) this.#openLoop(ready, task);
+      else this.#begin(ready, task);
+    });
+  }
+
+  /** Why a task that needs all tasks before it cannot start; undefined if it can. */
+  #obstacle(parent: TaskRecord, task: PlannedTask): string | undefined {
+    for (const name of task.dependencies) {
+      const state = this.run.child(parent.id, name)?.state;
+      if (state !== undefined && !hasSucceeded(state)) return `task ${JSON.stringify(name)} before it is ${state}`;
+    }
+    return undefined;
+  }
+
+  #kindOf(task: PlannedTask): TaskKind {
+    if (isLoop(task.spec)) return "LOOP";
+    if (task.component.dag === undefined) return importerOf(this.run.info.spec, task.component) === undefined ? "RUNTIME" : "IMPORTER";
+    if ((task.spec.triggerPolicy?.condition ?? "") !== "") return "CONDITION";
+    if (/^comp-condition-branches(-|$)/.test(task.spec.componentRef.name)) return "CONDITION_BRANCH";
+    return /^comp-exit-handler(-|$)/.test(task.spec.componentRef.name) ? "EXIT_HANDLER" : "DAG";
+  }
+
+  /** Begins a task, or one iteration of it, whose inputs are known. */
+  #begin(record: TaskRecord, task: PlannedTask): void {
+    const { component } = task;
+    const { spec } = this.run.info;
+    if (component.dag !== undefined) {
+      const isIteration = record.iteration !== undefined;
+      const parameters = isIteration ? record.inputs.parameters : withDefaults(component, record.inputs.parameters);
+      return this.#openGraph({ ...record, inputs: { ...record.inputs, parameters } });
+    }
+    const importer = importerOf(spec, component);
+    if (importer !== undefined) {
+      const outputs = importedArtifact(this.run, record, component, importer, this.#context.sha256);
+      return this.end(record, "SUCCEEDED", { outputs, startedAt: this.#time });
+    }
+    const container = containerOf(spec, component);
+    if (container === undefined) throw new UserError(`component ${JSON.stringify(record.component)} has nothing to run`);
+    if (container.image === CLAIM_IMAGES.create || container.image === CLAIM_IMAGES.delete) return this.#changeClaim(record);
+    const pvcNames = claimNamesOf(this.run, record);
+    const key = this.#context.isCacheEnabled
+      ? cacheKeyOf(task, container, record.inputs, { sha256: this.#context.sha256, pvcNames })
+      : undefined;
+    if (key === undefined) return this.launch(record);
+    this.put({ ...record, step: "cache", fingerprint: key });
+    this.effect({ type: "lookupCache", taskId: record.id, fingerprint: key });
+  }
+
+  #changeClaim(record: TaskRecord): void {
+    const effect = claimEffect(this.run, record);
+    this.put({ ...record, state: "RUNNING", step: "claim", startedAt: this.#time });
+    this.effect(effect);
+  }
+
+  #openLoop(record: TaskRecord, task: PlannedTask): void {
+    const inputs: TaskValues =
+      task.component.dag === undefined ? record.inputs : { ...record.inputs, parameters: withDefaults(task.component, record.inputs.parameters) };
+    const items = loopItems(task.spec, inputs);
+    const opened = this.put({
+      ...record,
+      inputs,
+      kind: "LOOP",
+      state: "RUNNING",
+      step: "children",
+      iterationCount: items.length,
+      startedAt: this.#time,
+    });
+    this.#startIterations(opened, this.run.openLoop(opened, items, task.spec.iteratorPolicy?.parallelismLimit ?? 0), task);
+  }
+
+  /** Starts as many iterations as the loop's limit allows, and ends a loop that has none left. */
+  #startIterations(record: TaskRecord, loop: OpenLoop, task: PlannedTask): void {
+    const limit = loop.limit > 0 ? loop.limit : Infinity;
+    while (this.run.progress.stopping === undefined && loop.running < limit) {
+      const index = loop.turns.shift() ?? (loop.next < loop.items.length ? loop.next++ : undefined);
+      if (index === undefined) break;
+      loop.running++;
+      this.#startIteration(record, loop, task, index);
+    }
+    if (loop.running === 0) this.#close(record.id);
+  }
+
+  #startIteration(parent: TaskRecord, loop: OpenLoop, task: PlannedTask, index: number): void {
+    const item = loop.items[index];
+    if (item === undefined) return;
+    const id = childTaskId(this.#context.sha256, parent.id, String(index));
+    const isGraph = task.component.dag !== undefined;
+    const record: TaskRecord = {
+      id,
+      runId: parent.runId,
+      parentId: parent.id,
+      name: task.name,
+      displayName: parent.displayName,
+      path: `${parent.path}.${index}`,
+      kind: isGraph ? "DAG" : importerOf(this.run.info.spec, task.component) === undefined ? "RUNTIME" : "IMPORTER",
+      component: parent.component,
+      iteration: index,
+      state: "PENDING",
+      attempt: this.run.tasks.get(id)?.attempt ?? 0,
+      retries: 0,
+      inputs: NO_VALUES,
+      outputs: NO_VALUES,
+      createdAt: this.run.tasks.get(id)?.createdAt ?? this.#time,
+    };
+    this.#try(record, () => this.#begin({ ...record, inputs: iterationInputs(task, parent.inputs, item) }, task));
+  }
+
+  #tellParent(record: TaskRecord): void {
+    if (record.parentId === undefined) return this.#endRun(record);
+    const parent = this.run.get(record.parentId);
+    const loop = this.run.loops.get(parent.id);
+    if (loop !== undefined) {
+      loop.running--;
+      const task = this.#plannedOf(parent);
+      if (task !== undefined) this.#startIterations(parent, loop, task);
+      return;
+    }
+    const graph = this.run.graphs.get(parent.id);
+    if (graph === undefined) return;
+    graph.open--;
+    graph.running--;
+    for (const name of graph.plan.get(record.name)?.dependents ?? []) {
+      const waiting = graph.waiting.get(name);
+      const task = graph.plan.get(name);
+      if (waiting === undefined || task === undefined) continue;
+      graph.waiting.set(name, waiting - 1);
+      if (waiting === 1 && this.run.progress.stopping === undefined) this.#start(parent, graph, task);
+    }
+    if (graph.running === 0) this.#close(parent.id);
+  }
+
+  /** What the graph around a task says of it. */
+  #plannedOf(record: TaskRecord): PlannedTask | undefined {
+    return record.parentId === undefined ? undefined : this.run.plan(this.run.get(record.parentId).component).get(record.name);
+  }
+
+  /** Ends a graph or loop in which nothing runs any more. */
+  #close(id: TaskId): void {
+    const record = this.run.get(id);
+    if (hasEnded(record.state)) return;
+    const { spec } = this.run.info;
+    const component = componentOf(spec, record.component);
+    const isLoopRecord = record.kind === "LOOP";
+    const total = isLoopRecord ? (record.iterationCount ?? 0) : this.run.plan(record.component).size;
+    const failed: string[] = [];
+    let reason: string | undefined;
+    let ended = 0;
+    let isCanceled = false;
+    const keys = isLoopRecord ? Array.from({ length: total }, (_, index) => String(index)) : this.run.plan(record.component).keys();
+    for (const key of keys) {
+      const child = this.run.child(id, key);
+      if (child === undefined || !hasEnded(child.state)) continue;
+      ended++;
+      if (child.state === "FAILED") {
+        failed.push(isLoopRecord ? `iteration ${key}` : `task ${JSON.stringify(child.name)}`);
+        reason ??= child.message;
+      }
+      if (child.state === "CANCELED") isCanceled = true;
+    }
+    const outputs = isLoopRecord ? loopOutputs(this.run, record, component) : graphOutputs(this.run, record, component);
+    this.run.graphs.delete(id);
+    this.run.loops.delete(id);
+    if (failed.length > 0) {
+      const listed = failed.slice(0, LISTED).join(", ") + (failed.length > LISTED ? ` and ${failed.length - LISTED} more` : "");
+      return this.end(record, "FAILED", { outputs, message: `${listed} failed${reason === undefined ? "" : `: ${reason}`}` });
+    }
+    if (isCanceled || ended < total) return this.end(record, "CANCELED", { outputs, message: "the run was stopped" });
+    this.end(record, "SUCCEEDED", { outputs });
+  }
+
+  #endRun(root: TaskRecord): void {
+    const { stopping } = this.run.progress;
+    const phase = stopping === "terminated" ? "CANCELED" : stopping === "deadline" || root.state === "FAILED" ? "FAILED" : "SUCCEEDED";
+    const message = stopping === "deadline" ? "the run took longer than its deadline allows" : root.message;
+    this.progress({ phase, endedAt: this.#time, ...(message === undefined ? {} : { message }) });
+    const workspace = phase === "SUCCEEDED" ? workspaceClaimOf(this.run.info) : undefined;
+    if (workspace !== undefined) this.effect({ type: "deleteVolumeClaim", name: workspace.metadata.name });
+  }
+}
+
+/** What a CreatePVC or DeletePVC task asks for. */
+export function claimEffect(run: RunState, record: TaskRecord): Effect {
+  const component = componentOf(run.info.spec, record.component);
+  const parameters = withDefaults(component, record.inputs.parameters);
+  if (containerOf(run.info.spec, component)?.image === CLAIM_IMAGES.create) {
+    return { type: "createVolumeClaim", taskId: record.id, claim: claimOf(run.info, record, parameters) };
+  }
+  const name = parameterText(parameters["pvc_name"] ?? null);
+  if (name === "") throw new UserError('input parameter "pvc_name" is missing');
+  return { type: "deleteVolumeClaim", taskId: record.id, name };
+}

@@ -1,0 +1,143 @@
+import { createHash } from "node:crypto";
+import { ApiError } from "@sluice/kubernetes";
+import type { JsonValue } from "../domain/ir.ts";
+import { isJsonObject } from "../domain/executor-input.ts";
+import type { Operation, Page, PageQuery, Predicate } from "../store-page.ts";
+import { invalid, Message } from "./message.ts";
+
+const DEFAULT_PAGE_SIZE = 20;
+const MAX_PAGE_SIZE = 200;
+/** By their protobuf numbers. */
+const OPERATIONS: readonly (Operation | "OPERATION_UNSPECIFIED")[] = [
+  ...(["OPERATION_UNSPECIFIED", "EQUALS", "NOT_EQUALS", "GREATER_THAN", "GREATER_THAN_EQUALS"] as const),
+  ...(["LESS_THAN", "LESS_THAN_EQUALS", "IN", "IS_SUBSTRING"] as const),
+];
+const PREDICATE = ["operation", "key", "int_value", "long_value", "string_value", "timestamp_value", "int_values", "long_values", "string_values"];
+
+/** The fields that a list may be sorted and filtered by, and their columns. Those that end in `_at` are times. */
+export type ListFields = Readonly<Record<string, string>>;
+
+interface Token {
+  readonly value: string | number;
+  readonly id: string;
+  /** What the first request asked for; the later ones must ask the same. */
+  readonly query: string;
+  readonly sort: string;
+  readonly isDescending: boolean;
+}
+
+/** The query of a list request, and how to name its next page. */
+export interface ListRequest {
+  readonly query: PageQuery;
+  token(page: Page<unknown>): string;
+}
+
+/** Reads `page_size`, `page_token`, `sort_by` and `filter`. */
+export function listRequest(parameters: (name: string) => string | undefined, fields: ListFields, scope: readonly Predicate[]): ListRequest {
+  const filter = readFilter(parameters("filter") ?? "", fields);
+  const fingerprint = createHash("sha256").update(JSON.stringify([scope, filter])).digest("base64url").slice(0, 16);
+  const tokenText = parameters("page_token") ?? "";
+  const token = tokenText === "" ? undefined : readToken(tokenText);
+  const sortText = parameters("sort_by") ?? "";
+  const sort = sortText === "" && token !== undefined ? { column: token.sort, isDescending: token.isDescending } : readSort(sortText, fields);
+  if (token !== undefined && (token.query !== fingerprint || token.sort !== sort.column || token.isDescending !== sort.isDescending)) {
+    throw invalid("page_token", "belongs to a list with another filter or order");
+  }
+  const query: PageQuery = {
+    predicates: [...scope, ...filter],
+    sortColumn: sort.column,
+    isDescending: sort.isDescending,
+    pageSize: readPageSize(parameters("page_size") ?? ""),
+    ...(token === undefined ? {} : { after: { value: token.value, id: token.id } }),
+  };
+  return {
+    query,
+    token({ next }) {
+      if (next === undefined) return "";
+      const after: Token = { ...next, query: fingerprint, sort: sort.column, isDescending: sort.isDescending };
+      return Buffer.from(JSON.stringify(after)).toString("base64url");
+    },
+  };
+}
+
+function readPageSize(text: string): number {
+  if (text === "") return DEFAULT_PAGE_SIZE;
+  const size = Number(text);
+  if (!Number.isInteger(size) || size < 0) throw invalid("page_size", `must be a number from 0 to ${MAX_PAGE_SIZE}, not ${JSON.stringify(text)}`);
+  return size === 0 ? DEFAULT_PAGE_SIZE : Math.min(size, MAX_PAGE_SIZE);
+}
+
+function readSort(text: string, fields: ListFields): { readonly column: string; readonly isDescending: boolean } {
+  const [field = "created_at", order = "asc", ...rest] = text.trim().split(/\s+/u).filter((word) => word !== "");
+  const direction = order.toLowerCase();
+  if (rest.length > 0 || (direction !== "asc" && direction !== "desc"))
+    throw invalid("sort_by", `must be "<field> asc" or "<field> desc", not ${JSON.stringify(text)}`);
+  return { column: columnOf(field.toLowerCase(), fields, "sort_by"), isDescending: direction === "desc" };
+}
+
+function columnOf(field: string, fields: ListFields, path: string): string {
+  const column = Object.hasOwn(fields, field) ? fields[field] : undefined;
+  if (column === undefined) throw invalid(path, `unknown field ${JSON.stringify(field)}; known are ${Object.keys(fields).join(", ")}`);
+  return column;
+}
+
+function parseJson(text: string, path: string): JsonValue {
+  try {
+    const value: JsonValue = JSON.parse(text);
+    return value;
+  } catch {
+    throw invalid(path, "is not JSON");
+  }
+}
+
+function readToken(text: string): Token {
+  try {
+    const value: JsonValue = JSON.parse(Buffer.from(text, "base64url").toString());
+    if (isJsonObject(value)) {
+      const { value: after, id, query, sort, isDescending } = value;
+      if ((typeof after === "string" || typeof after === "number") && typeof id === "string" && typeof query === "string") {
+        if (typeof sort === "string" && typeof isDescending === "boolean") return { value: after, id, query, sort, isDescending };
+      }
+    }
+  } catch {
+    // Not a token: refused below.
+  }
+  throw new ApiError("BadRequest", "page_token: is not one that this server gave");
+}
+
+function readFilter(text: string, fields: ListFields): Predicate[] {
+  if (text === "") return [];
+  const predicates = new Message(parseJson(text, "filter"), "filter", ["predicates"]).value("predicates") ?? [];
+  if (!Array.isArray(predicates)) throw invalid("filter.predicates", "must be a list");
+  const items: readonly JsonValue[] = predicates;
+  return items.map((item, index) => readPredicate(new Message(item, `filter.predicates[${index}]`, PREDICATE), fields));
+}
+
+function readPredicate(predicate: Message, fields: ListFields): Predicate {
+  const named = predicate.value("operation");
+  const operation = typeof named === "number" ? OPERATIONS[named] : OPERATIONS.find((known) => known === named);
+  if (operation === undefined || operation === "OPERATION_UNSPECIFIED")
+    throw invalid(predicate.at("operation"), `unknown operation ${JSON.stringify(named)}`);
+  const field = predicate.required("key");
+  const column = columnOf(field, fields, predicate.at("key"));
+  const given = PREDICATE.slice(2).filter((name) => predicate.has(name));
+  const [name] = given;
+  if (name === undefined || given.length > 1) throw invalid(predicate.at("key"), "needs exactly one value");
+  const isTime = column.endsWith("_at");
+  const convert = (value: JsonValue): string | number => {
+    if (isTime) {
+      const time = typeof value === "number" ? value * 1000 : Date.parse(String(value));
+      if (Number.isNaN(time)) throw invalid(predicate.at(name), `${JSON.stringify(value)} is not a time`);
+      return time;
+    }
+    if (typeof value !== "string" && typeof value !== "number") throw invalid(predicate.at(name), "must be a string or a number");
+    return String(value);
+  };
+  const isList = name.endsWith("s");
+  if (isList !== (operation === "IN")) throw invalid(predicate.at(name), `does not fit ${operation}`);
+  if (!isList) return { column, operation, values: [convert(predicate.value(name) ?? "")] };
+  const holder = predicate.value(name);
+  const list = isJsonObject(holder) ? new Message(holder, predicate.at(name), ["values"]).value("values") : holder;
+  const values: readonly JsonValue[] = Array.isArray(list) ? list : [];
+  return { column, operation, values: values.map(convert) };
+}

@@ -1,0 +1,257 @@
+import type { Client } from "@sluice/client";
+import type { Clock, Logger } from "@sluice/controller";
+import { isApiError, type KubernetesObject, type Resource } from "@sluice/kubernetes";
+import type { ObjectStore } from "@sluice/object-store";
+import type { CachedResult, Effect, EngineEvent } from "../engine/types.ts";
+import type { Store } from "../store.ts";
+import type { OutboxRow, RunRow } from "../store-tables.ts";
+import { CLAIMS, NAMESPACES, PODS, SERVICE_ACCOUNTS } from "./kinds.ts";
+import { Limiter } from "./limiter.ts";
+import type { LiveRun } from "./live-run.ts";
+
+/** How many requests of one runner the Kubernetes API sees at once. */
+const IN_FLIGHT = 256;
+const RETRY_MS = 200;
+const LONGEST_RETRY_MS = 15_000;
+
+type EffectOf<T extends Effect["type"]> = Extract<Effect, { readonly type: T }>;
+
+/** What effects are carried out with. */
+export interface EffectsOptions {
+  readonly store: Store;
+  readonly client: Client;
+  readonly objects: ObjectStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+  push(run: LiveRun, event: EngineEvent): Promise<void>;
+}
+
+/** What the outbox must remember of effects. */
+export function outboxRowsOf(row: RunRow, effects: readonly Effect[]): OutboxRow[] {
+  return effects.flatMap((effect): OutboxRow[] => {
+    if (effect.type !== "createPod" && effect.type !== "deletePod") return [];
+    const name = effect.type === "createPod" ? effect.pod.metadata.name : effect.podName;
+    return [{ id: `${effect.type}/${row.namespace}/${name}`, run_id: row.id, kind: effect.type, namespace: row.namespace, name }];
+  });
+}
+
+/** Does what the engine asks for. Everything may be done twice, and what fails for a passing reason is tried again. */
+export class Effects {
+  readonly #options: EffectsOptions;
+  readonly #limiter = new Limiter(IN_FLIGHT);
+  /** Namespaces that are known to have what pods need, by `namespace/account`. */
+  readonly #prepared = new Map<string, Promise<void>>();
+
+  constructor(options: EffectsOptions) {
+    this.#options = options;
+  }
+
+  /** Starts all of it; what comes of it arrives as events. */
+  carryOut(run: LiveRun, effects: readonly Effect[]): void {
+    const lookups: EffectOf<"lookupCache">[] = [];
+    for (const effect of effects) {
+      switch (effect.type) {
+        case "lookupCache":
+          lookups.push(effect);
+          break;
+        case "createPod":
+          this.#start(run, (signal) => this.#createPod(run, effect, signal));
+          break;
+        case "deletePod":
+          this.#start(run, (signal) => this.#deletePod(run, effect, signal));
+          break;
+        case "wakeAt":
+          void this.#wake(run, effect.time);
+          break;
+        case "createVolumeClaim":
+        case "deleteVolumeClaim":
+          this.#start(run, (signal) => this.#claim(run, effect, signal));
+          break;
+      }
+    }
+    if (lookups.length > 0) this.#start(run, (signal) => this.#lookup(run, lookups, signal));
+  }
+
+  /** Deletes pods of runs that are no more, and then the word of them. */
+  async deletePods(rows: readonly OutboxRow[]): Promise<void> {
+    const { client, store, logger, signal } = this.#options;
+    const remove = async ({ namespace, name }: OutboxRow): Promise<void> => {
+      await this.#limiter.run(() => this.#persist(signal, async () => void (await client.delete(PODS, { namespace, name }))));
+    };
+    try {
+      await Promise.all(rows.map(remove));
+      if (!signal.aborted) await store.removeFromOutbox(rows.map(({ id }) => id));
+    } catch (error) {
+      logger.warn("cannot delete pods; tried again on the next start", { error });
+    }
+  }
+
+  #start(run: LiveRun, work: (signal: AbortSignal) => Promise<void>): void {
+    const signal = AbortSignal.any([run.stop.signal, this.#options.signal]);
+    this.#limiter.run(() => work(signal)).catch((error: unknown) => {
+      if (!signal.aborted) this.#options.logger.error("an effect failed", { run: run.row.id, error });
+    });
+  }
+
+  /** Does `work` until it succeeds, is refused for good, or nobody wants it any more. */
+  async #persist(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+    const { clock, logger } = this.#options;
+    for (let failures = 0; !signal.aborted; failures++) {
+      try {
+        return await work();
+      } catch (error) {
+        if (isRefusal(error)) throw error;
+        if (failures === 3) logger.warn("the Kubernetes API does not answer; trying on", { error });
+        await clock.sleep(Math.min(RETRY_MS * 2 ** failures, LONGEST_RETRY_MS), signal);
+      }
+    }
+  }
+
+  async #createPod(run: LiveRun, { taskId, attempt, pod }: EffectOf<"createPod">, signal: AbortSignal): Promise<void> {
+    const { client, clock, push } = this.#options;
+    const { namespace } = run.row;
+    const { name } = pod.metadata;
+    if (run.doomed.has(name)) return;
+    try {
+      await this.#persist(signal, async () => {
+        await this.#prepare(namespace, pod.spec.serviceAccountName);
+        try {
+          await create(client, PODS, { ...pod, metadata: { ...pod.metadata, namespace } });
+        } catch (error) {
+          if (!isApiError(error, "NotFound")) throw error;
+          // The namespace went away since it was last seen to be there.
+          this.#prepared.clear();
+          await this.#prepare(namespace, pod.spec.serviceAccountName);
+          await create(client, PODS, { ...pod, metadata: { ...pod.metadata, namespace } });
+        }
+      });
+    } catch (error) {
+      if (signal.aborted) return;
+      run.over.add(name);
+      await push(run, { type: "podFinished", time: clock.now(), taskId, attempt, succeeded: false, message: `the pod was refused: ${messageOf(error)}` });
+      return;
+    }
+    // The pod may have been deleted before it was there, or the run with all its other pods.
+    const isStopped = run.stop.signal.aborted && !this.#options.signal.aborted;
+    if (run.doomed.has(name) || (isStopped && (await this.#options.store.findRun(run.row.id)) === undefined)) {
+      await client.delete(PODS, { namespace, name });
+      return;
+    }
+    run.done.push(`createPod/${namespace}/${name}`);
+  }
+
+  async #deletePod(run: LiveRun, { taskId, attempt, podName }: EffectOf<"deletePod">, signal: AbortSignal): Promise<void> {
+    const { client, clock, push } = this.#options;
+    const { namespace } = run.row;
+    let isAbsent = false;
+    run.doomed.add(podName);
+    await this.#persist(signal, async () => {
+      isAbsent = (await client.delete(PODS, { namespace, name: podName })) === undefined;
+    });
+    if (signal.aborted) return;
+    run.done.push(`deletePod/${namespace}/${podName}`);
+    if (!isAbsent || run.over.has(podName)) return;
+    run.over.add(podName);
+    await push(run, { type: "podFinished", time: clock.now(), taskId, attempt, succeeded: false, message: "the pod was deleted" });
+  }
+
+  async #claim(run: LiveRun, effect: EffectOf<"createVolumeClaim"> | EffectOf<"deleteVolumeClaim">, signal: AbortSignal): Promise<void> {
+    const { client, clock, push } = this.#options;
+    const { namespace } = run.row;
+    let error: string | undefined;
+    try {
+      await this.#persist(signal, async () => {
+        if (effect.type === "deleteVolumeClaim") {
+          await client.delete(CLAIMS, { namespace, name: effect.name });
+          return;
+        }
+        await this.#prepare(namespace, undefined);
+        await create(client, CLAIMS, { ...effect.claim, metadata: { ...effect.claim.metadata, namespace } });
+      });
+    } catch (cause) {
+      error = messageOf(cause);
+    }
+    if (signal.aborted || effect.taskId === undefined) return;
+    await push(run, { type: "claimDone", time: clock.now(), taskId: effect.taskId, ...(error === undefined ? {} : { error }) });
+  }
+
+  /** Answers all lookups of a batch with one query. A result whose artifacts are no longer stored is none. */
+  async #lookup(run: LiveRun, lookups: readonly EffectOf<"lookupCache">[], signal: AbortSignal): Promise<void> {
+    const { store, clock, logger, push } = this.#options;
+    let hits: ReadonlyMap<string, CachedResult> = new Map();
+    try {
+      const fingerprints = lookups.map(({ fingerprint }) => fingerprint);
+      hits = await store.cached(run.row.namespace, run.pipeline, fingerprints);
+      const whole = await Promise.all([...hits].map(async ([key, hit]) => ((await this.#isWhole(hit)) ? [[key, hit] as const] : [])));
+      hits = new Map(whole.flat());
+    } catch (error) {
+      logger.warn("cannot read the cache; tasks run instead", { run: run.row.id, error });
+    }
+    if (signal.aborted) return;
+    const time = clock.now();
+    for (const { taskId, fingerprint } of lookups) {
+      const hit = hits.get(fingerprint);
+      void push(run, { type: "cacheAnswered", time, taskId, ...(hit === undefined ? {} : { hit }) });
+    }
+  }
+
+  async #isWhole({ outputs }: CachedResult): Promise<boolean> {
+    const { objects } = this.#options;
+    for (const { uri, digest } of Object.values(outputs.artifacts).flat()) {
+      if (digest === undefined || (await objects.stat(uri)) !== undefined) continue;
+      const first = await objects.list(uri)[Symbol.asyncIterator]().next();
+      if (first.done === true) return false;
+    }
+    return true;
+  }
+
+  async #wake(run: LiveRun, time: number): Promise<void> {
+    if (run.alarms.has(time)) return;
+    run.alarms.add(time);
+    const { clock, push } = this.#options;
+    const signal = AbortSignal.any([run.stop.signal, this.#options.signal]);
+    await clock.sleep(time - clock.now(), signal);
+    run.alarms.delete(time);
+    if (!signal.aborted) void push(run, { type: "timeReached", time: clock.now() });
+  }
+
+  /** Makes the namespace, and the account its pods run as, if they are not there. */
+  #prepare(namespace: string, account: string | undefined): Promise<void> {
+    const key = `${namespace}/${account ?? ""}`;
+    const known = this.#prepared.get(key);
+    if (known !== undefined) return known;
+    const { client } = this.#options;
+    const prepare = async (): Promise<void> => {
+      await ensure(client, NAMESPACES, { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
+      if (account === undefined) return;
+      await ensure(client, SERVICE_ACCOUNTS, { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: account, namespace } });
+    };
+    const prepared = prepare();
+    this.#prepared.set(key, prepared);
+    prepared.catch(() => this.#prepared.delete(key));
+    return prepared;
+  }
+}
+
+async function ensure(client: Client, resource: Resource<KubernetesObject>, object: KubernetesObject): Promise<void> {
+  const { name, namespace } = object.metadata;
+  if ((await client.find(resource, { name, namespace })) === undefined) await create(client, resource, object);
+}
+
+async function create<T extends KubernetesObject>(client: Client, resource: Resource<T>, object: T): Promise<void> {
+  try {
+    await client.create(resource, object);
+  } catch (error) {
+    if (!isApiError(error, "AlreadyExists")) throw error;
+  }
+}
+
+/** Whether trying again cannot help. */
+function isRefusal(error: unknown): boolean {
+  return isApiError(error) && error.code >= 400 && error.code < 500 && !["TooManyRequests", "Conflict", "Expired", "Gone"].includes(error.reason);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,44 @@
+import { defineResource, type KubernetesObject, type Resource } from "@sluice/kubernetes";
+
+const ANY = {};
+
+/** How a container stands. */
+export interface ContainerStatus {
+  readonly name: string;
+  readonly state?: {
+    readonly waiting?: { readonly reason?: string; readonly message?: string };
+    readonly terminated?: { readonly exitCode: number; readonly reason?: string; readonly message?: string; readonly signal?: number };
+  };
+}
+
+/** As much of a pod as the runner looks at. */
+export interface ObservedPod extends KubernetesObject {
+  status?: {
+    readonly phase?: string;
+    readonly reason?: string;
+    readonly message?: string;
+    readonly initContainerStatuses?: readonly ContainerStatus[];
+    readonly containerStatuses?: readonly ContainerStatus[];
+  };
+}
+
+/** Pods, by the paths of the API; their schema is the server's business. */
+export const PODS: Resource<ObservedPod> = defineResource({
+  ...{ group: "", version: "v1", kind: "Pod", plural: "pods", scope: "Namespaced", schema: ANY },
+  subresources: { status: true },
+});
+
+/** Volume claims. */
+export const CLAIMS: Resource<KubernetesObject> = defineResource({
+  ...{ group: "", version: "v1", kind: "PersistentVolumeClaim", plural: "persistentvolumeclaims", scope: "Namespaced", schema: ANY },
+});
+
+/** Namespaces. */
+export const NAMESPACES: Resource<KubernetesObject> = defineResource({
+  ...{ group: "", version: "v1", kind: "Namespace", plural: "namespaces", scope: "Cluster", schema: ANY },
+});
+
+/** Service accounts. */
+export const SERVICE_ACCOUNTS: Resource<KubernetesObject> = defineResource({
+  ...{ group: "", version: "v1", kind: "ServiceAccount", plural: "serviceaccounts", scope: "Namespaced", schema: ANY },
+});

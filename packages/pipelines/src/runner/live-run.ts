@@ -1,0 +1,87 @@
+import {
+  advance,
+  type Effect,
+  type EngineContext,
+  type EngineEvent,
+  type RunProgress,
+  type RunState,
+  type TaskId,
+  type TaskRecord,
+  type TaskReport,
+} from "../engine/index.ts";
+import type { HistoryEntry } from "../store.ts";
+import type { RunRow } from "../store-tables.ts";
+import { historyOf } from "./run-record.ts";
+
+/** An event that waits for its turn, and who wants to know that it is on disk. */
+interface QueuedEvent {
+  readonly event: EngineEvent;
+  readonly settle: PromiseWithResolvers<void>;
+}
+
+/** What a batch of events did, not stored yet. */
+export interface Batch {
+  readonly tasks: readonly TaskRecord[];
+  readonly progress?: RunProgress;
+  readonly effects: readonly Effect[];
+}
+
+/** A run that goes on, in memory: its state, the events that wait for it, and what is known of its pods. */
+export class LiveRun {
+  /** As it is stored. */
+  row: RunRow;
+  history: readonly HistoryEntry[];
+  state: RunState;
+  readonly pipeline: string;
+  readonly queue: QueuedEvent[] = [];
+  isBusy = false;
+  /** Aborts when the run leaves memory. */
+  readonly stop: AbortController = new AbortController();
+  /** Effects that are done and may leave the outbox. */
+  done: string[] = [];
+  /** The names of its pods that it has been told the end of. */
+  readonly over: Set<string> = new Set();
+  readonly running: Set<string> = new Set();
+  /** The names of pods that are to be deleted, should they still be on their way into being. */
+  readonly doomed: Set<string> = new Set();
+  /** The times at which it will be woken. */
+  readonly alarms: Set<number> = new Set();
+  readonly #reports = new Map<string, TaskReport>();
+
+  constructor(row: RunRow, state: RunState, reports: readonly TaskReport[]) {
+    this.row = row;
+    this.state = state;
+    this.history = historyOf(row);
+    this.pipeline = state.info.spec.pipelineInfo.name;
+    for (const report of reports) this.putReport(report);
+  }
+
+  putReport(report: TaskReport): void {
+    this.#reports.set(`${report.taskId}/${report.attempt}`, report);
+  }
+
+  report(taskId: TaskId, attempt: number): TaskReport | undefined {
+    return this.#reports.get(`${taskId}/${attempt}`);
+  }
+
+  /** Resolves once what the event did is on disk. */
+  enqueue(event: EngineEvent): Promise<void> {
+    const settle = Promise.withResolvers<void>();
+    this.queue.push({ event, settle });
+    return settle.promise;
+  }
+
+  /** Takes the state through `events`; every record appears once in the result, as it is at the end. */
+  advance(events: readonly EngineEvent[], context: EngineContext): Batch {
+    const tasks = new Map<TaskId, TaskRecord>();
+    const effects: Effect[] = [];
+    let progress: RunProgress | undefined;
+    for (const event of events) {
+      const step = advance(this.state, event, context);
+      for (const task of step.changed) tasks.set(task.id, task);
+      effects.push(...step.effects);
+      progress = step.progress ?? progress;
+    }
+    return { tasks: [...tasks.values()], effects, ...(progress === undefined ? {} : { progress }) };
+  }
+}

@@ -1,0 +1,40 @@
+import { parsePipelineObject } from "../domain/ir-parse.ts";
+import type { JsonObject } from "../domain/ir.ts";
+import type { RunInfo, RunProgress } from "../engine/types.ts";
+import type { HistoryEntry } from "../store.ts";
+import type { RunRow } from "../store-tables.ts";
+
+/** Where artifacts go when nobody says otherwise. */
+export const DEFAULT_PIPELINE_ROOT = "minio://mlpipeline/v2/artifacts";
+
+/** What the engine needs to know of a stored run. */
+export function runInfoOf(row: RunRow): RunInfo {
+  const { pipelineSpec, platformSpec } = parsePipelineObject(JSON.parse(row.spec));
+  return {
+    id: row.id,
+    displayName: row.name,
+    namespace: row.namespace,
+    spec: pipelineSpec,
+    ...(platformSpec === undefined ? {} : { platform: platformSpec }),
+    parameters: JSON.parse(row.parameters) as JsonObject,
+    pipelineRoot: row.pipeline_root === "" ? DEFAULT_PIPELINE_ROOT : row.pipeline_root,
+    ...(row.service_account === "" ? {} : { serviceAccount: row.service_account }),
+    createdAt: row.created_at,
+    ...(row.scheduled_at === 0 ? {} : { scheduledAt: row.scheduled_at }),
+  };
+}
+
+/** How far a stored run has come. */
+export function progressOf(row: RunRow): RunProgress {
+  return JSON.parse(row.progress) as RunProgress;
+}
+
+/** The states a stored run has gone through. */
+export function historyOf(row: RunRow): readonly HistoryEntry[] {
+  return JSON.parse(row.history) as readonly HistoryEntry[];
+}
+
+/** Whether a run in this phase is over. */
+export function isFinal(phase: RunProgress["phase"]): boolean {
+  return phase === "SUCCEEDED" || phase === "FAILED" || phase === "CANCELED";
+}

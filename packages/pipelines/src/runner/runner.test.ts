@@ -1,0 +1,157 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { RUN_LABEL } from "../engine/index.ts";
+import { CHAIN, WIDE } from "../specs.fixture.ts";
+import { PODS } from "./kinds.ts";
+import { World } from "../world.fixture.ts";
+
+let world: World;
+beforeEach(async () => {
+  world = new World();
+  await world.boot();
+});
+afterEach(() => world[Symbol.asyncDispose]());
+
+interface RunBody {
+  readonly run_id: string;
+  readonly state: string;
+  readonly finished_at: string;
+  readonly error?: { readonly message: string };
+  readonly tasks: readonly { readonly name: string; readonly state: string; readonly task_id: string; readonly pods?: readonly { readonly name: string }[] }[];
+}
+
+async function start(spec: unknown, parameters: object, body: object = {}): Promise<string> {
+  const answer = await world.request("POST", "/runs", { display_name: "r", pipeline_spec: spec, runtime_config: { parameters }, ...body });
+  expect(answer).toMatchObject({ status: 200 });
+  return (answer.body as RunBody).run_id;
+}
+async function run(id: string): Promise<RunBody> {
+  return (await world.request("GET", `/runs/${id}?view=FULL`)).body;
+}
+/** The run once it is in that state. */
+async function reaches(id: string, state: string): Promise<RunBody> {
+  return vi.waitFor(async () => {
+    const now = await run(id);
+    expect(now.state, JSON.stringify(now.tasks)).toBe(state);
+    return now;
+  }, { timeout: 10_000, interval: 10 });
+}
+const states = ({ tasks }: RunBody): Record<string, string> => Object.fromEntries(tasks.map(({ name, state }) => [name, state]));
+const isFirst = (name: string): boolean => name.includes("first");
+const firstOutput = (uri: string) => ({
+  parameters: { Output: 7 },
+  artifacts: [{ output: "report", name: "report", type: { schemaTitle: "system.HTML" }, uri, metadata: {}, digest: "sha256:0", size: 5 }],
+});
+
+describe("a run", () => {
+  test("goes through its tasks, and the next one like it takes what is cached", async () => {
+    world.blobs.set("minio://b/report", new TextEncoder().encode("<b>hi"));
+    world.work = (pod) => (isFirst(pod.metadata.name) ? firstOutput("minio://b/report") : {});
+    const done = await reaches(await start(CHAIN, { n: 3 }), "SUCCEEDED");
+    expect(states(done)).toEqual({ root: "SUCCEEDED", first: "SUCCEEDED", second: "SUCCEEDED" });
+    expect(world.created).toHaveLength(2);
+    const again = await reaches(await start(CHAIN, { n: 3 }), "SUCCEEDED");
+    expect(states(again).first).toBe("CACHED");
+    expect(world.created.filter(isFirst)).toHaveLength(1);
+    world.blobs.clear();
+    const lost = await reaches(await start(CHAIN, { n: 3 }), "SUCCEEDED");
+    expect(states(lost).first).toBe("SUCCEEDED");
+    expect(await world.store.outbox()).toEqual([]);
+  });
+
+  test("says why a task failed, and retries only what failed", async () => {
+    world.work = (pod) => (isFirst(pod.metadata.name) ? firstOutput("minio://b/r") : { exitCode: 3, log: "Traceback\nValueError: no" });
+    const id = await start(CHAIN, { n: 1 });
+    const failed = await reaches(id, "FAILED");
+    expect(states(failed)).toMatchObject({ first: "SUCCEEDED", second: "FAILED" });
+    expect(JSON.stringify(failed.tasks)).toMatch(/code 3: .*ValueError: no/u);
+    world.work = () => ({});
+    expect(await world.request("POST", `/runs/${id}:retry`)).toMatchObject({ status: 200 });
+    await reaches(id, "SUCCEEDED");
+    expect(world.created.filter(isFirst)).toHaveLength(1);
+    expect(world.created).toHaveLength(3);
+  });
+
+  test("is terminated with its pods, and deleted with all it has", async () => {
+    world.work = () => ({ hangs: true });
+    const id = await start(CHAIN, { n: 1 });
+    await vi.waitFor(() => expect(world.pods()).toHaveLength(1));
+    expect(await world.request("POST", `/runs/${id}:terminate`)).toMatchObject({ status: 200 });
+    await reaches(id, "CANCELED");
+    expect(world.pods()).toEqual([]);
+    expect(await world.request("POST", `/runs/${id}:terminate`)).toMatchObject({ status: 400 });
+
+    const other = await start(CHAIN, { n: 1 });
+    await vi.waitFor(() => expect(world.pods()).toHaveLength(1));
+    expect(await world.request("DELETE", `/runs/${other}`)).toMatchObject({ status: 200 });
+    await vi.waitFor(async () => {
+      expect(world.pods()).toEqual([]);
+      expect(await world.store.outbox()).toEqual([]);
+    });
+    expect(await world.request("GET", `/runs/${other}`)).toMatchObject({ status: 404 });
+  });
+
+  test("starts the pods of a wide loop together", async () => {
+    const items = Array.from({ length: 200 }, (_, index) => index);
+    const done = await reaches(await start(WIDE, { items }), "SUCCEEDED");
+    expect(world.created).toHaveLength(200);
+    expect(new Set(world.created).size).toBe(200);
+    expect(done.tasks.filter(({ name }) => name === "one")).toHaveLength(200);
+  });
+
+  test("survives the end of the process at every step, and repeats nothing that is done", async () => {
+    world.work = (pod) => (isFirst(pod.metadata.name) ? firstOutput("minio://b/r") : { hangs: true });
+    const id = await start(CHAIN, { n: 1 });
+    await vi.waitFor(() => expect(world.created).toHaveLength(2));
+    world.crash();
+    await world.boot();
+    expect((await run(id)).state).toBe("RUNNING");
+    // While nobody watched, the second pod ended.
+    world.crash();
+    const second = world.pods().find(({ metadata }) => !isFirst(metadata.name));
+    const labels = second?.metadata.labels ?? {};
+    const taskId = (await run(id)).tasks.find(({ name }) => name === "second")?.task_id ?? "";
+    await world.store.putReport({ runId: labels[RUN_LABEL] ?? "", taskId, attempt: 0, parameters: {}, artifacts: [], problems: [] });
+    for (const [key, object] of world.objects) if (object === second) world.objects.set(key, { ...second, status: { phase: "Succeeded" } } as never);
+    await world.boot();
+    await reaches(id, "SUCCEEDED");
+    expect(world.created).toHaveLength(2);
+  });
+
+  test("starts every task once, however often the process dies", async () => {
+    world.work = (pod) => (isFirst(pod.metadata.name) ? firstOutput("minio://b/r") : {});
+    const narrow = JSON.parse(JSON.stringify(WIDE).replace('"parameterIterator"', '"iteratorPolicy":{"parallelismLimit":3},"parameterIterator"')) as unknown;
+    const id = await start(narrow, { items: Array.from({ length: 60 }, (_, index) => index) });
+    let deaths = 0;
+    for (; (await run(id)).state !== "SUCCEEDED"; deaths++) {
+      for (let turns = 0; turns < deaths % 7; turns++) await new Promise((resolve) => setImmediate(resolve));
+      world.crash();
+      await world.boot();
+    }
+    expect(deaths).toBeGreaterThan(10);
+    const done = await run(id);
+    expect(world.created).toHaveLength(60);
+    expect(new Set(world.created).size).toBe(60);
+    expect(done.tasks.every(({ state }) => state === "SUCCEEDED")).toBe(true);
+    await vi.waitFor(async () => expect(await world.store.outbox()).toEqual([]));
+  });
+
+  test("fails with the pod that was deleted under it", async () => {
+    world.work = () => ({ hangs: true });
+    const id = await start(CHAIN, { n: 1 });
+    await vi.waitFor(() => expect(world.pods()).toHaveLength(1));
+    const [pod] = world.pods();
+    await world.client.delete(PODS, { namespace: "kubeflow", name: pod?.metadata.name ?? "" });
+    expect(JSON.stringify((await reaches(id, "FAILED")).tasks)).toContain("the pod was deleted");
+  });
+
+  test("is watched live", async () => {
+    world.work = (pod) => (isFirst(pod.metadata.name) ? firstOutput("minio://b/r") : {});
+    const id = await start(CHAIN, { n: 1 });
+    const text = await (await world.app.request(`/runs/${id}:watch`)).text();
+    const events = text.split("\n\n").filter((event) => event !== "");
+    expect(events.at(-1)).toMatch(/^event: end/u);
+    expect(events.at(-2)).toContain('"state":"SUCCEEDED"');
+    const after = await (await world.app.request(`/runs/${id}:watch`)).text();
+    expect(after.match(/^event: run/gmu)).toHaveLength(1);
+  });
+});

@@ -1,0 +1,353 @@
+import type { Client } from "@sluice/client";
+import type { Clock, Logger } from "@sluice/controller";
+import { ApiError } from "@sluice/kubernetes";
+import type { ObjectStore } from "@sluice/object-store";
+import {
+  ATTEMPT_LABEL,
+  newRun,
+  outstandingEffects,
+  restoreRun,
+  RUN_LABEL,
+  TASK_LABEL,
+  type EngineContext,
+  type EngineEvent,
+  type RunProgress,
+  type TaskRecord,
+  type TaskReport,
+} from "../engine/index.ts";
+import type { Store } from "../store.ts";
+import type { OutboxRow, RunRow } from "../store-tables.ts";
+import { Effects, outboxRowsOf } from "./effects.ts";
+import { PODS, type ObservedPod } from "./kinds.ts";
+import { LiveRun, type Batch } from "./live-run.ts";
+import { isOver, podOutcome } from "./pod-outcome.ts";
+import { historyOf, isFinal, progressOf, runInfoOf } from "./run-record.ts";
+
+const RETRY_MS = 500;
+const LONGEST_RETRY_MS = 30_000;
+
+/** What a runner works with. */
+export interface RunnerOptions {
+  readonly store: Store;
+  readonly client: Client;
+  readonly objects: ObjectStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly engine: EngineContext;
+  readonly signal: AbortSignal;
+}
+
+/** A change of a run, after it was stored. */
+export interface RunNotice {
+  readonly row: RunRow;
+  /** Those that changed. */
+  readonly tasks: readonly TaskRecord[];
+  /** Whether the run is over, or gone. */
+  readonly isOver: boolean;
+}
+
+/**
+ * Takes runs through their tasks. Events of one run are decided in order, and those of one turn of the event loop together: decide in
+ * memory, commit once, then act. All that it knows can be had again from the database and the pods.
+ */
+export class Runner {
+  readonly #options: RunnerOptions;
+  readonly #effects: Effects;
+  readonly #runs = new Map<string, LiveRun>();
+  /** Which attempt a pod is, by `namespace/name`. */
+  readonly #pods = new Map<string, { readonly runId: string; readonly taskId: string; readonly attempt: number }>();
+  readonly #listeners = new Map<string, Set<(notice: RunNotice) => void>>();
+
+  constructor(options: RunnerOptions) {
+    this.#options = options;
+    this.#effects = new Effects({ ...options, push: (run, event) => this.#push(run, event) });
+  }
+
+  /** Takes up the runs that an earlier process left. */
+  async start(): Promise<void> {
+    const { store, client } = this.#options;
+    const [rows, outbox] = [await store.unfinishedRuns(), await store.outbox()];
+    const runs: LiveRun[] = [];
+    for (const row of rows) {
+      try {
+        if (!this.#runs.has(row.id)) runs.push(await this.#load(row));
+      } catch (error) {
+        this.#options.logger.error("cannot take up run", { run: row.id, error });
+      }
+    }
+    // Listed once the runs are in memory, so that what happens to a pod from here on finds its run.
+    const pods = new Map<string, ObservedPod>();
+    for (let next: string | undefined, isFirst = true; runs.length > 0 && (isFirst || (next !== undefined && next !== "")); isFirst = false) {
+      const page = await client.list(PODS, { labelSelector: RUN_LABEL, limit: 500, continue: next });
+      for (const pod of page.items) pods.set(podKey(pod.metadata.namespace, pod.metadata.name), pod);
+      next = page.metadata.continue;
+    }
+    const pending = new Set(outbox.map(({ id }) => id));
+    for (const run of runs) this.#adopt(run, pods, pending);
+    const orphans = outbox.filter(({ run_id }) => !this.#runs.has(run_id));
+    this.#deletePods(orphans.filter(({ kind }) => kind === "deletePod"));
+    await store.removeFromOutbox(orphans.filter(({ kind }) => kind === "createPod").map(({ id }) => id));
+  }
+
+  /** Stores a run and starts it. */
+  async create(row: RunRow): Promise<void> {
+    const run = new LiveRun(row, newRun(runInfoOf(row)), []);
+    await this.#options.store.createRun(row);
+    this.#runs.set(row.id, run);
+    this.#push(run, { type: "runStarted", time: this.#now() });
+  }
+
+  /** Asks a run to stop; resolves once that is on disk. */
+  async terminate(runId: string): Promise<void> {
+    const run = this.#runs.get(runId);
+    if (run === undefined || isFinal(run.state.progress.phase)) throw new ApiError("BadRequest", `run ${runId} has ended: there is nothing to terminate`);
+    await this.#push(run, { type: "terminateRequested", time: this.#now() });
+  }
+
+  /** Starts again what failed in a run that has ended; resolves once that is on disk. */
+  async retry(row: RunRow): Promise<void> {
+    const live = this.#runs.get(row.id);
+    const phase = live?.state.progress.phase ?? progressOf(row).phase;
+    if (phase !== "FAILED" && phase !== "CANCELED") {
+      throw new ApiError("BadRequest", `run ${row.id} is ${phase}: only a failed or canceled run can be retried`);
+    }
+    const run = live ?? (await this.#load(row));
+    await this.#push(run, { type: "retryRequested", time: this.#now() });
+  }
+
+  /** Deletes a run with its pods. */
+  async delete(row: RunRow): Promise<void> {
+    const { store, client } = this.#options;
+    const run = this.#runs.get(row.id);
+    run?.stop.abort();
+    const names = new Set<string>();
+    for (const { podName } of run?.state.tasks.values() ?? (await store.tasksOf(row.id))) if (podName !== undefined) names.add(podName);
+    const page = await client.list(PODS, { namespace: row.namespace, labelSelector: `${RUN_LABEL}=${row.id}` });
+    for (const pod of page.items) names.add(pod.metadata.name);
+    const pods = [...names].map((name): OutboxRow => {
+      return { id: `deletePod/${row.namespace}/${name}`, run_id: row.id, kind: "deletePod", namespace: row.namespace, name };
+    });
+    await store.deleteRun(row.id, pods);
+    if (run !== undefined) this.#forget(run);
+    this.#tell({ row, tasks: [], isOver: true });
+    this.#deletePods(pods);
+  }
+
+  /** Takes what a pod's agent found; resolves once that is on disk. */
+  async report(report: TaskReport): Promise<void> {
+    await this.#options.store.putReport(report);
+    this.#runs.get(report.runId)?.putReport(report);
+  }
+
+  /** Hears of every change of a run from now on; call what it returns to hear no more. */
+  subscribe(runId: string, listener: (notice: RunNotice) => void): () => void {
+    const all = this.#listeners.get(runId) ?? new Set();
+    this.#listeners.set(runId, all.add(listener));
+    return () => {
+      all.delete(listener);
+      if (all.size === 0) this.#listeners.delete(runId);
+    };
+  }
+
+  /** Looks at a pod as it is now. */
+  observe(pod: ObservedPod): void {
+    const { namespace, name, labels } = pod.metadata;
+    const [runId, taskId, attempt] = [labels?.[RUN_LABEL], labels?.[TASK_LABEL], Number(labels?.[ATTEMPT_LABEL])];
+    if (runId === undefined || taskId === undefined || !Number.isInteger(attempt)) return;
+    const run = this.#runs.get(runId);
+    if (run === undefined || run.over.has(name) || run.row.namespace !== namespace) return;
+    this.#pods.set(podKey(namespace, name), { runId, taskId, attempt });
+    if (isOver(pod)) {
+      run.over.add(name);
+      void this.#finished(run, pod, { taskId, attempt });
+    } else if (pod.status?.phase === "Running" && !run.running.has(name)) {
+      run.running.add(name);
+      this.#push(run, { type: "podRunning", time: this.#now(), taskId, attempt });
+    }
+  }
+
+  /** Takes note that a pod is gone. A report does not tell whether its container succeeded, so without its end the attempt has failed. */
+  vanished(namespace: string | undefined, name: string): void {
+    const known = this.#pods.get(podKey(namespace, name));
+    const run = known === undefined ? undefined : this.#runs.get(known.runId);
+    if (known === undefined || run === undefined || run.over.has(name)) return;
+    this.#gone(run, name, known, "the pod was deleted");
+  }
+
+  #gone(run: LiveRun, podName: string, { taskId, attempt }: { readonly taskId: string; readonly attempt: number }, message: string): void {
+    run.over.add(podName);
+    this.#push(run, { type: "podFinished", time: this.#now(), taskId, attempt, succeeded: false, message });
+  }
+
+  async #finished(run: LiveRun, pod: ObservedPod, { taskId, attempt }: { readonly taskId: string; readonly attempt: number }): Promise<void> {
+    const time = this.#now();
+    const outcome = await podOutcome(this.#options.client, pod);
+    const report = run.report(taskId, attempt);
+    this.#push(run, { type: "podFinished", time, taskId, attempt, ...outcome, ...(report === undefined ? {} : { report }) });
+  }
+
+  async #load(row: RunRow): Promise<LiveRun> {
+    const { store } = this.#options;
+    const [tasks, reports] = await Promise.all([store.tasksOf(row.id), store.reportsOf(row.id)]);
+    const known = this.#runs.get(row.id);
+    if (known !== undefined) return known;
+    const run = new LiveRun(row, restoreRun(runInfoOf(row), progressOf(row), tasks), reports);
+    this.#runs.set(row.id, run);
+    return run;
+  }
+
+  /** Does again what may not have been done, and looks what has become of the pods. */
+  #adopt(run: LiveRun, pods: ReadonlyMap<string, ObservedPod>, outbox: ReadonlySet<string>): void {
+    const { row } = run;
+    if (run.state.tasks.size === 0) {
+      this.#push(run, { type: "runStarted", time: this.#now() });
+      return;
+    }
+    const effects = outstandingEffects(run.state, this.#options.engine);
+    const creations = new Map(effects.flatMap((effect) => (effect.type === "createPod" ? [[effect.taskId, effect]] : [])));
+    this.#carryOut(
+      run,
+      effects.filter(({ type }) => type !== "createPod"),
+    );
+    for (const { id, attempt, step, podName } of run.state.tasks.values()) {
+      if (step !== "pod" || podName === undefined) continue;
+      const pod = pods.get(podKey(row.namespace, podName));
+      this.#pods.set(podKey(row.namespace, podName), { runId: row.id, taskId: id, attempt });
+      const creation = creations.get(id);
+      const isCreated = creation === undefined || !outboxRowsOf(row, [creation]).some((effect) => outbox.has(effect.id));
+      if (pod !== undefined) this.observe(pod);
+      else if (creation !== undefined && !isCreated && run.report(id, attempt) === undefined) this.#carryOut(run, [creation]);
+      else this.#gone(run, podName, { taskId: id, attempt }, "the pod was deleted while nobody watched it");
+    }
+  }
+
+  #push(run: LiveRun, event: EngineEvent): Promise<void> {
+    const settled = run.enqueue(event);
+    // Most events have nobody who waits for them.
+    settled.catch(() => undefined);
+    if (!run.isBusy) {
+      run.isBusy = true;
+      setImmediate(() => void this.#drain(run));
+    }
+    return settled;
+  }
+
+  /** Decides what is queued, batch by batch, until nothing is. */
+  async #drain(run: LiveRun): Promise<void> {
+    const { clock, logger, signal } = this.#options;
+    for (let failures = 0; run.queue.length > 0 && !run.stop.signal.aborted && !signal.aborted; ) {
+      const queued = run.queue.splice(0);
+      const batch = this.#decide(
+        run,
+        queued.map(({ event }) => event),
+      );
+      try {
+        await this.#commit(run, batch);
+        failures = 0;
+      } catch (error) {
+        if (run.stop.signal.aborted) break;
+        logger.error("cannot store what a run did", { run: run.row.id, error });
+        run.queue.unshift(...queued);
+        await clock.sleep(Math.min(RETRY_MS * 2 ** failures++, LONGEST_RETRY_MS), signal);
+        await this.#restore(run);
+        continue;
+      }
+      for (const { settle } of queued) settle.resolve();
+      this.#tell({ row: run.row, tasks: batch.tasks, isOver: isFinal(run.state.progress.phase) });
+      this.#carryOut(run, batch.effects);
+    }
+    run.isBusy = false;
+    if (run.stop.signal.aborted) {
+      for (const { settle } of run.queue.splice(0)) settle.reject(new ApiError("NotFound", `run ${run.row.id} was deleted`));
+    } else if (isFinal(run.state.progress.phase) && run.queue.length === 0) this.#forget(run);
+  }
+
+  /** A mistake in the engine ends the run it happens in, and no other. */
+  #decide(run: LiveRun, events: readonly EngineEvent[]): Batch {
+    try {
+      return run.advance(events, this.#options.engine);
+    } catch (error) {
+      this.#options.logger.error("the engine failed", { run: run.row.id, error });
+      const message = `internal error: ${error instanceof Error ? error.message : String(error)}`;
+      const progress: RunProgress = { ...run.state.progress, phase: "FAILED", message, endedAt: this.#now() };
+      run.state.progress = progress;
+      const tasks = [...run.state.tasks.values()].filter(({ step }) => step !== undefined);
+      const effects = tasks.flatMap(({ id, attempt, podName }) =>
+        podName === undefined ? [] : [{ type: "deletePod" as const, taskId: id, attempt, podName }],
+      );
+      return { tasks: [], progress, effects };
+    }
+  }
+
+  async #commit(run: LiveRun, { tasks, progress, effects }: Batch): Promise<void> {
+    const { store } = this.#options;
+    const time = this.#now();
+    const outbox = outboxRowsOf(run.row, effects);
+    const done = [...run.done];
+    if (tasks.length === 0 && progress === undefined && outbox.length === 0) return;
+    let { history, row } = run;
+    if (progress !== undefined) {
+      if (history.at(-1)?.state !== progress.phase) {
+        history = [...history, { time, state: progress.phase, ...(progress.message === undefined ? {} : { message: progress.message }) }];
+      }
+      const texts = { progress: JSON.stringify(progress), history: JSON.stringify(history) };
+      row = { ...row, state: progress.phase, finished_at: progress.endedAt ?? 0, ...texts };
+    }
+    const { id, namespace } = row;
+    const change = { run: { id, namespace, pipeline: run.pipeline }, tasks, time, outbox, done };
+    await store.commit(progress === undefined ? change : { ...change, progress: { value: progress, history } });
+    run.row = row;
+    run.history = history;
+    run.done = run.done.slice(done.length);
+  }
+
+  /** Puts the run back to what is stored. */
+  async #restore(run: LiveRun): Promise<void> {
+    const { store, logger } = this.#options;
+    try {
+      const row = await store.findRun(run.row.id);
+      if (row === undefined) return run.stop.abort();
+      run.row = row;
+      run.history = historyOf(row);
+      run.state = restoreRun(runInfoOf(row), progressOf(row), await store.tasksOf(row.id));
+    } catch (error) {
+      logger.error("cannot read a run again", { run: run.row.id, error });
+    }
+  }
+
+  #carryOut(run: LiveRun, effects: Batch["effects"]): void {
+    for (const effect of effects) {
+      if (effect.type !== "createPod") continue;
+      const { runId, taskId, attempt } = { runId: run.row.id, ...effect };
+      this.#pods.set(podKey(run.row.namespace, effect.pod.metadata.name), { runId, taskId, attempt });
+    }
+    this.#effects.carryOut(run, effects);
+  }
+
+  #deletePods(rows: readonly OutboxRow[]): void {
+    void this.#effects.deletePods(rows);
+  }
+
+  #forget(run: LiveRun): void {
+    run.stop.abort();
+    if (this.#runs.get(run.row.id) === run) this.#runs.delete(run.row.id);
+    for (const { podName } of run.state.tasks.values()) if (podName !== undefined) this.#pods.delete(podKey(run.row.namespace, podName));
+    const done = run.done;
+    run.done = [];
+    this.#options.store.removeFromOutbox(done).catch((error: unknown) => {
+      this.#options.logger.warn("cannot clear the outbox; it will be cleared on the next start", { run: run.row.id, error });
+    });
+  }
+
+  #tell(notice: RunNotice): void {
+    for (const listener of this.#listeners.get(notice.row.id) ?? []) listener(notice);
+  }
+
+  #now(): number {
+    return this.#options.clock.now();
+  }
+}
+
+function podKey(namespace: string | undefined, name: string): string {
+  return `${namespace ?? ""}/${name}`;
+}

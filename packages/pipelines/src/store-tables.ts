@@ -1,0 +1,111 @@
+import type { Database, TypedDatabase } from "@sluice/database";
+import type { Transaction } from "kysely";
+
+/** A run's or an experiment's shelf. */
+export type StorageState = "AVAILABLE" | "ARCHIVED";
+
+/** The tables of the pipelines component. Times are milliseconds since the epoch, 0 for "not yet"; `JSON` columns hold JSON text. */
+export interface PipelinesTables {
+  pipelines_experiments: ExperimentRow;
+  pipelines_pipelines: PipelineRow;
+  pipelines_versions: VersionRow;
+  pipelines_runs: RunRow;
+  pipelines_tasks: { id: string; run_id: string; created_at: number; state: string; record: string };
+  pipelines_artifacts: ArtifactRow;
+  pipelines_reports: { task_id: string; attempt: number; run_id: string; report: string };
+  pipelines_cache: { namespace: string; pipeline: string; fingerprint: string; task_id: string; created_at: number; outputs: string };
+  pipelines_outbox: OutboxRow;
+}
+
+/** A group of runs. */
+export interface ExperimentRow {
+  id: string;
+  namespace: string;
+  name: string;
+  description: string;
+  created_at: number;
+  storage_state: StorageState;
+  last_run_at: number;
+}
+
+/** A pipeline: a name over versions. `tags` is JSON. */
+export interface PipelineRow {
+  id: string;
+  namespace: string;
+  name: string;
+  display_name: string;
+  description: string;
+  tags: string;
+  created_at: number;
+}
+
+/** One version of a pipeline. `spec` is JSON, as `CreateRun` takes it; `tags` is JSON. */
+export interface VersionRow {
+  id: string;
+  pipeline_id: string;
+  name: string;
+  display_name: string;
+  description: string;
+  tags: string;
+  code_source_url: string;
+  package_url: string;
+  spec: string;
+  created_at: number;
+}
+
+/** One run. `spec`, `parameters`, `progress` and `history` are JSON. */
+export interface RunRow {
+  id: string;
+  namespace: string;
+  experiment_id: string;
+  name: string;
+  description: string;
+  storage_state: StorageState;
+  state: string;
+  service_account: string;
+  pipeline_id: string;
+  version_id: string;
+  spec: string;
+  parameters: string;
+  /** As the user gave it; empty for the default. */
+  pipeline_root: string;
+  progress: string;
+  history: string;
+  created_at: number;
+  scheduled_at: number;
+  finished_at: number;
+}
+
+/** One artifact that a task made. `record` is JSON: an `ArtifactRecord`. */
+export interface ArtifactRow {
+  id: string;
+  run_id: string;
+  task_id: string;
+  namespace: string;
+  name: string;
+  type: string;
+  uri: string;
+  record: string;
+  created_at: number;
+}
+
+/** A pod to create or to delete, kept until that is done. */
+export interface OutboxRow {
+  id: string;
+  run_id: string;
+  kind: "createPod" | "deletePod";
+  namespace: string;
+  /** The pod's name. */
+  name: string;
+}
+
+/** The component's part of the database. */
+export type PipelinesDatabase = TypedDatabase<PipelinesTables>;
+
+/** A transaction over the component's tables. */
+export type PipelinesTransaction = Transaction<PipelinesTables>;
+
+/** The component's view of a database. */
+export function pipelinesDatabase(database: Database): PipelinesDatabase {
+  return database.of<PipelinesTables>();
+}

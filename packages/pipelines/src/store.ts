@@ -1,0 +1,372 @@
+import { ApiError } from "@sluice/kubernetes";
+import { sql, type Kysely } from "kysely";
+import type { CachedResult, RunProgress, TaskRecord, TaskReport, TaskValues } from "./engine/types.ts";
+import { afterCondition, filterCondition, pageOf, type Page, type PageQuery, type Predicate } from "./store-page.ts";
+import type {
+  ArtifactRow,
+  ExperimentRow,
+  OutboxRow,
+  PipelineRow,
+  PipelinesDatabase,
+  PipelinesTables,
+  PipelinesTransaction,
+  RunRow,
+  StorageState,
+  VersionRow,
+} from "./store-tables.ts";
+
+/** Rows per statement: well below the number of variables that any database takes. */
+const CHUNK = 500;
+
+/** One step of a run's state, as `RunRow.history` keeps it. */
+export interface HistoryEntry {
+  readonly time: number;
+  readonly state: string;
+  readonly message?: string;
+}
+
+/** What one batch of a run's events changed. */
+export interface RunChange {
+  readonly run: { readonly id: string; readonly namespace: string; readonly pipeline: string };
+  readonly tasks: readonly TaskRecord[];
+  readonly progress?: { readonly value: RunProgress; readonly history: readonly HistoryEntry[] };
+  readonly time: number;
+  /** Effects to carry out, and those that have been. */
+  readonly outbox: readonly OutboxRow[];
+  readonly done: readonly string[];
+}
+
+/** Everything that the component keeps. */
+export class Store {
+  readonly #database: PipelinesDatabase;
+
+  constructor(database: PipelinesDatabase) {
+    this.#database = database;
+  }
+
+  // Experiments
+
+  async createExperiment(row: ExperimentRow): Promise<void> {
+    await this.#insertNamed("experiment", row.name, (t) => t.insertInto("pipelines_experiments").values(row).execute(), async (t) => {
+      const { namespace, name } = row;
+      return (await t.selectFrom("pipelines_experiments").select("id").where("namespace", "=", namespace)
+        .where("name", "=", name).executeTakeFirst()) !== undefined;
+    });
+  }
+
+  /** The experiment of that name, made if there is none. */
+  async ensureExperiment(row: ExperimentRow): Promise<ExperimentRow> {
+    const find = (from: Kysely<PipelinesTables>): Promise<ExperimentRow | undefined> =>
+      from.selectFrom("pipelines_experiments").selectAll().where("namespace", "=", row.namespace)
+        .where("name", "=", row.name).executeTakeFirst();
+    const found = await find(this.#database.read);
+    if (found !== undefined) return found;
+    return this.#database.transaction(async (transaction) => {
+      await transaction.insertInto("pipelines_experiments").values(row).onConflict((conflict) => conflict.doNothing()).execute();
+      return (await find(transaction)) ?? row;
+    });
+  }
+
+  async findExperiment(id: string): Promise<ExperimentRow | undefined> {
+    return this.#database.read.selectFrom("pipelines_experiments").selectAll().where("id", "=", id).executeTakeFirst();
+  }
+
+  listExperiments(query: PageQuery): Promise<Page<ExperimentRow>> {
+    return this.#page<ExperimentRow>("pipelines_experiments", query);
+  }
+
+  /** Shelves an experiment; what it holds goes with it when it is archived. */
+  async shelveExperiment(id: string, state: StorageState): Promise<void> {
+    await this.#database.transaction(async (transaction) => {
+      await transaction.updateTable("pipelines_experiments").set({ storage_state: state }).where("id", "=", id).execute();
+      if (state === "AVAILABLE") return;
+      await transaction.updateTable("pipelines_runs").set({ storage_state: state }).where("experiment_id", "=", id).execute();
+    });
+  }
+
+  /** Deletes an experiment; its runs stay, as upstream's do. */
+  async deleteExperiment(id: string): Promise<void> {
+    await this.#database.transaction((transaction) => transaction.deleteFrom("pipelines_experiments").where("id", "=", id).execute());
+  }
+
+  // Pipelines and their versions
+
+  /** Stores a pipeline, and its first version with it. */
+  async createPipeline(row: PipelineRow, version?: VersionRow): Promise<void> {
+    const insert = async (transaction: PipelinesTransaction): Promise<void> => {
+      await transaction.insertInto("pipelines_pipelines").values(row).execute();
+      if (version !== undefined) await transaction.insertInto("pipelines_versions").values(version).execute();
+    };
+    await this.#insertNamed("pipeline", row.name, insert, async (t) => {
+      const { namespace, name } = row;
+      return (await t.selectFrom("pipelines_pipelines").select("id").where("namespace", "=", namespace)
+        .where("name", "=", name).executeTakeFirst()) !== undefined;
+    });
+  }
+
+  async findPipeline(id: string): Promise<PipelineRow | undefined> {
+    return this.#database.read.selectFrom("pipelines_pipelines").selectAll().where("id", "=", id).executeTakeFirst();
+  }
+
+  async findPipelineByName(namespace: string, name: string): Promise<PipelineRow | undefined> {
+    return this.#database.read.selectFrom("pipelines_pipelines").selectAll()
+      .where("namespace", "=", namespace).where("name", "=", name).executeTakeFirst();
+  }
+
+  listPipelines(query: PageQuery): Promise<Page<PipelineRow>> {
+    return this.#page<PipelineRow>("pipelines_pipelines", query);
+  }
+
+  async updatePipeline(id: string, change: Partial<Pick<PipelineRow, "display_name" | "description" | "tags">>): Promise<void> {
+    if (Object.keys(change).length === 0) return;
+    await this.#database.transaction((transaction) => transaction.updateTable("pipelines_pipelines").set(change)
+      .where("id", "=", id).execute());
+  }
+
+  /** Deletes a pipeline. One with versions is refused, unless they go too. */
+  async deletePipeline(id: string, { cascade }: { readonly cascade: boolean }): Promise<void> {
+    await this.#database.transaction(async (transaction) => {
+      if (cascade) await transaction.deleteFrom("pipelines_versions").where("pipeline_id", "=", id).execute();
+      else if ((await transaction.selectFrom("pipelines_versions").select("id")
+        .where("pipeline_id", "=", id).executeTakeFirst()) !== undefined) {
+        throw new ApiError("BadRequest", `pipeline ${id} has versions: delete them first, or delete it with cascade=true`);
+      }
+      await transaction.deleteFrom("pipelines_pipelines").where("id", "=", id).execute();
+    });
+  }
+
+  async createVersion(row: VersionRow): Promise<void> {
+    await this.#insertNamed("pipeline version", row.name, (t) => t.insertInto("pipelines_versions").values(row).execute(), async (t) => {
+      const { pipeline_id, name } = row;
+      return (await t.selectFrom("pipelines_versions").select("id").where("pipeline_id", "=", pipeline_id)
+        .where("name", "=", name).executeTakeFirst()) !== undefined;
+    });
+  }
+
+  async findVersion(pipelineId: string | undefined, id: string): Promise<VersionRow | undefined> {
+    const query = this.#database.read.selectFrom("pipelines_versions").selectAll().where("id", "=", id);
+    return (pipelineId === undefined ? query : query.where("pipeline_id", "=", pipelineId)).executeTakeFirst();
+  }
+
+  async findLatestVersion(pipelineId: string): Promise<VersionRow | undefined> {
+    const query = this.#database.read.selectFrom("pipelines_versions").selectAll().where("pipeline_id", "=", pipelineId);
+    return query.orderBy("created_at", "desc").orderBy("id", "desc").limit(1).executeTakeFirst();
+  }
+
+  listVersions(query: PageQuery): Promise<Page<VersionRow>> {
+    return this.#page<VersionRow>("pipelines_versions", query);
+  }
+
+  async updateVersion(id: string, change: Partial<Pick<VersionRow, "display_name" | "description" | "tags">>): Promise<void> {
+    if (Object.keys(change).length === 0) return;
+    await this.#database.transaction((transaction) => transaction.updateTable("pipelines_versions").set(change)
+      .where("id", "=", id).execute());
+  }
+
+  async deleteVersion(id: string): Promise<void> {
+    await this.#database.transaction((transaction) => transaction.deleteFrom("pipelines_versions").where("id", "=", id).execute());
+  }
+
+  // Runs
+
+  /** Stores a run, and that its experiment has one more. */
+  async createRun(row: RunRow): Promise<void> {
+    await this.#database.transaction(async (transaction) => {
+      await transaction.insertInto("pipelines_runs").values(row).execute();
+      const experiment = transaction.updateTable("pipelines_experiments").where("id", "=", row.experiment_id);
+      await experiment.set({ last_run_at: row.created_at }).execute();
+    });
+  }
+
+  async findRun(id: string): Promise<RunRow | undefined> {
+    return this.#database.read.selectFrom("pipelines_runs").selectAll().where("id", "=", id).executeTakeFirst();
+  }
+
+  listRuns(query: PageQuery): Promise<Page<RunRow>> {
+    return this.#page<RunRow>("pipelines_runs", query);
+  }
+
+  /** Runs that have not ended. */
+  async unfinishedRuns(): Promise<RunRow[]> {
+    return this.#database.read.selectFrom("pipelines_runs").selectAll().where("state", "in", ["PENDING", "RUNNING", "CANCELING"]).execute();
+  }
+
+  async shelveRun(id: string, state: StorageState): Promise<void> {
+    await this.#database.transaction((transaction) => transaction.updateTable("pipelines_runs").set({ storage_state: state })
+      .where("id", "=", id).execute());
+  }
+
+  /** Deletes all that belongs to a run, leaving word of its pods to delete; cached results stay. */
+  async deleteRun(id: string, pods: readonly OutboxRow[]): Promise<void> {
+    await this.#database.transaction(async (transaction) => {
+      for (const table of ["pipelines_tasks", "pipelines_artifacts", "pipelines_reports", "pipelines_outbox"] as const) {
+        await transaction.deleteFrom(table).where("run_id", "=", id).execute();
+      }
+      await transaction.deleteFrom("pipelines_runs").where("id", "=", id).execute();
+      await insertOutbox(transaction, pods);
+    });
+  }
+
+  // What happens in a run
+
+  /** The tasks of a run, as they are. */
+  async tasksOf(runId: string): Promise<TaskRecord[]> {
+    const rows = await this.#database.read.selectFrom("pipelines_tasks").select("record")
+      .where("run_id", "=", runId).orderBy("created_at").orderBy("id").execute();
+    return rows.map(({ record }) => JSON.parse(record) as TaskRecord);
+  }
+
+  async findTask(runId: string, id: string): Promise<TaskRecord | undefined> {
+    const row = await this.#database.read.selectFrom("pipelines_tasks").select("record")
+      .where("id", "=", id).where("run_id", "=", runId).executeTakeFirst();
+    return row === undefined ? undefined : (JSON.parse(row.record) as TaskRecord);
+  }
+
+  async listTasks(query: PageQuery): Promise<Page<TaskRecord>> {
+    const page = await this.#page<{ id: string; record: string }>("pipelines_tasks", query);
+    return { ...page, rows: page.rows.map(({ record }) => JSON.parse(record) as TaskRecord) };
+  }
+
+  /** Stores what a pod's agent found; a second report of the same attempt replaces the first. */
+  async putReport(report: TaskReport): Promise<void> {
+    const row = { task_id: report.taskId, attempt: report.attempt, run_id: report.runId, report: JSON.stringify(report) };
+    await this.#database.transaction(async (transaction) => {
+      const run = await transaction.selectFrom("pipelines_runs").select("id").where("id", "=", report.runId).executeTakeFirst();
+      if (run === undefined) throw new ApiError("NotFound", `run ${report.runId} does not exist`);
+      const insert = transaction.insertInto("pipelines_reports").values(row);
+      await insert.onConflict((conflict) => conflict.columns(["task_id", "attempt"]).doUpdateSet({ report: row.report })).execute();
+    });
+  }
+
+  async reportsOf(runId: string): Promise<TaskReport[]> {
+    const rows = await this.#database.read.selectFrom("pipelines_reports").select("report").where("run_id", "=", runId).execute();
+    return rows.map(({ report }) => JSON.parse(report) as TaskReport);
+  }
+
+  /** The results that the cache has for these fingerprints. */
+  async cached(namespace: string, pipeline: string, fingerprints: readonly string[]): Promise<Map<string, CachedResult>> {
+    const hits = new Map<string, CachedResult>();
+    for (const some of chunks([...new Set(fingerprints)])) {
+      const query = this.#database.read.selectFrom("pipelines_cache").select(["fingerprint", "task_id", "outputs"]);
+      const rows = await query.where("namespace", "=", namespace).where("pipeline", "=", pipeline)
+        .where("fingerprint", "in", [...some]).execute();
+      for (const row of rows) hits.set(row.fingerprint, { taskId: row.task_id, outputs: JSON.parse(row.outputs) as TaskValues });
+    }
+    return hits;
+  }
+
+  /** Writes what a batch of events changed, all or nothing; resolves once it is on disk. */
+  async commit(change: RunChange): Promise<void> {
+    await this.#database.transaction(async (transaction) => {
+      await upsertTasks(transaction, change);
+      await insertOutbox(transaction, change.outbox);
+      for (const some of chunks(change.done)) await transaction.deleteFrom("pipelines_outbox").where("id", "in", [...some]).execute();
+      if (change.progress === undefined) return;
+      const { value, history } = change.progress;
+      const set = { state: value.phase, progress: JSON.stringify(value), history: JSON.stringify(history), finished_at: value.endedAt ?? 0 };
+      await transaction.updateTable("pipelines_runs").set(set).where("id", "=", change.run.id).execute();
+      // Only an unfinished task needs what its agent said.
+      if (value.endedAt !== undefined) await transaction.deleteFrom("pipelines_reports").where("run_id", "=", change.run.id).execute();
+    });
+  }
+
+  async outbox(): Promise<OutboxRow[]> {
+    return this.#database.read.selectFrom("pipelines_outbox").selectAll().execute();
+  }
+
+  async removeFromOutbox(ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return;
+    await this.#database.transaction(async (transaction) => {
+      for (const some of chunks(ids)) await transaction.deleteFrom("pipelines_outbox").where("id", "in", [...some]).execute();
+    });
+  }
+
+  // Artifacts
+
+  async findArtifact(id: string): Promise<ArtifactRow | undefined> {
+    return this.#database.read.selectFrom("pipelines_artifacts").selectAll().where("id", "=", id).executeTakeFirst();
+  }
+
+  listArtifacts(query: PageQuery): Promise<Page<ArtifactRow>> {
+    return this.#page<ArtifactRow>("pipelines_artifacts", query);
+  }
+
+  /** One page and the number of all rows, in one query. */
+  async #page<Row extends { readonly id: string }>(table: keyof PipelinesTables, query: PageQuery): Promise<Page<Row>> {
+    const where = filterCondition(query.predicates);
+    const direction = sql.raw(query.isDescending ? "desc" : "asc");
+    const { rows } = await sql<Row & { page_total: number }>`
+      select *, (select count(*) from ${sql.table(table)} where ${where}) as page_total
+      from ${sql.table(table)} where ${where} and ${afterCondition(query)}
+      order by ${sql.ref(query.sortColumn)} ${direction}, ${sql.ref("id")} ${direction} limit ${query.pageSize + 1}`.execute(this.#database.read);
+    return pageOf<Row>(rows, Number(rows[0]?.page_total ?? 0), query);
+  }
+
+  async #insertNamed(
+    kind: string,
+    name: string,
+    insert: (transaction: PipelinesTransaction) => Promise<unknown>,
+    exists: (transaction: PipelinesTransaction) => Promise<boolean>,
+  ): Promise<void> {
+    await this.#database.transaction(async (transaction) => {
+      if (await exists(transaction)) throw new ApiError("AlreadyExists", `${kind} ${JSON.stringify(name)} already exists`);
+      await insert(transaction);
+    });
+  }
+}
+
+/** The condition that a column has a value. */
+export function equals(column: string, value: string): Predicate {
+  return { column, operation: "EQUALS", values: [value] };
+}
+
+function* chunks<T>(items: readonly T[]): Generator<readonly T[]> {
+  for (let start = 0; start < items.length; start += CHUNK) yield items.slice(start, start + CHUNK);
+}
+
+async function insertOutbox(transaction: PipelinesTransaction, rows: readonly OutboxRow[]): Promise<void> {
+  for (const some of chunks(rows)) {
+    await transaction.insertInto("pipelines_outbox").values([...some]).onConflict((conflict) => conflict.doNothing()).execute();
+  }
+}
+
+async function upsertTasks(transaction: PipelinesTransaction, { run, tasks, time }: RunChange): Promise<void> {
+  const { namespace, pipeline } = run;
+  const rows = tasks.map((task) => ({ id: task.id, run_id: run.id, created_at: task.createdAt, state: task.state, record: JSON.stringify(task) }));
+  for (const some of chunks(rows)) {
+    const insert = transaction.insertInto("pipelines_tasks").values([...some]);
+    await insert
+      .onConflict((conflict) => conflict.column("id").doUpdateSet(({ ref }) => ({ state: ref("excluded.state"), record: ref("excluded.record") })))
+      .execute();
+  }
+  const made = tasks.filter(({ kind, state }) => state === "SUCCEEDED" && (kind === "RUNTIME" || kind === "IMPORTER"));
+  const artifacts = made.flatMap((task) =>
+    Object.values(task.outputs.artifacts).flatMap((list) =>
+      list.map(
+        (artifact): ArtifactRow => ({
+          ...{ id: artifact.id, run_id: run.id, task_id: task.id, namespace, name: artifact.name, uri: artifact.uri },
+          ...{ type: artifact.type.schemaTitle ?? "system.Artifact", record: JSON.stringify(artifact), created_at: task.endedAt ?? time },
+        }),
+      ),
+    ),
+  );
+  for (const some of chunks(artifacts)) {
+    await transaction.insertInto("pipelines_artifacts").values([...some]).onConflict((conflict) => conflict.doNothing()).execute();
+  }
+  const cached = new Map<string, PipelinesTables["pipelines_cache"]>();
+  for (const { id, fingerprint, outputs } of made) {
+    if (fingerprint === undefined) continue;
+    cached.set(fingerprint, { namespace, pipeline, fingerprint, task_id: id, created_at: time, outputs: JSON.stringify(outputs) });
+  }
+  for (const some of chunks([...cached.values()])) {
+    await transaction
+      .insertInto("pipelines_cache")
+      .values([...some])
+      .onConflict((conflict) =>
+        conflict
+          .columns(["namespace", "pipeline", "fingerprint"])
+          .doUpdateSet(({ ref }) => ({ task_id: ref("excluded.task_id"), created_at: ref("excluded.created_at"), outputs: ref("excluded.outputs") })),
+      )
+      .execute();
+  }
+}

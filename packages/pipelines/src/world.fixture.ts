@@ -1,0 +1,253 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import type { Client } from "@sluice/client";
+import { LOCAL_USER, type Action, type Routes, type RouteEnvironment } from "@sluice/component";
+import { runManager } from "@sluice/controller";
+import type { Database, Migration } from "@sluice/database";
+import { ApiError, pathOf, type KubernetesObject, type ObjectKey, type Resource, type WatchEvent } from "@sluice/kubernetes";
+import type { ObjectStore } from "@sluice/object-store";
+import { Hono } from "hono";
+import { Kysely, SqliteDialect } from "kysely";
+import { createHash, randomUUID } from "node:crypto";
+import { ATTEMPT_LABEL, RUN_LABEL, TASK_LABEL, type EngineContext, type TaskReport } from "./engine/index.ts";
+import { runPods } from "./controllers/run-pods.ts";
+import { pipelinesSchema } from "./migrations/001-pipelines.ts";
+import { pipelineRoutes } from "./routes/index.ts";
+import { PODS, type ObservedPod } from "./runner/kinds.ts";
+import { Runner } from "./runner/runner.ts";
+import { pipelinesDatabase } from "./store-tables.ts";
+import { Store } from "./store.ts";
+
+/** SQLite as the platform's database package gives it, without sharing commits. */
+class TestDatabase implements Database {
+  readonly #sqlite: DatabaseSync;
+  readonly #kysely: Kysely<unknown>;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(path: string) {
+    const sqlite = new DatabaseSync(path);
+    this.#sqlite = sqlite;
+    sqlite.exec("pragma journal_mode = wal");
+    const prepare = (text: string) => {
+      const statement = sqlite.prepare(text);
+      return {
+        reader: statement.columns().length > 0,
+        all: (values: readonly unknown[]) => statement.all(...(values as SQLInputValue[])),
+        run: (values: readonly unknown[]) => statement.run(...(values as SQLInputValue[])),
+        iterate: (values: readonly unknown[]) => statement.iterate(...(values as SQLInputValue[])),
+      };
+    };
+    this.#kysely = new Kysely({ dialect: new SqliteDialect({ database: { prepare, close: () => sqlite.close() } as never }) });
+  }
+
+  of<Tables>(): ReturnType<Database["of"]> & never {
+    const kysely = this.#kysely as Kysely<Tables>;
+    const transaction = (work: (transaction: never) => Promise<unknown>): Promise<unknown> => {
+      const result = this.#last.then(() => kysely.transaction().execute(work as never));
+      this.#last = result.catch(() => undefined);
+      return result;
+    };
+    return { read: kysely, transaction } as never;
+  }
+
+  async migrate(_owner: string, migrations: readonly Migration[]): Promise<void> {
+    for (const { up } of migrations) await up(this.#kysely as Kysely<unknown> as never);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#sqlite.close();
+    return Promise.resolve();
+  }
+}
+
+/** What a pod of the test's world does once it exists. */
+export interface PodWork {
+  readonly exitCode?: number;
+  readonly parameters?: TaskReport["parameters"];
+  readonly artifacts?: TaskReport["artifacts"];
+  readonly log?: string;
+  /** Stays running. */
+  readonly hangs?: boolean;
+}
+
+/** The component over a database in a file and a world of pods that start and end as the test says. */
+export class World {
+  readonly directory: string = mkdtempSync(join(tmpdir(), "sluice-pipelines-"));
+  readonly objects: Map<string, KubernetesObject> = new Map();
+  readonly logs: Map<string, string> = new Map();
+  readonly blobs: Map<string, Uint8Array> = new Map();
+  readonly created: string[] = [];
+  readonly asked: Action[] = [];
+  readonly forbidden: Set<string> = new Set();
+  /** By task: what its pods do. */
+  work: (pod: ObservedPod) => PodWork = () => ({});
+  runner!: Runner;
+  store!: Store;
+  app!: Routes;
+  readonly #watchers = new Set<(event: WatchEvent<KubernetesObject>) => void>();
+  #version = 1;
+  #stop = new AbortController();
+  #database: TestDatabase | undefined;
+
+  readonly client: Client = {
+    ...({} as Client),
+    find: (resource, key) => Promise.resolve(this.objects.get(at(resource, key)) as never),
+    list: (resource, options) => {
+      const [label, value] = (options?.labelSelector ?? "").split("=");
+      const items = [...this.objects].filter(([, { kind, metadata }]) => kind === resource.kind && (options?.namespace ?? metadata.namespace) === metadata.namespace);
+      const labelled = items.map(([, object]) => object).filter(({ metadata }) => label === "" || (value === undefined ? metadata.labels?.[label ?? ""] !== undefined : metadata.labels?.[label ?? ""] === value));
+      return Promise.resolve({ apiVersion: "v1", kind: "List", metadata: { resourceVersion: `${this.#version}` }, items: labelled as never[] });
+    },
+    create: async (resource, object) => {
+      const key = at(resource, object.metadata);
+      await Promise.resolve();
+      if (this.objects.has(key)) throw new ApiError("AlreadyExists", `${key} exists`);
+      this.#put(key, object, "ADDED");
+      if (resource.kind === "Pod") this.#start(object as never);
+      return object;
+    },
+    delete: (resource, key) => {
+      const object = this.objects.get(at(resource, key));
+      this.objects.delete(at(resource, key));
+      if (object !== undefined) this.#send({ type: "DELETED", object: { ...object, metadata: { ...object.metadata, resourceVersion: `${++this.#version}` } } });
+      return Promise.resolve(object as never);
+    },
+    watch: (_resource, options) => this.#watch(options?.signal) as never,
+    log: (pod) => {
+      const text = this.logs.get(pod.name);
+      return (async function* () {
+        if (text === undefined) throw new ApiError("NotFound", `pod ${pod.name} not found`);
+        yield new TextEncoder().encode(text);
+      })();
+    },
+  };
+
+  readonly objectStore: ObjectStore = {
+    ...({} as ObjectStore),
+    stat: (uri) => Promise.resolve(this.blobs.has(uri) ? { uri, size: this.blobs.get(uri)?.length ?? 0, digest: "sha256:0" } : undefined),
+    get: (uri) => {
+      const bytes = this.blobs.get(uri) ?? new Uint8Array();
+      return (async function* () {
+        yield bytes;
+      })();
+    },
+    list: (uri) => {
+      const all = [...this.blobs].filter(([key]) => key.startsWith(`${uri}/`));
+      return (async function* () {
+        for (const [key, bytes] of all) yield { uri: key, size: bytes.length, digest: "sha256:0" };
+      })();
+    },
+  };
+
+  /** Starts the component, as a new process would: nothing but files and pods are left of the one before. */
+  async boot(): Promise<void> {
+    const isNew = this.#database === undefined;
+    this.#stop.abort();
+    this.#stop = new AbortController();
+    this.#database = new TestDatabase(join(this.directory, "test.db"));
+    if (isNew) await this.#database.migrate("pipelines", [pipelinesSchema]);
+    this.store = new Store(pipelinesDatabase(this.#database));
+    const engine: EngineContext = { sha256: (text) => createHash("sha256").update(text).digest("hex"), settings: {}, isCacheEnabled: true };
+    const logger = { info: () => undefined, warn: () => undefined, error: (message: string, fields?: object) => console.error(message, fields) };
+    const clock = { now: () => Date.now(), sleep: (ms: number, signal: AbortSignal) => new Promise<void>((resolve) => { const timer = setTimeout(resolve, ms); signal.addEventListener("abort", () => { clearTimeout(timer); resolve(); }); }) };
+    const shared = { store: this.store, client: this.client, objects: this.objectStore, clock, logger, signal: this.#stop.signal };
+    this.runner = new Runner({ ...shared, engine });
+    const gate = {
+      authorize: (_identity: unknown, action: Action) => {
+        this.asked.push(action);
+        if (this.forbidden.has(action.namespace ?? "")) return Promise.reject(new ApiError("Forbidden", `not in ${action.namespace}`));
+        return Promise.resolve();
+      },
+    };
+    const { api } = pipelineRoutes({ ...shared, runner: this.runner, gate, newId: randomUUID });
+    const app = new Hono<RouteEnvironment>();
+    app.use(async (context, next) => {
+      context.set("identity", LOCAL_USER);
+      await next();
+    });
+    app.route("/", api);
+    this.app = app;
+    void runManager({ client: this.client, controllers: [runPods(this.runner)], clock, logger, signal: this.#stop.signal });
+    await this.runner.start();
+  }
+
+  /** The end of a process without a word. */
+  crash(): void {
+    this.#stop.abort();
+  }
+
+  pods(): ObservedPod[] {
+    return [...this.objects.values()].filter(({ kind }) => kind === "Pod") as ObservedPod[];
+  }
+
+  /** What a pod's node and agent do, in the order in which they do it. */
+  #start(pod: ObservedPod): void {
+    this.created.push(pod.metadata.name);
+    const { exitCode = 0, parameters = {}, artifacts = [], log = "", hangs = false } = this.work(pod);
+    this.logs.set(pod.metadata.name, log);
+    const labels = pod.metadata.labels ?? {};
+    const set = (status: NonNullable<ObservedPod["status"]>): void => {
+      const key = at(PODS, pod.metadata);
+      if (!this.objects.has(key)) return;
+      this.#put(key, { ...pod, status } as ObservedPod, "MODIFIED");
+    };
+    setImmediate(async () => {
+      set({ phase: "Running" });
+      if (hangs) return;
+      if (exitCode === 0) {
+        const report = { runId: labels[RUN_LABEL] ?? "", taskId: labels[TASK_LABEL] ?? "", attempt: Number(labels[ATTEMPT_LABEL]), parameters, artifacts, problems: [] };
+        await this.runner.report(report);
+      }
+      set({ phase: exitCode === 0 ? "Succeeded" : "Failed", containerStatuses: [{ name: "main", state: { terminated: { exitCode, reason: exitCode === 0 ? "Completed" : "Error" } } }] });
+    });
+  }
+
+  #put(key: string, object: KubernetesObject, type: "ADDED" | "MODIFIED"): void {
+    const next = { ...object, metadata: { ...object.metadata, uid: object.metadata.name, resourceVersion: `${++this.#version}` } };
+    this.objects.set(key, next);
+    this.#send({ type, object: next });
+  }
+
+  #send(event: WatchEvent<KubernetesObject>): void {
+    if (event.object.kind === "Pod") for (const send of this.#watchers) send(event);
+  }
+
+  async *#watch(signal?: AbortSignal): AsyncGenerator<WatchEvent<KubernetesObject>> {
+    const events: WatchEvent<KubernetesObject>[] = [];
+    let wake = (): void => undefined;
+    const send = (event: WatchEvent<KubernetesObject>): void => {
+      events.push(event);
+      wake();
+    };
+    this.#watchers.add(send);
+    signal?.addEventListener("abort", () => wake());
+    try {
+      while (signal?.aborted !== true) {
+        const event = events.shift();
+        if (event === undefined) await new Promise<void>((resolve) => (wake = resolve));
+        else yield event;
+      }
+    } finally {
+      this.#watchers.delete(send);
+    }
+  }
+
+  async request(method: string, path: string, body?: unknown): Promise<{ readonly status: number; readonly body: never }> {
+    const init = body === undefined ? { method } : { method, body: JSON.stringify(body), headers: { "content-type": "application/json" } };
+    const response = await this.app.request(path, init);
+    return { status: response.status, body: (await response.json()) as never };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await new Promise((resolve) => setImmediate(resolve));
+    await this.#database?.[Symbol.asyncDispose]();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+function at(resource: Pick<Resource, "group" | "version" | "plural">, { namespace, name }: ObjectKey): string {
+  return pathOf(resource, { namespace, name });
+}
