@@ -27,3 +27,4 @@ export type {
   Task,
   TaskOptions,
 } from "./graph.ts";
+export * from "./client.ts";

@@ -1,0 +1,66 @@
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import { expect, test } from "vitest";
+import { createPipelinesClient, waitForRun, type PipelinesClient } from "./client.ts";
+
+async function serve(listener: RequestListener): Promise<{ client: PipelinesClient } & AsyncDisposable> {
+  const server = createServer(listener);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    client: createPipelinesClient({ host: `http://127.0.0.1:${port}/` }),
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+const event = (name: string, data: unknown): string => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
+const task = (state: string): object => ({ task_id: "t", run_id: "r", name: "t", type: "RUNTIME", state });
+
+test("following outlives a broken connection and ends with the run", async () => {
+  let connections = 0;
+  await using server = await serve((_, response) => {
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    if (connections++ === 0) {
+      response.write(`: hello\r\n\r\n${event("run", { run: { run_id: "r", state: "RUNNING" }, tasks: [task("RUNNING")] })}`, () => response.destroy());
+      return;
+    }
+    response.end(`${event("run", { run: { run_id: "r", state: "SUCCEEDED" }, tasks: [task("SUCCEEDED")] })}${event("end", {})}`);
+  });
+  const states: unknown[] = [];
+  for await (const { run, tasks } of server.client.follow("r")) states.push([run.state, tasks.get("t")?.state]);
+  expect(states).toEqual([["RUNNING", "RUNNING"], ["SUCCEEDED", "SUCCEEDED"]]);
+  expect((await waitForRun(server.client, "r")).state).toBe("SUCCEEDED");
+});
+
+test("submitting sends the specification, the parameters and the cache's setting", async () => {
+  let sent: { pipeline_spec?: unknown; experiment_id?: unknown } = {};
+  await using server = await serve((request, response) => {
+    let text = "";
+    request.on("data", (chunk: Buffer) => (text += chunk.toString()));
+    request.on("end", () => {
+      if (request.url?.includes("/experiments") === true) return void response.end(request.method === "GET" ? "{}" : JSON.stringify({ experiment_id: "e1" }));
+      sent = JSON.parse(text) as typeof sent;
+      response.end(JSON.stringify({ run_id: "r", display_name: "p" }));
+    });
+  });
+  const ir = "pipelineInfo: {name: p}\nroot: {dag: {tasks: {a: {cachingOptions: {enableCache: true}}}}}\n---\nplatforms: {}\n";
+  expect((await server.client.submit({ pipeline: ir, parameters: { n: 1 }, experiment: "mine", caching: false })).run_id).toBe("r");
+  expect(sent).toEqual({
+    display_name: "p",
+    experiment_id: "e1",
+    runtime_config: { parameters: { n: 1 } },
+    pipeline_spec: { pipeline_spec: { pipelineInfo: { name: "p" }, root: { dag: { tasks: { a: { cachingOptions: { enableCache: false } } } } } }, platform_spec: { platforms: {} } },
+  });
+});
+
+test("a refusal has the server's message", async () => {
+  await using server = await serve((_, response) => response.writeHead(404).end(JSON.stringify({ error: "x", message: "run r not found", code: 5 })));
+  await expect(server.client.getRun("r")).rejects.toMatchObject({ message: "run r not found", code: 404, reason: "NotFound" });
+});
+
+test("a server that is not there is named, with what to do", async () => {
+  await expect(createPipelinesClient({ host: "http://127.0.0.1:1" }).getRun("r")).rejects.toMatchObject({ fix: "start it with `sluice up`" });
+});
