@@ -1,0 +1,73 @@
+import { isFinished, type PipelinesClient, type RunChange, type RunTask } from "@sluice/sdk";
+import { LiveView } from "../live-view.ts";
+import { LogTail } from "../log-tail.ts";
+import { renderRun } from "../render-run.ts";
+import { connect, runIdOf, type ServerOptions } from "../server.ts";
+
+const LOG_LINES = 5;
+
+/** Shows a run until it is over; resolves to whether it succeeded. */
+export async function watchRun(run: string, options: ServerOptions): Promise<boolean> {
+  const client = connect(options);
+  return follow(client, await runIdOf(client, run));
+}
+
+/** As `watchRun`, with a client that is there already. */
+export async function follow(client: PipelinesClient, runId: string): Promise<boolean> {
+  const last = await (process.stdout.isTTY ? followInTerminal(client, runId) : followPlainly(client, runId));
+  const run = last !== undefined && isFinished(last.run) ? last.run : await client.getRun(runId);
+  return run.state === "SUCCEEDED";
+}
+
+async function followInTerminal(client: PipelinesClient, runId: string): Promise<RunChange | undefined> {
+  const output = process.stdout;
+  const color = output.hasColors();
+  let change: RunChange | undefined;
+  const draw = (final = false): void => {
+    if (change === undefined) return;
+    const size = final ? {} : { height: output.rows - 1 };
+    view.draw(renderRun({ run: change.run, tasks: change.tasks.values(), log: final ? undefined : tail.current }, { width: output.columns, now: Date.now(), color, ...size }));
+  };
+  using view = new LiveView(output);
+  using tail = new LogTail(client, runId, { size: LOG_LINES, changed: () => draw() });
+  const stopping = new AbortController();
+  const stop = (): void => stopping.abort();
+  const redraw = (): void => draw();
+  const timer = setInterval(redraw, 1000); // Durations grow by themselves.
+  output.on("resize", redraw);
+  process.once("SIGINT", stop);
+  try {
+    for await (change of client.follow(runId, { signal: stopping.signal })) {
+      tail.follow([...change.tasks.values()].findLast(isWriting)?.task_id);
+      draw();
+    }
+    draw(true);
+  } finally {
+    clearInterval(timer);
+    output.off("resize", redraw);
+    process.off("SIGINT", stop);
+  }
+  if (stopping.signal.aborted) output.write(`the run goes on; look again with: sluice run watch ${runId}\n`);
+  return change;
+}
+
+function isWriting({ type, state }: RunTask): boolean {
+  return type === "RUNTIME" && state === "RUNNING";
+}
+
+async function followPlainly(client: PipelinesClient, runId: string): Promise<RunChange | undefined> {
+  const states = new Map<string, string>();
+  const say = (name: string, state: string, message?: string): void => {
+    if (states.get(name) === state) return;
+    states.set(name, state);
+    process.stdout.write(`${new Date().toISOString().slice(0, 19)}Z  ${state.padEnd(9)}  ${name}${message === undefined ? "" : `: ${message}`}\n`);
+  };
+  let last: RunChange | undefined;
+  for await (last of client.follow(runId)) {
+    for (const { type, scope_path: path, name, state, status_metadata: status } of last.changed) {
+      if (type !== "ROOT") say((path ?? name).replace(/^root\./u, ""), state, state === "FAILED" ? status?.message : undefined);
+    }
+    say(`run ${last.run.display_name} (${runId})`, last.run.state ?? "PENDING", last.run.error?.message);
+  }
+  return last;
+}

@@ -1,0 +1,13 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+/** The version of this installation. */
+export function installedVersion(): string {
+  const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
+  return version;
+}
+
+/** Where this installation has its built dashboard, if it is built. */
+export function dashboardDirectory(): string {
+  return fileURLToPath(new URL("../../dashboard/dist", import.meta.url));
+}

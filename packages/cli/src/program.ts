@@ -1,0 +1,117 @@
+import { Command, InvalidArgumentError, Option } from "commander";
+import { installedVersion } from "./installation.ts";
+
+const DEFAULT_HOST = "http://127.0.0.1:8080";
+
+/** The command line's grammar; commands load what they need when they run. */
+export function createProgram(): Command {
+  const program = new Command("sluice")
+    .description("Kubeflow as one program, on a Kubernetes cluster of its own.")
+    .version(installedVersion())
+    .showHelpAfterError("(add --help for what is possible)")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  sluice up                                     start; Ctrl-C stops it
+  sluice run submit pipeline.yaml --watch       run a compiled pipeline and look on
+  sluice run submit digits.ts -p epochs=3       run a pipeline written in TypeScript
+  export KUBECONFIG=$(sluice kubeconfig --path) use kubectl`,
+    );
+  addPlatformCommands(program);
+  addRunCommands(program.command("run").description("submit pipeline runs and follow them"));
+  return program;
+}
+
+const dataDir = (): Option => new Option("--data-dir <directory>", "where everything is kept (SLUICE_DATA_DIR; default ~/.sluice)");
+
+function addPlatformCommands(program: Command): void {
+  program
+    .command("up")
+    .description("start Sluice and stay in the foreground; Ctrl-C stops it, pods go on and are found again")
+    .addOption(dataDir())
+    .option("--port <port>", "of the dashboard and the APIs (SLUICE_PORT; default 8080; 0 takes any)")
+    .option("--api-port <port>", "of the Kubernetes API (SLUICE_API_PORT; default 6443; 0 takes any)")
+    .option("--address <address>", "the loopback address to listen on (SLUICE_ADDRESS; default 127.0.0.1)")
+    .option("--components <names>", "which components, e.g. pipelines (SLUICE_COMPONENTS; default all)")
+    .option("--log <where>", "file (sluice.log in the data directory) or stderr (SLUICE_LOG; default file)")
+    .option("--log-level <level>", "info, warn or error (SLUICE_LOG_LEVEL; default info)")
+    .option("--detach", "return once it is ready, and let it go on")
+    .action(async ({ detach = false, ...flags }: Record<string, unknown>) => {
+      const { up, upDetached } = await import("./commands/up.ts");
+      await (detach === true ? upDetached(flags) : up(flags));
+    });
+  program
+    .command("down")
+    .description("stop the Sluice that runs on a data directory")
+    .addOption(dataDir())
+    .action(async (flags: Record<string, unknown>) => (await import("./commands/down.ts")).down(flags));
+  program
+    .command("status")
+    .description("say whether Sluice runs, how its node is and which runs are under way; exit code 3 if it does not run")
+    .addOption(dataDir())
+    .action(async (flags: Record<string, unknown>) => {
+      process.exitCode = await (await import("./commands/status.ts")).status(flags);
+    });
+  program
+    .command("kubeconfig")
+    .description("print the kubeconfig for kubectl and other Kubernetes clients")
+    .addOption(dataDir())
+    .option("--path", "print where the file is instead")
+    .action(async ({ path = false, ...flags }: Record<string, unknown>) => (await import("./commands/kubeconfig.ts")).kubeconfig(flags, path === true));
+}
+
+function addRunCommands(run: Command): void {
+  const command = (name: string): Command =>
+    run.command(name).addOption(new Option("--host <url>", "the server").env("SLUICE_HOST").default(DEFAULT_HOST));
+
+  command("submit")
+    .argument("<file>", "a compiled pipeline (YAML or JSON), or a .ts or .js module that exports a pipeline")
+    .description("start a run of a pipeline")
+    .option("-p, --parameter <name=value>", "a parameter; may be repeated; lists and objects are JSON", collect, [])
+    .option("--name <name>", "the run's name (default: the pipeline's)")
+    .option("--experiment <name>", "the experiment it belongs to; created if there is none")
+    .option("--pipeline-root <uri>", "where its artifacts go")
+    .option("--no-cache", "run every task even if its result is known")
+    .option("--watch", "look on until it is over; exit code 1 if it fails")
+    .action(async (file: string, options) => finish((await import("./commands/run-submit.ts")).submitRun(file, options)));
+  command("list")
+    .description("list runs, newest first")
+    .option("--limit <count>", "how many", positive, 20)
+    .option("--json", "as JSON")
+    .action(async (options) => (await import("./commands/run-list.ts")).listRuns(options));
+  command("get")
+    .argument("<run>", "a run's id, or `latest`")
+    .description("show a run and its tasks")
+    .option("--json", "as JSON")
+    .action(async (run: string, options) => (await import("./commands/run-get.ts")).getRun(run, options));
+  command("logs")
+    .argument("<run>", "a run's id, or `latest`")
+    .argument("[task]", "a task's name or id; all tasks unless given")
+    .description("print what tasks wrote")
+    .option("-f, --follow", "go on until they end")
+    .action(async (run: string, task: string | undefined, options) => (await import("./commands/run-logs.ts")).printLogs(run, task, options));
+  command("watch")
+    .argument("<run>", "a run's id, or `latest`")
+    .description("look on until a run is over; exit code 1 if it fails")
+    .action(async (run: string, options) => finish((await import("./commands/run-watch.ts")).watchRun(run, options)));
+  command("terminate")
+    .argument("<run>", "a run's id, or `latest`")
+    .description("stop a run")
+    .action(async (run: string, options) => (await import("./commands/run-terminate.ts")).terminateRun(run, options));
+}
+
+/** Commands that tell success by exit code. */
+async function finish(succeeded: Promise<boolean>): Promise<void> {
+  if (!(await succeeded)) process.exitCode = 1;
+}
+
+function collect(value: string, values: readonly string[]): readonly string[] {
+  return [...values, value];
+}
+
+function positive(value: string): number {
+  const number = Number(value);
+  if (!Number.isInteger(number) || number < 1) throw new InvalidArgumentError("it must be a whole number of at least 1");
+  return number;
+}

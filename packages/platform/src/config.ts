@@ -1,0 +1,105 @@
+import { readFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { UserError } from "@sluice/kubernetes";
+import { parse } from "yaml";
+import { z } from "zod";
+
+const port = z.coerce.number().int().min(0).max(65535);
+
+/** All that can be configured, complete and checked. */
+export interface Config {
+  /** Where everything is kept; `~/.sluice` unless given. */
+  readonly dataDir: string;
+  /** The loopback address that both servers listen on. */
+  readonly address: string;
+  /** The dashboard's and the components' port; 0 takes any. */
+  readonly port: number;
+  /** The Kubernetes API's port; 0 takes any. */
+  readonly apiPort: number;
+  /** Which components are on; all unless given. */
+  readonly components?: readonly string[] | undefined;
+  /** Where the log goes: `sluice.log` in the data directory, or standard error. */
+  readonly log: "file" | "stderr";
+  readonly logLevel: "info" | "warn" | "error";
+  /** The built dashboard, if it is not the one of this installation. */
+  readonly dashboard?: string | undefined;
+}
+
+const names = z.string().transform((list) => list.split(",").map((name) => name.trim()).filter((name) => name !== ""));
+
+const schema = z.strictObject({
+  dataDir: z.string().min(1),
+  address: z.string().min(1).default("127.0.0.1"),
+  port: port.default(8080),
+  apiPort: port.default(6443),
+  components: z.union([z.array(z.string()), names]).optional(),
+  log: z.enum(["file", "stderr"]).default("file"),
+  logLevel: z.enum(["info", "warn", "error"]).default("info"),
+  dashboard: z.string().optional(),
+}) satisfies z.ZodType<Config>;
+
+/** What the command line gives; an absent field falls back to `SLUICE_*`, then to `sluice.yaml` in the data directory, then to the default. */
+export type Flags = { readonly [K in keyof Config]?: unknown };
+
+const KEYS = Object.keys(schema.shape) as (keyof Config)[];
+
+/** Reads the configuration: flag > environment > file > default. A wrong value is a `UserError` that names where it came from. */
+export async function readConfig(flags: Flags, env: Readonly<Record<string, string | undefined>>): Promise<Config> {
+  const dataDir = resolve(String(flags.dataDir ?? env["SLUICE_DATA_DIR"] ?? join(homedir(), ".sluice")));
+  const path = join(dataDir, "sluice.yaml");
+  const file = await readSettings(path);
+  const sources = new Map<string, string>();
+  const merged: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(file)) {
+    merged[name] = value;
+    sources.set(name, path);
+  }
+  for (const key of KEYS) {
+    const variable = variableOf(key);
+    if (flags[key] !== undefined) {
+      merged[key] = flags[key];
+      sources.set(key, flagOf(key));
+    } else if (env[variable] !== undefined && env[variable] !== "") {
+      merged[key] = env[variable];
+      sources.set(key, variable);
+    }
+  }
+  const parsed = schema.safeParse({ ...merged, dataDir });
+  if (parsed.success) return Object.freeze(parsed.data);
+  const problems = parsed.error.issues.map(({ code, path: [key], message, ...issue }) => {
+    if (code === "unrecognized_keys") return `${path}: unknown setting ${"keys" in issue ? String(issue.keys) : ""}; known are ${KEYS.join(", ")}`;
+    return `${sources.get(String(key)) ?? String(key)}: ${message}`;
+  });
+  throw new UserError(`the configuration is wrong: ${problems.join("; ")}`, { fix: "`sluice up --help` shows what is possible" });
+}
+
+/** The flag of a setting: `apiPort` is `--api-port`. */
+export function flagOf(key: keyof Config): string {
+  return `--${kebab(key)}`;
+}
+
+function variableOf(key: string): string {
+  return `SLUICE_${kebab(key).replaceAll("-", "_").toUpperCase()}`;
+}
+
+function kebab(key: string): string {
+  return key.replace(/[A-Z]/gu, (letter) => `-${letter.toLowerCase()}`);
+}
+
+async function readSettings(path: string): Promise<Record<string, unknown>> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return {};
+    throw new UserError(`cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+  try {
+    const value: unknown = parse(text) ?? {};
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value };
+  } catch (cause) {
+    throw new UserError(`${path} is not YAML: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+  throw new UserError(`${path} is not a map of settings`, { fix: "write lines such as `port: 8080`" });
+}

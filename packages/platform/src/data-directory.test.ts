@@ -1,0 +1,48 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, stat } from "node:fs/promises";
+import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { readConfig } from "./config.ts";
+import { claimDataDirectory, findRunning } from "./data-directory.ts";
+import { checkPort } from "./ports.ts";
+
+let root: string;
+beforeAll(async () => void (root = await mkdtemp(join(tmpdir(), "sluice-platform-"))));
+afterAll(() => rm(root, { recursive: true }));
+
+test("a second process is refused and told who was first; kill -9 frees the directory", async () => {
+  const path = join(root, "data");
+  const module = new URL("./data-directory.ts", import.meta.url).href;
+  const script = `const { claimDataDirectory } = await import(${JSON.stringify(module)});
+    globalThis.held = await claimDataDirectory(${JSON.stringify(path)}, { pid: process.pid, version: "1" }); console.log("held"); setInterval(() => {}, 1000);`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+  await once(child.stdout, "data");
+  await expect(claimDataDirectory(path, { pid: process.pid, version: "1" })).rejects.toThrow(`in use by process ${child.pid}`);
+  expect((await findRunning(path))?.pid).toBe(child.pid);
+  expect((await stat(path)).mode & 0o777).toBe(0o700);
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  expect(await findRunning(path)).toBeUndefined();
+  const claimed = await claimDataDirectory(path, { pid: process.pid, version: "1" });
+  await claimed[Symbol.asyncDispose]();
+});
+
+test("a taken port is named, with who has it and which flag changes it", async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  await expect(checkPort("127.0.0.1", port, "--port")).rejects.toMatchObject({
+    message: expect.stringContaining(`port ${port} is taken by`) as string,
+    fix: expect.stringContaining("--port") as string,
+  });
+  server.close();
+});
+
+test("flag, environment, default, in this order", async () => {
+  const config = await readConfig({ dataDir: root, port: "1234" }, { SLUICE_PORT: "1", SLUICE_API_PORT: "77", SLUICE_COMPONENTS: "pipelines, hub" });
+  expect(config).toMatchObject({ port: 1234, apiPort: 77, components: ["pipelines", "hub"], address: "127.0.0.1" });
+  await expect(readConfig({ dataDir: root }, { SLUICE_PORT: "many" })).rejects.toThrow("SLUICE_PORT");
+});

@@ -1,0 +1,50 @@
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import type { Client } from "@sluice/client";
+import type { Program } from "@sluice/component";
+import type { Clock, Logger } from "@sluice/controller";
+import type { Identity } from "@sluice/component";
+import type { Database } from "@sluice/database";
+import type { KubernetesApi } from "@sluice/gateway";
+import type { ObjectStore } from "@sluice/object-store";
+import type { Config } from "./config.ts";
+
+/** What a cluster must offer to the platform. */
+export interface HomeCluster extends AsyncDisposable {
+  client(user: Identity): Client;
+  readonly api: KubernetesApi;
+  readonly url: string;
+  readonly kubeconfigPath: string;
+}
+
+/** What a cluster is started with. */
+export interface HomeClusterOptions {
+  readonly programs: readonly Program[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Where the platform lives: what keeps its state, and the cluster that it runs on. */
+export interface Home {
+  openDatabase(): Promise<Database>;
+  openObjectStore(): Promise<ObjectStore>;
+  startCluster(options: HomeClusterOptions): Promise<HomeCluster>;
+}
+
+/** All in this process, and in one directory. */
+export function embeddedHome({ dataDir, apiPort, address }: Config): Home {
+  return {
+    async openDatabase() {
+      const { openDatabase } = await import("@sluice/database");
+      return openDatabase({ path: join(dataDir, "sluice.db") });
+    },
+    async openObjectStore() {
+      const { openDirectoryStore } = await import("@sluice/object-store");
+      return openDirectoryStore({ directory: join(dataDir, "objects") });
+    },
+    async startCluster({ programs, clock, logger }) {
+      const { startCluster } = await import("@sluice/cluster");
+      return startCluster({ directory: dataDir, apiPort, host: address, programs, clock, logger, newId: randomUUID });
+    },
+  };
+}
