@@ -1,0 +1,78 @@
+/** What this machine lets the node do for pods; the node's conditions and labels say so to users. */
+export interface SandboxFeatures {
+  /** `namespaces`: bubblewrap gives every container mount, PID, UTS and IPC namespaces. `none`: plain processes. */
+  readonly isolation: "namespaces" | "none";
+  /** `pod`: every pod has a network namespace and an address. `shared`: all pods share this machine's network. */
+  readonly network: "pod" | "shared";
+  /** Which control groups limit memory, CPU and processes. */
+  readonly limits: "cgroup-v1" | "cgroup-v2" | "none";
+  /** Why something is missing and what would bring it, a sentence each; empty when all is there. */
+  readonly missing: readonly string[];
+}
+
+/** What a sandbox must know of its pod. */
+export interface SandboxPod {
+  readonly uid: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** As `spec.hostname` or the pod's name. */
+  readonly hostname: string;
+  readonly subdomain?: string | undefined;
+  /** Uses this machine's network. */
+  readonly hostNetwork: boolean;
+}
+
+/** A file or directory of this machine at a path of the container. */
+export interface SandboxMount {
+  readonly source: string;
+  readonly target: string;
+  readonly readOnly: boolean;
+}
+
+/** One process of a container. */
+export interface SandboxProcess {
+  readonly container: string;
+  /** Program and arguments as the container is to see them. */
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly workingDirectory?: string | undefined;
+  /** Volumes, files such as the termination log, and what the image brings; later ones lie over earlier ones. */
+  readonly mounts: readonly SandboxMount[];
+  readonly runAsUser?: number | undefined;
+  readonly limits: { readonly memoryBytes?: number | undefined; readonly cpuMillis?: number | undefined };
+}
+
+/** How to start a sandboxed process on this machine. */
+export interface HostCommand {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+}
+
+/** One pod's sandbox. */
+export interface Sandbox {
+  /** The pod's address; `hostIP` where the network is shared. */
+  readonly podIp: string;
+  /** The command that runs `process` inside; it can be run again, and lives on without this program. */
+  command(process: SandboxProcess): HostCommand;
+  /**
+   * Signals the container's first process, given the PID on this machine of the `HostCommand` that was started for it.
+   * Absence is no error.
+   */
+  signal(hostPid: number, signal: "SIGTERM" | "SIGKILL"): Promise<void>;
+  /** Whether the kernel has killed a process of `container` for want of memory since it started. */
+  wasOutOfMemory(container: string): Promise<boolean>;
+}
+
+/** Makes the sandboxes of all pods of a node. */
+export interface Sandboxes extends AsyncDisposable {
+  readonly features: SandboxFeatures;
+  /** This machine's address as pods reach it. */
+  readonly hostIp: string;
+  /** Makes the pod's sandbox, or finds it again: also after a restart of this program. */
+  ensure(pod: SandboxPod): Promise<Sandbox>;
+  /** Kills what is left in it and takes it away; absence is no error. */
+  remove(podUid: string): Promise<void>;
+  /** Takes away the sandboxes of all other pods: what a crash left behind. */
+  retain(podUids: ReadonlySet<string>): Promise<void>;
+}
