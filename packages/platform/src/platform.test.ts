@@ -20,7 +20,7 @@ const configure = (name: string): Promise<Config> => readConfig({ dataDir: join(
 function homeOf(events: string[], failing = false): Home {
   return {
     openDatabase: async () => ({ [Symbol.asyncDispose]: async () => void events.push("database closed") }) as unknown as Database,
-    openObjectStore: async () => ({}) as ObjectStore,
+    openObjectStore: async () => ({ ...({} as ObjectStore), [Symbol.asyncDispose]: async () => undefined }),
     async startCluster() {
       if (failing) throw new Error("no room");
       const client = { list: async () => ({ items: [], metadata: { resourceVersion: "1" } }) } as unknown as Client;

@@ -45,7 +45,7 @@ export async function startPlatform(config: Config, options: PlatformOptions): P
   const logger = stack.use(openLogger(config));
   const home = options.home ?? embeddedHome(config);
   const database = stack.use(await home.openDatabase());
-  const objects = await home.openObjectStore();
+  const objects = stack.use(await home.openObjectStore());
   for (const { name, migrations = [] } of components) await database.migrate(name, migrations);
 
   const stopping = new AbortController();

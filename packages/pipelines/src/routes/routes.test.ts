@@ -126,7 +126,7 @@ describe("runs", () => {
   });
 
   test("have logs and artifacts", async () => {
-    world.blobs.set("minio://b/report", new TextEncoder().encode("<b>hi"));
+    await world.objectStore.put("minio://b/report", Buffer.from("<b>hi"));
     const report = { output: "report", name: "report", type: { schemaTitle: "system.HTML" }, uri: "minio://b/report", metadata: { a: 1 }, digest: "sha256:0", size: 5 };
     world.work = (pod) => (pod.metadata.name.includes("first") ? { parameters: { Output: 1 }, artifacts: [report], log: "hello\n" } : { log: "bye\n" });
     const { run_id: id } = await ok("POST", "/runs", { display_name: "r", pipeline_spec: CHAIN, runtime_config: { parameters: { n: 1 } } });

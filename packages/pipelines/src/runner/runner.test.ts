@@ -44,7 +44,7 @@ const firstOutput = (uri: string) => ({
 
 describe("a run", () => {
   test("goes through its tasks, and the next one like it takes what is cached", async () => {
-    world.blobs.set("minio://b/report", new TextEncoder().encode("<b>hi"));
+    await world.objectStore.put("minio://b/report", Buffer.from("<b>hi"));
     world.work = (pod) => (isFirst(pod.metadata.name) ? firstOutput("minio://b/report") : {});
     const done = await reaches(await start(CHAIN, { n: 3 }), "SUCCEEDED");
     expect(states(done)).toEqual({ root: "SUCCEEDED", first: "SUCCEEDED", second: "SUCCEEDED" });
@@ -52,7 +52,7 @@ describe("a run", () => {
     const again = await reaches(await start(CHAIN, { n: 3 }), "SUCCEEDED");
     expect(states(again).first).toBe("CACHED");
     expect(world.created.filter(isFirst)).toHaveLength(1);
-    world.blobs.clear();
+    await world.objectStore.delete("minio://b");
     const lost = await reaches(await start(CHAIN, { n: 3 }), "SUCCEEDED");
     expect(states(lost).first).toBe("SUCCEEDED");
     expect(await world.store.outbox()).toEqual([]);
