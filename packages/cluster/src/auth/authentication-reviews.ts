@@ -1,5 +1,5 @@
 import type { UserInfo } from "@sluice/client";
-import { isApiError, SelfSubjectReview, TokenReview, type AuthenticationTokenRequest, type ObjectKey, type UnknownObject } from "@sluice/kubernetes";
+import { isApiError, isJsonObject, SelfSubjectReview, TokenReview, type AuthenticationTokenRequest, type ObjectKey, type UnknownObject } from "@sluice/kubernetes";
 import { conflict, notFound } from "../api-server/api-errors.ts";
 import type { VirtualResource } from "../api-server/registry.ts";
 import { timestamp } from "../api-server/request-context.ts";
@@ -50,7 +50,7 @@ export function authenticationReviews({ tokens, find }: AuthenticationReviewsOpt
       subresource: "token",
       method: "POST",
       answer: async (request, _, { namespace = "", name = "" }) => {
-        const review = readReview(request, TOKEN_REQUEST);
+        const review = readReview({ ...request, body: withAudiences(request.body) }, TOKEN_REQUEST);
         const { audiences, expirationSeconds = 3600 } = review.spec;
         const problem = lifetimeProblem(expirationSeconds);
         if (problem !== undefined) {
@@ -64,6 +64,13 @@ export function authenticationReviews({ tokens, find }: AuthenticationReviewsOpt
       },
     },
   ];
+}
+
+/** Clients leave the audiences out, though the schema wants them. */
+function withAudiences(body: unknown): unknown {
+  if (!isJsonObject(body)) return body;
+  const spec = isJsonObject(body["spec"]) ? body["spec"] : {};
+  return { ...body, spec: { ...spec, audiences: spec["audiences"] ?? [] } };
 }
 
 function lifetimeProblem(seconds: number): string | undefined {

@@ -15,8 +15,8 @@ export function readReview<T extends KubernetesObject>({ body, query }: ApiReque
   if (kind !== resource.kind || version !== apiVersion) {
     throw badRequest(`the object provided is unrecognized (must be of type ${resource.kind} in ${apiVersion}): it is ${JSON.stringify(kind)} in ${JSON.stringify(version)}`);
   }
-  const metadata = isJsonObject(body["metadata"]) ? body["metadata"] : {};
-  const { value, dropped } = prune({ ...body, apiVersion, kind, metadata }, resource.schema, { resolve: builtinDefinition, root: true });
+  const { status: _, metadata, ...question } = body;
+  const { value, dropped } = prune({ ...question, apiVersion, kind, metadata: isJsonObject(metadata) ? metadata : {} }, resource.schema, { resolve: builtinDefinition, root: true });
   if (dropped.length > 0 && query["fieldValidation"] === "Strict") throw badRequest(`strict decoding error: ${unknownFields(dropped).join(", ")}`);
   const causes = validate({ ...value, metadata: {} }, resource.schema, { resolve: builtinDefinition });
   if (causes.length > 0) throw refusedReview(resource, causes);
