@@ -1,0 +1,132 @@
+import { randomUUID } from "node:crypto";
+import { mkdtemp, mkdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createClient, type Client, type UserInfo } from "@sluice/client";
+import type { Program } from "@sluice/component";
+import { systemClock, type Clock, type Logger } from "@sluice/controller";
+import { builtinResources } from "@sluice/kubernetes";
+import type { ApiServer } from "./api-server/api-server.ts";
+import { createApiServer } from "./api-server/create-api-server.ts";
+import { accessReviews } from "./auth/access-reviews.ts";
+import { authenticationReviews } from "./auth/authentication-reviews.ts";
+import { bootstrapRoles } from "./auth/bootstrap-roles.ts";
+import { kubeconfigFor } from "./auth/kubeconfig.ts";
+import { openPki, type Pki } from "./auth/pki.ts";
+import { RbacAuthorizer } from "./auth/rbac-authorizer.ts";
+import { writeSecretFile } from "./auth/secret-file.ts";
+import { ServiceAccountTokens, TOKEN_ISSUER } from "./auth/service-account-tokens.ts";
+import { clusterDocuments } from "./http/cluster-documents.ts";
+import { RequestCounts } from "./http/request-counts.ts";
+import { serveApi } from "./http/serve-api.ts";
+import { openStore } from "./store/store.ts";
+
+/** What a cluster is made of. Without any of it, it is one for a test: gone when it stops, on any free port, silent. */
+export interface ClusterOptions {
+  /** Where everything is kept. Without one nothing outlives the cluster. */
+  readonly directory?: string | undefined;
+  /** The address and the port that the API listens on; 127.0.0.1, and any free port, unless given. */
+  readonly host?: string | undefined;
+  readonly apiPort?: number | undefined;
+  /** Further names and addresses by which clients call the API, such as the gateway of the pods' network. */
+  readonly names?: readonly string[] | undefined;
+  /** The programs that run in this process, by image. */
+  readonly programs?: readonly Program[] | undefined;
+  readonly clock?: Clock | undefined;
+  readonly logger?: Logger | undefined;
+  /** A fresh UUID. */
+  readonly newId?: (() => string) | undefined;
+}
+
+/** A running cluster. Disposing of it stops it. */
+export interface Cluster extends AsyncDisposable {
+  /** The Kubernetes API in this process, as a user. */
+  client(user: UserInfo): Client;
+  readonly api: ApiServer;
+  readonly url: string;
+  /** The file by which kubectl and others reach the cluster as its administrator. */
+  readonly kubeconfigPath: string;
+}
+
+const NAMES = ["127.0.0.1", "::1", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local", "10.96.0.1"];
+const DAY_MS = 24 * 60 * 60 * 1000;
+const SILENT: Logger = { info: () => {}, warn: () => {}, error: () => {} };
+
+/** Starts a cluster: its store, its API, and what gives its objects life. */
+export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
+  const { host = "127.0.0.1", apiPort = 0, names = [], clock = systemClock, logger = SILENT, newId = randomUUID } = options;
+  await using stack = new AsyncDisposableStack();
+  const stopping = new AbortController();
+  const { signal } = stopping;
+
+  const directory = options.directory ?? (await temporaryDirectory(stack));
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const store = stack.use(await openStore({ path: options.directory === undefined ? ":memory:" : join(directory, "cluster.db") }));
+  const readPki = (): Promise<Pki> => openPki({ directory: join(directory, "pki"), names: [...new Set([...NAMES, host, ...names])], clock, newId });
+  const pki = await readPki();
+
+  const authorizer = stack.use(new RbacAuthorizer(store));
+  const find = store.get.bind(store);
+  const tokens = new ServiceAccountTokens({ key: pki.accountKey, find, clock, newId });
+  const counts = new RequestCounts();
+  const api = stack.use(
+    await createApiServer({
+      store,
+      resources: builtinResources,
+      authorizer,
+      authenticate: async (token) => (await tokens.verify(token, [TOKEN_ISSUER])).user,
+      virtual: [...accessReviews(authorizer), ...authenticationReviews({ tokens, find })],
+      nodes: () => undefined,
+      paths: clusterDocuments({ counts, publicKeys: await tokens.publicKeys(), isReady: () => !signal.aborted }),
+      bootstrap: bootstrapRoles,
+      clock,
+      newId,
+      logger,
+    }),
+  );
+  const served = stack.use(await serveApi({ server: api, authorizer, pki, host, port: apiPort, counts, clock, logger }));
+  const url = `https://${host.includes(":") ? `[${host}]` : host}:${served.port}`;
+  const kubeconfigPath = join(directory, "kubeconfig");
+  await writeSecretFile(kubeconfigPath, kubeconfigFor(url, pki));
+
+  const running = [
+    untilStopped("certificates", async () => {
+      for (let current = pki; ; ) {
+        await clock.sleep(DAY_MS, signal);
+        if (signal.aborted) return;
+        const next = await readPki();
+        if (next.server.certificate === current.server.certificate && next.admin.certificate === current.admin.certificate) continue;
+        current = next;
+        served.renew(next);
+        await writeSecretFile(kubeconfigPath, kubeconfigFor(url, next));
+      }
+    }),
+  ];
+  stack.defer(async () => {
+    stopping.abort();
+    await Promise.all(running);
+  });
+  const started = stack.move();
+  return {
+    client: (user) => createClient(api.transport(user)),
+    api,
+    url,
+    kubeconfigPath,
+    [Symbol.asyncDispose]: () => started.disposeAsync(),
+  };
+
+  /** Runs a part of the cluster; should it end before its time, somebody must know. */
+  async function untilStopped(part: string, run: () => Promise<void>): Promise<void> {
+    try {
+      await run();
+    } catch (error) {
+      logger.error("a part of the cluster has ended", { part, error });
+    }
+  }
+}
+
+async function temporaryDirectory(stack: AsyncDisposableStack): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "sluice-cluster-"));
+  stack.defer(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
