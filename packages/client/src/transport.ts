@@ -17,6 +17,8 @@ export interface ApiRequest {
   /** Media type of `body`; only patches need one. */
   readonly contentType?: string | undefined;
   readonly body?: unknown;
+  /** The JSON text of `body`, where it came as such: only it shows that a field was given twice. */
+  readonly bodyText?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
