@@ -1,4 +1,5 @@
 import { RE2JS } from "re2js";
+import { canonicalJson } from "./canonical-json.ts";
 import { ApiError } from "./errors.ts";
 import type { Schema } from "./schema.ts";
 import { childPath, fieldSchema, follow, isObject, type WalkOptions } from "./schema-walk.ts";
@@ -55,8 +56,8 @@ function checkType(value: unknown, schema: Schema, path: string): Cause | undefi
 }
 
 function* checkEnum(value: unknown, allowed: readonly unknown[], path: string): Generator<Cause> {
-  const key = canonical(value);
-  if (allowed.some((option) => canonical(option) === key)) return;
+  const key = canonicalJson(value);
+  if (allowed.some((option) => canonicalJson(option) === key)) return;
   const supported = allowed.map((option) => quote(typeof option === "string" ? option : JSON.stringify(option)));
   const message = `Unsupported value: ${show(value)}: supported values: ${supported.join(", ")}`;
   yield { reason: "FieldValueNotSupported", field: path, message };
@@ -94,7 +95,7 @@ function* checkArray(value: readonly unknown[], schema: Schema, path: string, op
   const { items, minItems, maxItems } = schema;
   if (minItems !== undefined && value.length < minItems) yield wrong(value, path, `should have at least ${minItems} items`);
   if (maxItems !== undefined && value.length > maxItems) yield tooMany(value.length, maxItems, path);
-  if (schema.uniqueItems === true && new Set(value.map(canonical)).size < value.length) yield wrong(value, path, "shouldn't contain duplicates");
+  if (schema.uniqueItems === true && new Set(value.map(canonicalJson)).size < value.length) yield wrong(value, path, "shouldn't contain duplicates");
   if (items !== undefined) for (const [i, item] of value.entries()) yield* check(item, items, `${path}[${i}]`, options);
 
   const listType = schema["x-kubernetes-list-type"];
@@ -104,7 +105,7 @@ function* checkArray(value: readonly unknown[], schema: Schema, path: string, op
   for (const [i, item] of value.entries()) {
     const id = identity(item);
     if (id === undefined) continue;
-    const key = canonical(id);
+    const key = canonicalJson(id);
     if (seen.has(key)) yield { reason: "FieldValueDuplicate", field: `${path}[${i}]`, message: `Duplicate value: ${show(id)}` };
     seen.add(key);
   }
@@ -185,15 +186,8 @@ function isMultiple(value: number, of: number): boolean {
   return Math.abs(quotient - Math.round(quotient)) <= Number.EPSILON * Math.max(1, Math.abs(quotient));
 }
 
-/** JSON with sorted keys: equal text for equal values. */
-function canonical(value: unknown): string {
-  const sort = (_: string, node: unknown): unknown =>
-    isObject(node) ? Object.fromEntries(Object.entries(node).toSorted(([a], [b]) => (a < b ? -1 : 1))) : node;
-  return JSON.stringify(value, sort) ?? "null";
-}
-
 function show(value: unknown): string {
-  return value === null || value === undefined ? '"null"' : canonical(value);
+  return value === null || value === undefined ? '"null"' : canonicalJson(value);
 }
 
 function quote(text: string): string {

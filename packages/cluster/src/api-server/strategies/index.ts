@@ -1,6 +1,5 @@
-import type { Namespace, Resource, UnknownObject } from "@sluice/kubernetes";
+import { jsonEqual, type Namespace, type Resource, type UnknownObject } from "@sluice/kubernetes";
 import { qualified } from "../api-errors.ts";
-import { jsonEqual } from "../json-equal.ts";
 import type { Strategy } from "../strategy.ts";
 import { customResourceDefinitionStrategy } from "./custom-resource-definition.ts";
 import { jobStrategy } from "./job.ts";

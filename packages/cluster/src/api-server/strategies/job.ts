@@ -1,5 +1,4 @@
-import { isJsonObject, type Cause, type Job, type UnknownObject } from "@sluice/kubernetes";
-import { jsonEqual } from "../json-equal.ts";
+import { isJsonObject, jsonEqual, type Cause, type Job, type UnknownObject } from "@sluice/kubernetes";
 import type { Strategy } from "../strategy.ts";
 
 /** Jobs: the selector and labels that tie them to their pods, and what of them may change. */

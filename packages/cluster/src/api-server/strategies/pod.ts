@@ -1,5 +1,4 @@
-import type { Cause, Pod, PodSpec, Toleration, UnknownObject } from "@sluice/kubernetes";
-import { jsonEqual } from "../json-equal.ts";
+import { jsonEqual, type Cause, type Pod, type PodSpec, type Toleration, type UnknownObject } from "@sluice/kubernetes";
 import type { Strategy, StrategyContext } from "../strategy.ts";
 
 const TOKEN_MOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
