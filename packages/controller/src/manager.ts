@@ -1,5 +1,5 @@
 import type { Client } from "@sluice/client";
-import { pathOf, TerminalError, type KubernetesObject, type ObjectKey, type Resource } from "@sluice/kubernetes";
+import { isApiError, pathOf, TerminalError, type KubernetesObject, type ObjectKey, type Resource } from "@sluice/kubernetes";
 import { keyOf, parseKey, Stores } from "./cache.ts";
 import type { Clock } from "./clock.ts";
 import type { Controller, Logger, ReconcileContext } from "./controller.ts";
@@ -102,7 +102,8 @@ async function work({ controller, queue, cache, context }: Loop): Promise<void> 
       queue.forget(key);
       if (result?.requeueAfter !== undefined) queue.addAfter(key, result.requeueAfter);
     } catch (error) {
-      if (!context.signal.aborted) context.logger.error("reconcile failed", { controller: controller.name, key, error });
+      const log = isApiError(error, "Conflict") ? context.logger.warn : context.logger.error;
+      if (!context.signal.aborted) log.call(context.logger, "reconcile failed", { controller: controller.name, key, error });
       if (error instanceof TerminalError) queue.forget(key);
       else queue.addRateLimited(key);
     } finally {
