@@ -1,6 +1,6 @@
 import { closeSync, fdatasyncSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { createClient, httpsTransport, loadKubeconfig, type Client } from "@sluice/client";
+import { createClient, createHttpsTransport, loadKubeconfig, type Client } from "@sluice/client";
 import { ConfigMap } from "@sluice/kubernetes";
 import { startServer, temporaryDirectory } from "./server.ts";
 import { ms, quantile, type Measurement } from "./statistics.ts";
@@ -13,7 +13,7 @@ const BYTES = 2048;
 export async function benchCreates(): Promise<readonly Measurement[]> {
   using directory = temporaryDirectory();
   await using server = await startServer(directory.path);
-  await using transport = httpsTransport(await loadKubeconfig(server.kubeconfig));
+  using transport = createHttpsTransport(await loadKubeconfig(server.kubeconfig));
   const client = createClient(transport);
   await createMany(client, "warm", 1000);
   const started = performance.now();

@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createClient, httpsTransport, loadKubeconfig } from "@sluice/client";
+import { createClient, createHttpsTransport, loadKubeconfig } from "@sluice/client";
 import { Namespace, PersistentVolumeClaim, Pod } from "@sluice/kubernetes";
 import { findRunning } from "@sluice/platform";
 import { compile, container, createPipelinesClient, inputValue, isFinished, pipeline, string, type Run } from "@sluice/sdk";
@@ -105,9 +105,9 @@ test(`a run outlives ${KILLS} kill -9s, and nothing that has run runs again`, { 
   const ports: Ports = { port: await freePort(), apiPort: await freePort() };
   let child = await up(ports);
   const pipelines = createPipelinesClient({ host: `http://127.0.0.1:${ports.port}` });
-  const connect = async () => httpsTransport(await loadKubeconfig((await findRunning(directory))?.kubeconfig ?? ""));
+  const connect = async () => createHttpsTransport(await loadKubeconfig((await findRunning(directory))?.kubeconfig ?? ""));
   {
-    await using transport = await connect();
+    using transport = await connect();
     const client = createClient(transport);
     await client.create(Namespace, { apiVersion: "v1", kind: "Namespace", metadata: { name: "kubeflow" } });
     await client.create(PersistentVolumeClaim, {
@@ -132,7 +132,7 @@ test(`a run outlives ${KILLS} kill -9s, and nothing that has run runs again`, { 
   expect(marks("ran")).toEqual(NAMES.toSorted());
   expect(marks("ended")).toEqual(NAMES.toSorted());
 
-  await using transport = await connect();
+  using transport = await connect();
   const pods = await createClient(transport).list(Pod, { labelSelector: `pipeline/runid=${id}` });
   expect(pods.items.map(({ status }) => status?.phase)).toEqual(NAMES.map(() => "Succeeded"));
   child.kill("SIGTERM");

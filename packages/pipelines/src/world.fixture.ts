@@ -1,7 +1,7 @@
 import { cpSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Client } from "@sluice/client";
+import type { Client, WatchOptions } from "@sluice/client";
 import { LOCAL_USER, type Action, type Routes, type RouteEnvironment } from "@sluice/component";
 import { runManager } from "@sluice/controller";
 import { openDatabase, type Database } from "@sluice/database";
@@ -73,7 +73,7 @@ export class World {
       if (object !== undefined) this.#send({ type: "DELETED", object: { ...object, metadata: { ...object.metadata, resourceVersion: `${++this.#version}` } } });
       return Promise.resolve(object as never);
     },
-    watch: (_resource, options) => this.#watch(options?.signal) as never,
+    watch: (resource, options) => this.#watch(resource, options) as never,
     log: (pod) => {
       const text = this.logs.get(pod.name);
       return (async function* () {
@@ -185,8 +185,13 @@ export class World {
     if (event.object.kind === "Pod") for (const send of this.#watchers) send(event);
   }
 
-  async *#watch(signal?: AbortSignal): AsyncGenerator<WatchEvent<KubernetesObject>> {
+  async *#watch({ kind }: Pick<Resource, "kind">, { sendInitialEvents, signal }: WatchOptions = {}): AsyncGenerator<WatchEvent<KubernetesObject>> {
     const events: WatchEvent<KubernetesObject>[] = [];
+    if (sendInitialEvents === true) {
+      for (const object of this.objects.values()) if (object.kind === kind) events.push({ type: "ADDED", object });
+      const annotations = { "k8s.io/initial-events-end": "true" };
+      events.push({ type: "BOOKMARK", object: { apiVersion: "v1", kind, metadata: { name: "", resourceVersion: `${this.#version}`, annotations } } });
+    }
     let wake = (): void => undefined;
     const send = (event: WatchEvent<KubernetesObject>): void => {
       events.push(event);

@@ -53,7 +53,8 @@ function fieldProblems({ isCustom }: ServedResource, text: string | undefined, u
   return [...problems];
 }
 
-function unknownField(path: string): string {
+/** How strict decoding names a field that a kind does not have. */
+export function unknownField(path: string): string {
   return `unknown field ${JSON.stringify(path)}`;
 }
 

@@ -1,8 +1,9 @@
 import type { ApiRequest } from "@sluice/client";
 import {
-  apiVersionOf, builtinDefinition, invalid, isJsonObject, prune, unknownFields, validate, type Cause, type KubernetesObject, type Resource, type UnknownObject,
+  apiVersionOf, builtinDefinition, invalid, isJsonObject, prune, validate, type Cause, type KubernetesObject, type Resource, type UnknownObject,
 } from "@sluice/kubernetes"; // prettier-ignore
 import { badRequest } from "../api-server/api-errors.ts";
+import { unknownField } from "../api-server/decode-object.ts";
 
 /** What a review's kind is called and looks like. */
 export type ReviewKind<T extends KubernetesObject> = Pick<Resource<T>, "group" | "version" | "kind" | "schema" | "object">;
@@ -17,7 +18,7 @@ export function readReview<T extends KubernetesObject>({ body, query }: ApiReque
   }
   const { status: _, metadata, ...question } = body;
   const { value, dropped } = prune({ ...question, apiVersion, kind, metadata: isJsonObject(metadata) ? metadata : {} }, resource.schema, { resolve: builtinDefinition, root: true });
-  if (dropped.length > 0 && query["fieldValidation"] === "Strict") throw badRequest(`strict decoding error: ${unknownFields(dropped).join(", ")}`);
+  if (dropped.length > 0 && query["fieldValidation"] === "Strict") throw badRequest(`strict decoding error: ${dropped.map(unknownField).join(", ")}`);
   const causes = validate({ ...value, metadata: {} }, resource.schema, { resolve: builtinDefinition });
   if (causes.length > 0) throw refusedReview(resource, causes);
   // Its schema has seen that it is one.
