@@ -20,8 +20,16 @@ export interface Cause {
   readonly message: string;
 }
 
-/** Everything that is wrong with `value` by `schema`, worded as Kubernetes words it; `path` is where the value sits. */
-export function validate(value: unknown, schema: Schema, options: WalkOptions & { readonly path?: string } = {}): Cause[] {
+/** How to validate. */
+export interface ValidateOptions extends WalkOptions {
+  /** Where the value sits. */
+  readonly path?: string;
+  /** Lets sets and maps that are written as lists name one thing twice, as most of Kubernetes' own kinds may. */
+  readonly allowDuplicates?: boolean;
+}
+
+/** Everything that is wrong with `value` by `schema`, worded as Kubernetes words it. */
+export function validate(value: unknown, schema: Schema, options: ValidateOptions = {}): Cause[] {
   return [...check(value, schema, options.path ?? "", options)];
 }
 
@@ -34,7 +42,7 @@ export function invalid(kind: string, group: string, name: string, causes: reado
   return new ApiError("Invalid", message, { details });
 }
 
-function* check(value: unknown, unresolved: Schema, path: string, options: WalkOptions): Generator<Cause> {
+function* check(value: unknown, unresolved: Schema, path: string, options: ValidateOptions): Generator<Cause> {
   const schema = follow(unresolved, options);
   const wrongType = checkType(value, schema, path);
   if (wrongType !== undefined) return yield wrongType;
@@ -91,7 +99,7 @@ function* checkNumber(value: number, schema: Schema, path: string): Generator<Ca
   }
 }
 
-function* checkArray(value: readonly unknown[], schema: Schema, path: string, options: WalkOptions): Generator<Cause> {
+function* checkArray(value: readonly unknown[], schema: Schema, path: string, options: ValidateOptions): Generator<Cause> {
   const { items, minItems, maxItems } = schema;
   if (minItems !== undefined && value.length < minItems) yield wrong(value, path, `should have at least ${minItems} items`);
   if (maxItems !== undefined && value.length > maxItems) yield tooMany(value.length, maxItems, path);
@@ -99,7 +107,7 @@ function* checkArray(value: readonly unknown[], schema: Schema, path: string, op
   if (items !== undefined) for (const [i, item] of value.entries()) yield* check(item, items, `${path}[${i}]`, options);
 
   const listType = schema["x-kubernetes-list-type"];
-  if (listType !== "set" && listType !== "map") return;
+  if ((listType !== "set" && listType !== "map") || options.allowDuplicates === true) return;
   const identity = listType === "set" ? (item: unknown): unknown => item : mapKey(schema, options);
   const seen = new Set<string>();
   for (const [i, item] of value.entries()) {
@@ -119,7 +127,7 @@ function mapKey(schema: Schema, options: WalkOptions): (item: unknown) => unknow
   return (item) => (isObject(item) ? Object.fromEntries(keys.map((key) => [key, keyOf(item, key)])) : undefined);
 }
 
-function* checkObject(value: Readonly<Record<string, unknown>>, schema: Schema, path: string, options: WalkOptions): Generator<Cause> {
+function* checkObject(value: Readonly<Record<string, unknown>>, schema: Schema, path: string, options: ValidateOptions): Generator<Cause> {
   const { required = [], minProperties, maxProperties } = schema;
   const size = Object.keys(value).length;
   if (minProperties !== undefined && size < minProperties) yield wrong(value, path, `should have at least ${minProperties} properties`);
@@ -133,7 +141,7 @@ function* checkObject(value: Readonly<Record<string, unknown>>, schema: Schema, 
   }
 }
 
-function* checkComposition(value: unknown, schema: Schema, path: string, options: WalkOptions): Generator<Cause> {
+function* checkComposition(value: unknown, schema: Schema, path: string, options: ValidateOptions): Generator<Cause> {
   const attempt = (branches: readonly Schema[]): Cause[][] => branches.map((branch) => [...check(value, branch, path, options)]);
   const broken = (text: string): Cause => ({ reason: "FieldValueInvalid", field: path, message: `Invalid value: "": ${quote(path)} ${text}` });
 

@@ -67,7 +67,7 @@ export function validateShape(served: ServedResource, object: UnknownObject): vo
   const { resource, strategy, resolve } = served;
   // A custom kind may restrict names in its schema; of built-in kinds `validateMeta` knows more than theirs.
   const content = served.isCustom ? object : { ...object, metadata: {} };
-  refuse(served, object, [...validateMeta(object, strategy.nameRule), ...validate(content, resource.schema, { resolve })]);
+  refuse(served, object, [...validateMeta(object, strategy.nameRule), ...validate(content, resource.schema, { resolve, allowDuplicates: !served.isCustom })]);
 }
 
 /** Refuses an object that its strategy finds wrong, in itself or as successor of `current`. */

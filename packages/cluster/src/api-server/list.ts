@@ -7,11 +7,16 @@ import { keyOfRequest, type ResourceRequest } from "./request-context.ts";
 
 /** GET of one object. */
 export function get(target: ResourceRequest): ApiResponse {
+  return { kind: "object", status: 200, object: target.served.view(find(target)) };
+}
+
+/** The stored object that a request names; throws NotFound. */
+export function find(target: ResourceRequest): UnknownObject {
   const { served, server } = target;
   const key = keyOfRequest(target);
   const object = server.store.get(served.table, key);
   if (object === undefined) throw notFound(served.resource, key.name);
-  return { kind: "object", status: 200, object: served.view(object) };
+  return object;
 }
 
 /** Where a list goes on: the revision that all of its pages show (0: whatever is current), and the last key before. */
