@@ -1,3 +1,4 @@
+import { canonicalQuantity } from "./quantity.ts";
 import type { Schema } from "./schema.ts";
 import { childPath, fieldSchema, follow, isObject, type WalkOptions } from "./schema-walk.ts";
 
@@ -15,38 +16,44 @@ export const METADATA_NAMES: ReadonlySet<string> = new Set([
   "deletionGracePeriodSeconds", "labels", "annotations", "ownerReferences", "finalizers", "managedFields",
 ]); // prettier-ignore
 
-/** Drops the fields that `schema` does not specify; `root` says that the value is a whole resource. Never mutates. */
+/**
+ * Drops the fields that `schema` does not specify, and writes quantities canonically, as decoding into a type does; `root`
+ * says that the value is a whole resource, whose metadata is somebody else's. Never mutates.
+ */
 export function prune<T>(value: T, schema: Schema, options: WalkOptions & { readonly root?: boolean } = {}): Pruned<T> {
   const dropped: string[] = [];
 
-  const visit = (node: unknown, at: Schema | undefined, path: string, keep: boolean, resource: boolean): unknown => {
+  const visit = (node: unknown, at: Schema | undefined, path: string, keep: boolean, isRoot: boolean): unknown => {
+    if (typeof node !== "object" || node === null) return at?.format === "quantity" ? canonicalQuantity(node) : node;
     const preserve = keep || at?.["x-kubernetes-preserve-unknown-fields"] === true;
     if (at === undefined && preserve) return node;
     if (Array.isArray(node)) {
       const items = at?.items && follow(at.items, options);
-      const next = node.map((item: unknown, i) => visit(item, items, `${path}[${i}]`, preserve, false));
-      return next.some((item, i) => item !== node[i]) ? next : node;
+      let next: unknown[] | undefined;
+      for (const [i, item] of node.entries()) {
+        const kept = visit(item, items, `${path}[${i}]`, preserve, false);
+        if (kept !== item) (next ??= [...node])[i] = kept;
+      }
+      return next ?? node;
     }
-    if (!isObject(node)) return node;
 
-    const embedded = resource || at?.["x-kubernetes-embedded-resource"] === true;
-    const entries: [string, unknown][] = [];
-    let changed = false;
-    for (const [name, child] of Object.entries(node)) {
+    const isResource = isRoot || at?.["x-kubernetes-embedded-resource"] === true;
+    let next: Record<string, unknown> | undefined;
+    for (const name in node) {
+      const child: unknown = node[name as keyof typeof node];
+      const isIdentity = isResource && IDENTITY.has(name);
+      if (isIdentity && (isRoot || name !== "metadata")) continue;
       const below = at && fieldSchema(at, name, options);
-      const isMeta = embedded && IDENTITY.has(name);
-      if (below === undefined && !preserve && !isMeta) {
+      if (below === undefined && !isIdentity) {
+        if (preserve) continue;
         dropped.push(childPath(path, name));
-        changed = true;
+        delete (next ??= { ...node })[name];
         continue;
       }
-      const kept = isMeta
-        ? resource || name !== "metadata" ? child : pruneMetadata(child, childPath(path, name))
-        : below === undefined ? child : visit(child, below, childPath(path, name), false, false); // prettier-ignore
-      changed ||= kept !== child;
-      entries.push([name, kept]);
+      const kept = isIdentity ? pruneMetadata(child, childPath(path, name)) : visit(child, below, childPath(path, name), false, false);
+      if (kept !== child) (next ??= { ...node })[name] = kept;
     }
-    return changed ? Object.fromEntries(entries) : node;
+    return next ?? node;
   };
 
   const pruneMetadata = (metadata: unknown, path: string): unknown => {

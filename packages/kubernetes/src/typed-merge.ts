@@ -138,25 +138,24 @@ export function mergeApplied(live: unknown, applied: unknown, type: MergeType): 
 function mergeLists(live: readonly unknown[], applied: readonly unknown[], type: Extract<MergeType, { kind: "list" }>): unknown[] {
   const old = new Map(live.map((item) => [type.elementOf(item), item]));
   const wanted = new Map(applied.map((item) => [type.elementOf(item), item]));
+  const pending = wanted.keys();
+  const taken = new Set<string>();
   const result: unknown[] = [];
-  const rest = wanted.entries();
-  let next = rest.next();
-  const take = (): void => {
-    if (next.done === true) return;
-    const [element, item] = next.value;
-    result.push(old.has(element) ? mergeApplied(old.get(element), item, type.item) : item);
-    wanted.delete(element);
-    next = rest.next();
-  };
-  const isWanted = new Set(wanted.keys());
-  for (const [element, item] of old) {
-    if (!isWanted.has(element)) result.push(item);
-    else if (wanted.has(element)) {
-      // What is applied before this element comes before it.
-      while (wanted.has(element)) take();
+  /** Takes what is applied, in its order, up to and with `last`. */
+  const takeUntil = (last: string | undefined): void => {
+    for (let next = pending.next(); next.done !== true; next = pending.next()) {
+      const element = next.value;
+      result.push(old.has(element) ? mergeApplied(old.get(element), wanted.get(element), type.item) : wanted.get(element));
+      taken.add(element);
+      if (element === last) return;
     }
+  };
+  for (const item of live) {
+    const element = type.elementOf(item);
+    if (!wanted.has(element)) result.push(item);
+    else if (!taken.has(element)) takeUntil(element);
   }
-  while (next.done !== true) take();
+  takeUntil(undefined);
   return result;
 }
 

@@ -1,4 +1,4 @@
-import type { ApiResponse } from "@sluice/client";
+import type { ApiRequest, ApiResponse } from "@sluice/client";
 import { ApiError, applyFields, isJsonObject, sharedFields, type FieldSet, type UnknownObject } from "@sluice/kubernetes";
 import { badRequest, conflict, notFound } from "./api-errors.ts";
 import { prepareCreate } from "./create.ts";
@@ -15,8 +15,7 @@ const KUBECTL = "kubectl";
 export async function apply(target: ResourceRequest): Promise<ApiResponse> {
   const { served, request, subresource } = target;
   const { resource } = served;
-  const manager = request.query["fieldManager"] ?? "";
-  if (manager === "") throw new ApiError("Invalid", 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch');
+  const manager = requireManager(request);
   const key = keyOfRequest(target);
   const { object, warnings, unknown } = decodeObject(target, request.body);
   const where = [key.namespace, key.name].filter((part) => part !== undefined).join("/");
@@ -44,6 +43,13 @@ export async function apply(target: ResourceRequest): Promise<ApiResponse> {
       : mergeUpdate(target, current, synced, { ownership: "given" });
   });
   return { kind: "object", status: isNew ? 201 : 200, object: served.view(stored), ...(warnings.length === 0 ? {} : { warnings }) };
+}
+
+/** Who applies: nobody in particular cannot. */
+export function requireManager({ query }: ApiRequest): string {
+  const { fieldManager = "" } = query;
+  if (fieldManager !== "") return fieldManager;
+  throw new ApiError("Invalid", 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch');
 }
 
 /** What of an applied object the endpoint lets through, so that nobody comes to own what was ignored. */

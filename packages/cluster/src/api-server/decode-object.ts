@@ -68,7 +68,7 @@ export function validateShape(served: ServedResource, object: UnknownObject): vo
   const { resource, strategy, resolve } = served;
   // A custom kind may restrict names in its schema; of built-in kinds `validateMeta` knows more than theirs.
   const content = served.isCustom ? object : { ...object, metadata: {} };
-  refuse(served, object, [...validateMeta(object, strategy.nameRule), ...validate(content, resource.schema, { resolve })]);
+  refuse(served, object, [...validateMeta(object, strategy.nameRule), ...validate(content, resource.schema, { resolve, allowDuplicates: !served.isCustom })]);
 }
 
 /** Refuses an object that its strategy finds wrong, in itself or as successor of `current`. */
@@ -95,17 +95,21 @@ function withoutUndefined<T>(value: T): T {
 }
 
 function strip(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) {
-    const next = value.map((item: unknown) => (item === undefined ? null : strip(item)));
-    return next.some((item, i) => item !== value[i]) ? next : value;
+    let next: unknown[] | undefined;
+    for (const [i, item] of value.entries()) {
+      const kept: unknown = item === undefined ? null : strip(item);
+      if (kept !== item) (next ??= [...value])[i] = kept;
+    }
+    return next ?? value;
   }
-  if (!isJsonObject(value)) return value;
-  let changed = false;
-  const entries: [string, unknown][] = [];
-  for (const [name, child] of Object.entries(value)) {
-    const next = strip(child);
-    changed ||= next !== child || next === undefined;
-    if (next !== undefined) entries.push([name, next]);
+  let next: Record<string, unknown> | undefined;
+  for (const name in value) {
+    const child: unknown = value[name as keyof typeof value];
+    const kept = strip(child);
+    if (kept === undefined) delete (next ??= { ...value })[name];
+    else if (kept !== child) (next ??= { ...value })[name] = kept;
   }
-  return changed ? Object.fromEntries(entries) : value;
+  return next ?? value;
 }

@@ -30,7 +30,8 @@ export function isApply(contentType: string | undefined): boolean {
   return APPLY.has(mediaTypeOf(contentType));
 }
 
-function mediaTypeOf(contentType = ""): string {
+/** The media type of a body, without parameters. */
+export function mediaTypeOf(contentType = ""): string {
   return contentType.split(";")[0]?.trim().toLowerCase() ?? "";
 }
 

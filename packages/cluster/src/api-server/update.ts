@@ -73,7 +73,7 @@ export function mergeUpdate(
   const defaulted = withDefaults(served, content);
   if (isUnchanged(before, defaulted)) return current;
   validateShape(served, defaulted);
-  const prepared = subresource === undefined ? (strategy.prepareUpdate?.(defaulted, before, strategyContext(server)) ?? defaulted) : defaulted;
+  const prepared = subresource !== "status" ? (strategy.prepareUpdate?.(defaulted, before, strategyContext(server)) ?? defaulted) : defaulted;
   const refused = newFinalizers(before.metadata, prepared.metadata);
   if (refused.length > 0) {
     const message = `Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers ${JSON.stringify(refused)}`;
