@@ -17,7 +17,7 @@ export interface ApiRequest {
   /** Media type of `body`; only patches need one. */
   readonly contentType?: string | undefined;
   readonly body?: unknown;
-  /** The text that `body` was read from, if it came as text: strict decoding looks for duplicate keys there. */
+  /** The JSON text of `body`, where it came as such: only it shows that a field was given twice. */
   readonly bodyText?: string | undefined;
   /** The media types that the client takes, as its Accept header says; only discovery asks. */
   readonly accept?: string | undefined;

@@ -55,6 +55,7 @@ describe("bodies", () => {
     ["JSON that does not say so", { method: "POST", body: configMap("silent") }, 201, { kind: "ConfigMap" }],
     ["YAML", post("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: yaml}\ndata: {a: b}\n", "application/yaml"), 201, { data: { a: "b" } }],
     ["half an object", post("{"), 400, { reason: "BadRequest", message: expect.stringMatching(/not valid JSON/) }],
+    ["a YAML that says a thing twice", post("kind: ConfigMap\napiVersion: v1\nmetadata: {name: twice}\ndata: {a: b}\ndata: {}\n", "application/yaml"), 201, { kind: "ConfigMap" }],
     ["half a YAML", post("a: [", "application/yaml"), 400, { reason: "BadRequest", message: expect.stringMatching(/not valid YAML/) }],
     ["nothing", post(""), 400, { reason: "BadRequest" }],
     ["another language", post("<a/>", "application/xml"), 415, { reason: "UnsupportedMediaType", message: expect.stringContaining("accepted media types include: application/json, application/yaml") }],
@@ -86,6 +87,11 @@ describe("bodies", () => {
     expect(response.statusCode).toBe(413);
     outgoing.destroy();
     expect((await raw.as("admin", "/readyz")).bytes.toString()).toBe("ok");
+  });
+
+  test("a YAML that says a thing twice is refused where that matters", async () => {
+    const answer = await raw.as("admin", `${MAPS}?fieldValidation=Strict`, post("kind: ConfigMap\nkind: ConfigMap\n", "application/yaml"));
+    expect(answer.json()).toMatchObject({ reason: "BadRequest", message: expect.stringMatching(/^strict decoding error: .*unique/) });
   });
 
   test("whoever writes without a field manager goes by the name of the program", async () => {
@@ -169,6 +175,11 @@ describe("watches", () => {
       expect(event).toMatchObject({ type: "BOOKMARK", object: { kind: "Namespace", metadata: { annotations: { "k8s.io/initial-events-end": "true" } } } });
       break;
     }
+  });
+
+  test("as tables have bookmarks without rows", async () => {
+    using watch = await openLines("/api/v1/namespaces/proto/pods?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=20", { accept: TABLE });
+    expect(await watch.next()).toMatchObject({ type: "BOOKMARK", object: { kind: "Table", rows: [], metadata: { resourceVersion: expect.any(String) } } });
   });
 
   test("of the transport end when they are aborted", async () => {
