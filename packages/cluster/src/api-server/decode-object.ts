@@ -89,7 +89,7 @@ function inNamespace(metadata: Partial<UnknownObject["metadata"]>, namespace: st
 }
 
 /** JSON has no undefined; callers in this process may. The same reference where there is none. */
-function withoutUndefined<T>(value: T): T {
+export function withoutUndefined<T>(value: T): T {
   // Dropping undefined members leaves what the type already allows to be absent.
   return strip(value) as T;
 }

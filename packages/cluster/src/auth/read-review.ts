@@ -1,9 +1,9 @@
 import type { ApiRequest } from "@sluice/client";
 import {
-  apiVersionOf, builtinDefinition, invalid, isJsonObject, prune, validate, type Cause, type KubernetesObject, type Resource, type UnknownObject,
+  apiVersionOf, applyBuiltinDefaults, builtinDefinition, invalid, isJsonObject, prune, validate, type Cause, type KubernetesObject, type Resource, type UnknownObject,
 } from "@sluice/kubernetes"; // prettier-ignore
 import { badRequest } from "../api-server/api-errors.ts";
-import { unknownField } from "../api-server/decode-object.ts";
+import { unknownField, withoutUndefined } from "../api-server/decode-object.ts";
 
 /** What a review's kind is called and looks like. */
 export type ReviewKind<T extends KubernetesObject> = Pick<Resource<T>, "group" | "version" | "kind" | "schema" | "object">;
@@ -16,13 +16,14 @@ export function readReview<T extends KubernetesObject>({ body, query }: ApiReque
   if (kind !== resource.kind || version !== apiVersion) {
     throw badRequest(`the object provided is unrecognized (must be of type ${resource.kind} in ${apiVersion}): it is ${JSON.stringify(kind)} in ${JSON.stringify(version)}`);
   }
-  const { status: _, metadata, ...question } = body;
-  const { value, dropped } = prune({ ...question, apiVersion, kind, metadata: isJsonObject(metadata) ? metadata : {} }, resource.schema, { resolve: builtinDefinition, root: true });
+  const { status: _, metadata, ...question } = withoutUndefined(body);
+  const { value, dropped } = prune({ ...question, apiVersion, kind, metadata: { name: "", ...(isJsonObject(metadata) ? metadata : {}) } }, resource.schema, { resolve: builtinDefinition, root: true });
   if (dropped.length > 0 && query["fieldValidation"] === "Strict") throw badRequest(`strict decoding error: ${dropped.map(unknownField).join(", ")}`);
-  const causes = validate({ ...value, metadata: {} }, resource.schema, { resolve: builtinDefinition });
+  const complete = applyBuiltinDefaults(value, resource);
+  const causes = validate({ ...complete, metadata: {} }, resource.schema, { resolve: builtinDefinition });
   if (causes.length > 0) throw refusedReview(resource, causes);
   // Its schema has seen that it is one.
-  return value as unknown as UnknownObject & T;
+  return complete as UnknownObject & T;
 }
 
 /** The 422 for a review that makes no sense. */

@@ -60,7 +60,7 @@ export function clusterDocuments({ counts, publicKeys, isReady }: ClusterDocumen
     const aggregated = path === "/api" || path === "/apis" ? aggregatedDiscoveryType(request.accept) : undefined;
     const key = `${path} ${aggregated ?? ""}`;
     const known = documentsOf(server);
-    if (!known.has(key)) known.set(key, Object.freeze(documentAt(path, aggregated !== undefined, [...server.resources(), ...builtinReviews])));
+    if (!known.has(key)) known.set(key, Object.freeze(documentAt(path, aggregated !== undefined, [...builtinReviews, ...server.resources()])));
     const document = known.get(key);
     return document === undefined ? undefined : found(document, aggregated);
   };

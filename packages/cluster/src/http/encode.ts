@@ -1,6 +1,5 @@
-import type { Resource, UnknownObject, WatchEvent } from "@sluice/kubernetes";
+import type { KubernetesList, Resource, UnknownObject, WatchEvent } from "@sluice/kubernetes";
 import { toPartialObjectMetadata, toPartialObjectMetadataList, toTable, type IncludeObject } from "../api-server/table.ts";
-import type { KubernetesList } from "@sluice/kubernetes";
 import type { Form } from "./negotiate.ts";
 
 /** How answers about one resource are written. */
@@ -47,29 +46,22 @@ export function shape(object: UnknownObject, { form, resource, includeObject, no
   return isList(object) ? toPartialObjectMetadataList(object) : toPartialObjectMetadata(object);
 }
 
-const lines = { object: new WeakMap<WatchEvent, Buffer>(), metadata: new WeakMap<WatchEvent, Buffer>() };
-
-/** Turns the events of one watch into lines. The line of an event that several watchers get is made once. */
+/** Turns the events of one watch into lines. */
 export function watchEncoder(encoding: Encoding): (event: WatchEvent) => Buffer {
-  const { form } = encoding;
   let hasColumns = false;
-  if (form === "table") {
-    return (event) => {
-      if (event.type === "ERROR") return line(event.type, event.object);
-      const table = shape(event.object, encoding);
-      // Columns never change, so that the first event says them for all.
-      const content = hasColumns ? { ...table, columnDefinitions: [] } : table;
-      hasColumns = true;
-      return line(event.type, content);
-    };
-  }
-  return (event) => {
-    let bytes = lines[form].get(event);
-    if (bytes === undefined) lines[form].set(event, (bytes = event.type === "ERROR" ? line(event.type, event.object) : line(event.type, shape(event.object, encoding))));
-    return bytes;
+  return ({ type, object }) => {
+    if (type === "ERROR") return line(type, object);
+    if (encoding.form !== "table") return line(type, shape(object, encoding));
+    // A bookmark is no object: it has a revision, and nothing that a row could show.
+    const shown = shape(type === "BOOKMARK" ? { ...object, kind: encoding.resource?.listKind ?? object.kind, items: [] } : object, encoding);
+    // Columns never change, so that the first event says them for all.
+    const table = hasColumns ? { ...shown, columnDefinitions: [] } : shown;
+    hasColumns = true;
+    return line(type, table);
   };
 }
 
+/** Of an object that many watchers get only the copying is done for each of them. */
 function line(type: WatchEvent["type"], object: object): Buffer {
   return Buffer.concat([Buffer.from(`{"type":"${type}","object":`), encodeObject(object), LINE_END]);
 }

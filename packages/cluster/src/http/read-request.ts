@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { ApiRequest } from "@sluice/client";
 import { ApiError, decodeProtobuf, PROTOBUF_MEDIA_TYPE } from "@sluice/kubernetes";
-import { parse as parseYaml } from "yaml";
+import { parseDocument } from "yaml";
 import { isApply } from "../api-server/patch.ts";
 
 /** The largest body that is read. */
@@ -24,7 +24,7 @@ export async function readRequest(message: IncomingMessage): Promise<ApiRequest>
     query: withManager(method, contentType, query, headers["user-agent"]),
     contentType,
     accept,
-    ...(bytes.length === 0 ? {} : decodeBody(method, contentType, bytes)),
+    ...(bytes.length === 0 ? {} : decodeBody(bytes, { method, contentType, isStrict: query["fieldValidation"] === "Strict" })),
   };
 }
 
@@ -42,16 +42,16 @@ function withManager(method: string, contentType: string | undefined, query: Rec
   return name === "" ? query : { ...query, fieldManager: name };
 }
 
-function decodeBody(method: string, contentType: string | undefined, bytes: Buffer): Pick<ApiRequest, "body" | "bodyText"> {
+function decodeBody(bytes: Buffer, { method, contentType, isStrict }: { readonly method: string; readonly contentType: string | undefined; readonly isStrict: boolean }): Pick<ApiRequest, "body" | "bodyText"> {
   switch (contentType) {
     case PROTOBUF_MEDIA_TYPE:
       if (method === "PATCH") break;
       return { body: decodeProtobuf(bytes) };
     case "application/yaml":
       if (method === "PATCH") break;
-      return decodeYaml(bytes.toString());
+      return decodeYaml(bytes.toString(), isStrict);
     case "application/apply-patch+yaml":
-      return decodeYaml(bytes.toString());
+      return decodeYaml(bytes.toString(), isStrict);
     case undefined:
     case "":
     case "application/json":
@@ -75,19 +75,19 @@ function decodeJson(bodyText: string): Pick<ApiRequest, "body" | "bodyText"> {
 }
 
 /** JSON is YAML too, and is read much faster as what it is. */
-function decodeYaml(bodyText: string): Pick<ApiRequest, "body" | "bodyText"> {
-  if (/^\s*\{/u.test(bodyText)) {
+function decodeYaml(text: string, isStrict: boolean): Pick<ApiRequest, "body" | "bodyText"> {
+  if (/^\s*\{/u.test(text)) {
     try {
-      return { body: JSON.parse(bodyText), bodyText };
+      return { body: JSON.parse(text), bodyText: text };
     } catch {
       // A flow mapping of YAML starts the same way.
     }
   }
-  try {
-    return { body: parseYaml(bodyText, { uniqueKeys: false, maxAliasCount: 100 }), bodyText };
-  } catch (cause) {
-    throw malformed("YAML", cause);
-  }
+  const document = parseDocument(text, { uniqueKeys: isStrict });
+  const [error] = document.errors;
+  if (error?.code === "DUPLICATE_KEY") throw new ApiError("BadRequest", `strict decoding error: ${error.message}`, { cause: error });
+  if (error !== undefined) throw malformed("YAML", error);
+  return { body: document.toJS({ maxAliasCount: 100 }) };
 }
 
 function malformed(notation: string, cause: unknown): ApiError {

@@ -45,6 +45,7 @@ export async function serveApi(options: ServeApiOptions): Promise<ServedApi> {
   const { server, authorizer, host, port, clock, counts, logger } = options;
   const authenticator = new Authenticator((token) => server.authenticate(token));
   const streams = new Set<AbortController>();
+  let isStopping = false;
   const resources = resourceFinder(server);
 
   const handle = async (message: IncomingMessage, res: ServerResponse): Promise<void> => {
@@ -88,6 +89,9 @@ export async function serveApi(options: ServeApiOptions): Promise<ServedApi> {
   };
 
   const listener = (message: IncomingMessage, res: ServerResponse): void => {
+    res.once("close", () => {
+      if (isStopping) message.socket.end();
+    });
     handle(message, res).catch((error: unknown) => {
       if (!isApiError(error)) logger.error("a request failed for a reason that is no Kubernetes error", { method: message.method, url: message.url, error });
       if (res.headersSent || res.destroyed) return;
@@ -101,6 +105,7 @@ export async function serveApi(options: ServeApiOptions): Promise<ServedApi> {
     port: (https.address() as AddressInfo).port,
     renew: (pki) => https.setSecureContext(tls(pki)),
     async [Symbol.asyncDispose]() {
+      isStopping = true;
       const closed = new Promise((resolve) => https.close(resolve));
       for (const stream of streams) stream.abort();
       https.closeIdleConnections();
