@@ -4,6 +4,9 @@
  */
 import type { Controller } from "@sluice/controller";
 import { garbageCollector } from "./garbage-collector.ts";
+import { jobController } from "./job/job-controller.ts";
+import { orphanJobPodsController } from "./job/orphan-job-pods.ts";
+import { ttlAfterFinishedController } from "./job/ttl-after-finished.ts";
 import { rootCaController, serviceAccountController } from "./namespace-defaults.ts";
 import { namespaceLifecycleController } from "./namespace-lifecycle.ts";
 import { World } from "./world.ts";
@@ -17,5 +20,13 @@ export interface ControlPlaneOptions {
 /** The controllers of a cluster's control plane, for one `runManager`. */
 export function controlPlaneControllers({ rootCa }: ControlPlaneOptions): readonly Controller[] {
   const world = new World();
-  return [garbageCollector(world), namespaceLifecycleController(world), serviceAccountController(), rootCaController(rootCa)];
+  return [
+    garbageCollector(world),
+    namespaceLifecycleController(world),
+    serviceAccountController(),
+    rootCaController(rootCa),
+    jobController(),
+    orphanJobPodsController(),
+    ttlAfterFinishedController(),
+  ];
 }
