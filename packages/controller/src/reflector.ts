@@ -18,6 +18,8 @@ export type ChangeHandler<T extends KubernetesObject = KubernetesObject> = (befo
 export interface ReflectorOptions<T extends KubernetesObject> {
   readonly client: Client;
   readonly resource: Resource<T>;
+  /** Only the objects that it chooses. */
+  readonly fieldSelector?: string;
   readonly store: Store<T>;
   readonly handler: ChangeHandler<T>;
   readonly clock: Clock;
@@ -59,12 +61,12 @@ export class Reflector<T extends KubernetesObject> {
 
   /** Reads every page before changing anything, so that a list which fails halfway deletes nothing. */
   async #list(): Promise<string> {
-    const { client, resource, store, signal } = this.#options;
+    const { client, resource, fieldSelector, store, signal } = this.#options;
     const listed = new Map<string, T>();
     let next: string | undefined;
     let version: string;
     do {
-      const page = await client.list(resource, { limit: PAGE_SIZE, continue: next, signal });
+      const page = await client.list(resource, { fieldSelector, limit: PAGE_SIZE, continue: next, signal });
       for (const object of page.items) listed.set(keyOf(object.metadata), object);
       version = page.metadata.resourceVersion;
       next = page.metadata.continue;
@@ -75,11 +77,11 @@ export class Reflector<T extends KubernetesObject> {
   }
 
   async #watch(from: string): Promise<string> {
-    const { client, resource, clock, signal } = this.#options;
+    const { client, resource, fieldSelector, clock, signal } = this.#options;
     const start = clock.now();
     let version = from;
     let silent = true;
-    for await (const event of client.watch(resource, { resourceVersion: from, allowWatchBookmarks: true, timeoutSeconds: WATCH_SECONDS, signal })) {
+    for await (const event of client.watch(resource, { fieldSelector, resourceVersion: from, allowWatchBookmarks: true, timeoutSeconds: WATCH_SECONDS, signal })) {
       if (signal.aborted) return version;
       if (event.type === "ERROR") {
         const { code, message } = event.object;
