@@ -18,6 +18,8 @@ export type ChangeHandler<T extends KubernetesObject = KubernetesObject> = (befo
 export interface ReflectorOptions<T extends KubernetesObject> {
   readonly client: Client;
   readonly resource: Resource<T>;
+  /** Only the objects that it chooses. */
+  readonly fieldSelector?: string;
   readonly store: Store<T>;
   readonly handler: ChangeHandler<T>;
   readonly clock: Clock;
@@ -69,12 +71,12 @@ export class Reflector<T extends KubernetesObject> {
 
   /** Reads every page before changing anything, so that a list which fails halfway deletes nothing. */
   async #list(): Promise<string> {
-    const { client, resource, signal } = this.#options;
+    const { client, resource, fieldSelector, signal } = this.#options;
     const listed = new Map<string, T>();
     let next: string | undefined;
     let version: string;
     do {
-      const page = await client.list(resource, { limit: PAGE_SIZE, continue: next, signal });
+      const page = await client.list(resource, { fieldSelector, limit: PAGE_SIZE, continue: next, signal });
       for (const object of page.items) listed.set(keyOf(object.metadata), object);
       version = page.metadata.resourceVersion;
       next = page.metadata.continue;
@@ -85,12 +87,12 @@ export class Reflector<T extends KubernetesObject> {
 
   /** Follows the changes after `from`; without it, what exists comes first, and counts once it is complete. */
   async #watch(from: string | undefined): Promise<string | undefined> {
-    const { client, resource, store, clock, signal } = this.#options;
+    const { client, resource, fieldSelector, store, clock, signal } = this.#options;
     const start = clock.now();
     let version = from;
     let initial = from === undefined ? new Map<string, T>() : undefined;
     let silent = true;
-    const options = { allowWatchBookmarks: true, timeoutSeconds: WATCH_SECONDS, signal };
+    const options = { fieldSelector, allowWatchBookmarks: true, timeoutSeconds: WATCH_SECONDS, signal };
     for await (const event of client.watch(resource, from === undefined ? { ...options, sendInitialEvents: true } : { ...options, resourceVersion: from })) {
       if (signal.aborted) return version;
       if (event.type === "ERROR") {
