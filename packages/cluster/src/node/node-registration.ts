@@ -1,7 +1,6 @@
 import type { Client } from "@sluice/client";
 import type { Clock, Logger } from "@sluice/controller";
-import { isApiError, Lease, Node } from "@sluice/kubernetes";
-import { jsonEqual } from "../api-server/json-equal.ts";
+import { isApiError, jsonEqual, Lease, Node } from "@sluice/kubernetes";
 import { inspectMachine } from "./machine.ts";
 import { nodeObject, type NodeFacts } from "./node-object.ts";
 import type { SandboxFeatures } from "./sandbox/sandbox.ts";

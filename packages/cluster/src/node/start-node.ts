@@ -101,7 +101,7 @@ class RunningNode implements Node {
   #reflect<T extends KubernetesObject>(resource: Resource<T>, handler: ChangeHandler<T>, fieldSelector?: string): Promise<void> {
     const { client, clock, logger } = this.#context;
     const onError = (error: unknown): void => logger.warn("a watch of the node failed", { resource: resource.plural, error });
-    const options = { client, resource, store: new Store<T>(), handler, clock, signal: this.#stopping.signal, onError };
+    const options = { client, resource, store: new Store(resource), handler, clock, signal: this.#stopping.signal, onError };
     return new Reflector(fieldSelector === undefined ? options : { ...options, fieldSelector }).run();
   }
 

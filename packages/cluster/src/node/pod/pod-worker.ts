@@ -1,6 +1,5 @@
 import type { LogOptions } from "@sluice/client";
-import { isApiError, Pod, type PodStatus } from "@sluice/kubernetes";
-import { jsonEqual } from "../../api-server/json-equal.ts";
+import { isApiError, jsonEqual, Pod, type PodStatus } from "@sluice/kubernetes";
 import { environmentReferences } from "../environment/environment.ts";
 import type { Reference } from "../environment/references.ts";
 import type { ObservedPod } from "../lifecycle/observed-pod.ts";
