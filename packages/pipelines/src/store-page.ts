@@ -52,8 +52,8 @@ function conditionOf({ column, operation, values }: Predicate): RawBuilder<SqlBo
   if (operation === "IN") return values.length === 0 ? sql`1 = 0` : sql`${sql.ref(column)} in (${sql.join(values)})`;
   if (value === undefined) throw new UserError(`the filter on ${column} has no value`);
   if (operation === "IS_SUBSTRING") {
-    const pattern = `%${String(value).toLowerCase().replace(/[\\%_]/g, "\\$&")}%`;
-    return sql`lower(${sql.ref(column)}) like ${pattern} escape '\\'`;
+    const pattern = `%${String(value).replace(/[\\%_]/g, "\\$&")}%`;
+    return sql`lower(${sql.ref(column)}) like lower(${pattern}) escape '\\'`;
   }
   return sql`${sql.ref(column)} ${sql.raw(OPERATORS[operation])} ${value}`;
 }
