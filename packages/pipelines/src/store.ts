@@ -195,9 +195,17 @@ export class Store {
     return this.#database.read.selectFrom("pipelines_runs").selectAll().where("state", "in", ["PENDING", "RUNNING", "CANCELING"]).execute();
   }
 
+  /** Shelves a run. None comes back while its experiment is archived. */
   async shelveRun(id: string, state: StorageState): Promise<void> {
-    await this.#database.transaction((transaction) => transaction.updateTable("pipelines_runs").set({ storage_state: state })
-      .where("id", "=", id).execute());
+    await this.#database.transaction(async (transaction) => {
+      const runs = transaction.selectFrom("pipelines_runs as run").where("run.id", "=", id);
+      const experiment = await runs.innerJoin("pipelines_experiments as experiment", "experiment.id", "run.experiment_id")
+        .select(["experiment.name", "experiment.storage_state"]).executeTakeFirst();
+      if (state === "AVAILABLE" && experiment?.storage_state === "ARCHIVED") {
+        throw new ApiError("BadRequest", `run ${id} belongs to experiment ${JSON.stringify(experiment.name)}, which is archived: unarchive the experiment first`);
+      }
+      await transaction.updateTable("pipelines_runs").set({ storage_state: state }).where("id", "=", id).execute();
+    });
   }
 
   /** Deletes all that belongs to a run, leaving word of what is to be deleted in the cluster; cached results stay. */

@@ -1,5 +1,6 @@
 import type { Routes } from "@sluice/component";
-import { ApiError } from "@sluice/kubernetes";
+import { ApiError, isApiError } from "@sluice/kubernetes";
+import { parseObjectUri } from "@sluice/object-store";
 import { runParameters } from "../engine/parameter-type.ts";
 import { equals } from "../store.ts";
 import type { ExperimentRow, RunRow } from "../store-tables.ts";
@@ -98,7 +99,7 @@ interface NewRun {
 async function readRun(options: RouteOptions, context: RouteContext, body: Message): Promise<NewRun> {
   const { store, newId, clock } = options;
   const experimentId = body.text("experiment_id");
-  const named = experimentId === "" ? undefined : found(await store.findExperiment(experimentId), "experiment", experimentId);
+  const named = experimentId === "" ? undefined : found(await store.findExperiment(experimentId), "experiment_id: experiment", experimentId);
   const namespace = named?.namespace ?? namespaceOf(body.text("namespace"));
   await authorize(options, context, { verb: "create", resource: "runs", namespace });
   const source = await readSource(options, context, body);
@@ -107,8 +108,7 @@ async function readRun(options: RouteOptions, context: RouteContext, body: Messa
   const parameters = config?.object("parameters") ?? {};
   runParameters(parsed.pipelineSpec.root, parameters);
   const pipelineRoot = config?.text("pipeline_root") ?? "";
-  if (pipelineRoot !== "" && !/^[a-z][a-z0-9+.-]*:\/\/[^/]/iu.test(pipelineRoot))
-    throw invalid("runtime_config.pipeline_root", "must be a URI such as minio://bucket/path");
+  if (pipelineRoot !== "") checkRoot(pipelineRoot);
   const now = clock.now();
   const [name, description, serviceAccount] = [body.required("display_name"), body.text("description"), body.text("service_account")];
   const row: RunRow = {
@@ -118,6 +118,16 @@ async function readRun(options: RouteOptions, context: RouteContext, body: Messa
     ...{ history: JSON.stringify([{ time: now, state: "PENDING" }]), created_at: now, scheduled_at: now, finished_at: 0 },
   };
   return named === undefined ? { row, fallback: newExperiment(options, namespace, DEFAULT_EXPERIMENT) } : { row };
+}
+
+/** Where artifacts go must be an object's URI; what follows "?" tells other object stores how to reach theirs. */
+function checkRoot(root: string): void {
+  try {
+    parseObjectUri(root.replace(/\?.*$/su, ""));
+  } catch (error) {
+    if (!isApiError(error)) throw error;
+    throw invalid("runtime_config.pipeline_root", `${error.message}; give one such as minio://bucket/path`);
+  }
 }
 
 interface RunSource {
@@ -140,8 +150,8 @@ async function readSource(options: RouteOptions, context: RouteContext, body: Me
   if (pipelineId === "" && versionId === "") throw invalid("pipeline_version_reference", "names neither a pipeline nor a version");
   const version =
     versionId === ""
-      ? found(await store.findLatestVersion(pipelineId), "a version of pipeline", pipelineId)
-      : found(await store.findVersion(pipelineId === "" ? undefined : pipelineId, versionId), "pipeline version", versionId);
+      ? found(await store.findLatestVersion(pipelineId), "pipeline_version_reference: a version of pipeline", pipelineId)
+      : found(await store.findVersion(pipelineId === "" ? undefined : pipelineId, versionId), "pipeline_version_reference: pipeline version", versionId);
   const pipeline = found(await store.findPipeline(version.pipeline_id), "pipeline", version.pipeline_id);
   await authorize(options, context, { verb: "get", resource: "pipelines", namespace: pipeline.namespace, name: pipeline.name });
   return { spec: JSON.parse(version.spec), pipelineId: version.pipeline_id, versionId: version.id };
