@@ -5,3 +5,4 @@
  */
 export { openDirectoryStore, type DirectoryStoreOptions } from "./directory-store.ts";
 export type { ObjectInfo, ObjectStore } from "./object-store.ts";
+export { parseObjectUri, type ObjectAddress } from "./object-uri.ts";
