@@ -37,16 +37,21 @@ export default pipeline(
     const checked = check({ digits: loaded.outputs.digits });
     const { training, validation, test } = split({ digits: checked.outputs.digits, seed }).outputs;
 
-    const trained = forEach(candidates, (candidate) => train({ candidate, training, validation, epochs, seed }));
+    const trained = forEach(candidates, (candidate) => train({ candidate, training, validation, epochs, seed }), { name: "candidates" });
     const best = choose({ models: collect(trained.outputs.model), accuracies: collect(trained.outputs.accuracy) }).outputs;
 
-    const published = when(compare(best.accuracy, ">=", threshold), () => {
-      const { metrics, classification, mistakes } = evaluate({ model: best.model, test }).outputs;
-      const { model } = publish({ model: best.model, metrics }).outputs;
-      const { checks } = checked.outputs;
-      return report({ best: best.name, candidates: best.candidates, model, checks, metrics, classification, mistakes }).outputs.page;
-    });
-    const refused = otherwise(() => explain({ name: best.name, accuracy: best.accuracy, threshold, candidates: best.candidates }).outputs.page);
+    const isGoodEnough = compare(best.accuracy, ">=", threshold);
+    const published = when(
+      isGoodEnough,
+      () => {
+        const { metrics, classification, mistakes } = evaluate({ model: best.model, test }).outputs;
+        const { model } = publish({ model: best.model, metrics }).outputs;
+        const { checks } = checked.outputs;
+        return report({ best: best.name, candidates: best.candidates, model, checks, metrics, classification, mistakes }).outputs.page;
+      },
+      { name: "good enough" },
+    );
+    const refused = otherwise(() => explain({ name: best.name, accuracy: best.accuracy, threshold, candidates: best.candidates }).outputs.page, { name: "not good enough" });
     return { report: oneOf(published, refused) };
   },
 );

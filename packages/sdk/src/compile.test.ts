@@ -250,7 +250,7 @@ test("oneOf joins branches as the Python SDK does", () => {
         const { data } = prepare({ from: "x" }).outputs;
         const high = when(all(compare(n, ">", 3), compare(n, "<", 9)), () => train({ lr: n, data }).outputs.model);
         const middle = otherwise(compare(n, ">", 2), () => train({ lr: n, data }).outputs.model);
-        const low = otherwise(() => train({ lr: 0, data }).outputs.model);
+        const low = otherwise(() => train({ lr: 0, data }).outputs.model, { name: "low" });
         return { model: oneOf(high, middle, low) };
       }),
     ),
@@ -265,6 +265,7 @@ test("oneOf joins branches as the Python SDK does", () => {
   ]);
   const n = "inputs.parameter_values['pipelinechannel--n']";
   const conditions = ["condition-1", "condition-2", "condition-3"].map((key) => branches.dag.tasks[key].triggerPolicy.condition);
+  expect(branches.dag.tasks["condition-3"].taskInfo.name).toBe("low");
   expect(conditions).toEqual([
     `${n} > 3.0 && ${n} < 9.0`,
     `!(${n} > 3.0 && ${n} < 9.0) && ${n} > 2.0`,

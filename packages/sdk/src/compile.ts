@@ -79,7 +79,7 @@ export function compile({ name, description, inputs, outputs, root }: Pipeline):
       ...definitions("outputDefinitions", [...edge.outputs].map(([key, { type }]) => [key, type]), false),
     };
     const wired = entering.flatMap(([key, { type, wiring: source }]): Wired[] => (source === undefined ? [] : [[key, type, source]]));
-    return { taskInfo: { name }, componentRef: { name: `comp-${name}` }, ...dependencies(edge.dependencies), ...inputsOf(wired), ...written.get(node) };
+    return { taskInfo: { name: node.name ?? name }, componentRef: { name: `comp-${name}` }, ...dependencies(edge.dependencies), ...inputsOf(wired), ...written.get(node) };
   };
 
   const spec = {

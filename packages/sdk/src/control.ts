@@ -40,22 +40,28 @@ export function any(...conditions: readonly Condition[]): Condition {
   return not(all(...conditions.map(not)));
 }
 
+/** How a block is called where runs are shown. */
+export interface BlockOptions {
+  readonly name?: string;
+}
+
 /** Runs a block only if a condition holds. What the block returns is for `oneOf`. */
-export function when<R>(condition: Condition, body: () => R): R {
+export function when<R>(condition: Condition, body: () => R, options: BlockOptions = {}): R {
   const parent = currentScope("when()");
-  const scope: Scope = { kind: "condition", parent, nodes: [], condition };
+  const scope: Scope = { kind: "condition", parent, nodes: [], condition, ...options };
   parent.nodes.push(scope);
   return within(scope, body);
 }
 
 /** Runs a block if none of the preceding conditions held, and, when given one, its own does. */
-export function otherwise<R>(body: () => R): R;
-export function otherwise<R>(condition: Condition, body: () => R): R;
-export function otherwise<R>(first: Condition | (() => R), second?: () => R): R {
+export function otherwise<R>(body: () => R, options?: BlockOptions): R;
+export function otherwise<R>(condition: Condition, body: () => R, options?: BlockOptions): R;
+export function otherwise<R>(first: Condition | (() => R), second?: BlockOptions | (() => R), third?: BlockOptions): R {
   const parent = currentScope("otherwise()");
   const previous = parent.nodes.at(-1);
-  const [condition, body] = typeof first === "function" ? [undefined, first] : [first, second];
-  if (previous === undefined || (previous.kind !== "condition" && previous.kind !== "branches") || body === undefined)
+  type Given = [condition: Condition | undefined, body: () => R, options?: BlockOptions];
+  const [condition, body, options] = (typeof first === "function" ? [undefined, first, second] : [first, second, third]) as Given;
+  if (previous === undefined || (previous.kind !== "condition" && previous.kind !== "branches"))
     throw new UserError("otherwise() does not follow a when()", { fix: "call otherwise() directly after when(), in the same block" });
   let branches = previous;
   if (previous.kind === "condition") {
@@ -65,7 +71,7 @@ export function otherwise<R>(first: Condition | (() => R), second?: () => R): R 
   }
   if (isComplete(branches))
     throw new UserError("otherwise() follows an unconditional otherwise()", { fix: "the branch without a condition comes last" });
-  const scope: Scope = { kind: "condition", parent: branches, nodes: [], ...(condition === undefined ? {} : { condition }) };
+  const scope: Scope = { kind: "condition", parent: branches, nodes: [], ...options, ...(condition === undefined ? {} : { condition }) };
   branches.nodes.push(scope);
   return within(scope, body);
 }
@@ -116,7 +122,7 @@ function typeOf(value: JsonValue | undefined): ParameterType {
 export function forEach<T, R>(
   items: readonly T[] | Reference<ParameterType<readonly T[]>>,
   body: (item: Reference<ParameterType<T, false>>) => R,
-  options: { readonly parallelism?: number } = {},
+  options: BlockOptions & { readonly parallelism?: number } = {},
 ): R {
   const parent = currentScope("forEach()");
   const { parallelism } = options;
@@ -139,7 +145,7 @@ export function forEach<T, R>(
     nodes: [],
     items: items as Reference | readonly JsonValue[],
     itemType,
-    ...(parallelism === undefined ? {} : { parallelism }),
+    ...options,
   };
   parent.nodes.push(scope);
   const item = { kind: "reference", type: itemType as ParameterType<T, false>, source: { kind: "item", loop: scope }, collected: false } as const;

@@ -104,6 +104,8 @@ export interface Scope {
   /** Changes once, when `otherwise()` makes a lone condition the first of several branches. */
   parent: Scope | undefined;
   readonly nodes: (TaskNode | Scope)[];
+  /** What it is called where runs are shown. */
+  readonly name?: string;
   /** A condition's own; absent from the branch that takes what the others leave. */
   readonly condition?: Condition;
   readonly items?: Reference | readonly JsonValue[];
