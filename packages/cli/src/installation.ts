@@ -7,7 +7,7 @@ export function installedVersion(): string {
   return version;
 }
 
-/** Where this installation has its built dashboard, if it is built. */
-export function dashboardDirectory(): string {
-  return fileURLToPath(new URL("../../dashboard/dist", import.meta.url));
+/** What a platform is told of this installation: its version, and where its dashboard is, if that is built. */
+export function installation(): { readonly version: string; readonly dashboard: string } {
+  return { version: installedVersion(), dashboard: fileURLToPath(new URL("../../dashboard/dist", import.meta.url)) };
 }

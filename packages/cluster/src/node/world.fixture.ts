@@ -10,7 +10,7 @@ import { openStore } from "../store/store.ts";
 import { ImageError, type Images } from "./images/images.ts";
 import type { RestartBackoff } from "./lifecycle/restart-backoff.ts";
 import type { Node } from "./node.ts";
-import type { SandboxMount, Sandboxes } from "./sandbox/sandbox.ts";
+import type { HostCommand, SandboxMount, SandboxProcess, Sandboxes } from "./sandbox/sandbox.ts";
 import { startNode } from "./start-node.ts";
 
 /** The name of the node in tests. */
@@ -20,13 +20,10 @@ export const NODE = "here";
 export const plainSandboxes: Sandboxes = {
   features: { isolation: "none", network: "shared", limits: "none", missing: ["These are tests."] },
   hostIp: "127.0.0.1",
+  isolate: plainCommand,
   ensure: async () => ({
     podIp: "127.0.0.1",
-    command: ({ argv, env, mounts, workingDirectory }) => ({
-      argv: argv.map((word) => withSources(word, mounts)),
-      env: Object.fromEntries(Object.entries(env).map(([name, value]) => [name, withSources(value, mounts)])),
-      cwd: workingDirectory === undefined ? "/" : withSources(workingDirectory, mounts),
-    }),
+    command: plainCommand,
     signal: async (pid, signal) => {
       try {
         process.kill(pid, signal);
@@ -40,6 +37,14 @@ export const plainSandboxes: Sandboxes = {
   retain: async () => {},
   [Symbol.asyncDispose]: async () => {},
 };
+
+function plainCommand({ argv, env, mounts, workingDirectory }: SandboxProcess): HostCommand {
+  return {
+    argv: argv.map((word) => withSources(word, mounts)),
+    env: Object.fromEntries(Object.entries(env).map(([name, value]) => [name, withSources(value, mounts)])),
+    cwd: workingDirectory === undefined ? "/" : withSources(workingDirectory, mounts),
+  };
+}
 
 function withSources(text: string, mounts: readonly SandboxMount[]): string {
   if (mounts.length === 0) return text;

@@ -1,10 +1,8 @@
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import {
+  all,
+  artifacts,
   collect,
   compare,
   compile,
@@ -14,13 +12,12 @@ import {
   field,
   finalStatus,
   forEach,
-  inputValue,
   list,
   model,
   number,
+  oneOf,
   onExit,
   otherwise,
-  outputPath,
   pipeline,
   string,
   when,
@@ -29,7 +26,7 @@ import {
 const prepare = container({
   name: "prepare",
   image: "busybox",
-  command: ["cp", inputValue("from"), outputPath("data")],
+  command: ({ inputs, outputs }) => ["cp", inputs.from, outputs.data.path],
   inputs: { from: string() },
   outputs: { data: dataset() },
 });
@@ -98,22 +95,21 @@ test("blocks become components and values cross them", () => {
       pipeline({ name: "blocks", inputs: { lrs: list(number()) } }, ({ lrs }) => {
         onExit(notify({}), () => {
           const { data } = prepare({ from: "/in" }).outputs;
-          let scores;
-          forEach(
+          const accuracies = forEach(
             lrs,
             (lr) => {
               const { accuracy } = train({ lr, data }).outputs;
-              scores = collect(accuracy);
               when(compare(accuracy, ">", 1), () => {
                 best({ scores: [1] });
               });
               otherwise(() => {
                 best({ scores: [0] });
               });
+              return accuracy;
             },
             { parallelism: 2 },
           );
-          if (scores !== undefined) best({ scores });
+          best({ scores: collect(accuracies) });
         });
       }),
     ),
@@ -158,50 +154,14 @@ test("misuse is explained", () => {
     compile(
       pipeline({ name: "leak", inputs: {} }, () => {
         const { data } = prepare({ from: "x" }).outputs;
-        let out: ReturnType<typeof train> | undefined;
-        forEach([1, 2], (lr) => {
-          out = train({ lr, data });
-        });
-        if (out !== undefined) train({ lr: out.outputs.accuracy, data });
+        const trained = forEach([1, 2], (lr) => train({ lr, data }));
+        train({ lr: trained.outputs.accuracy, data });
       }),
     ),
   ).toThrow("outside the loop");
   expect(() => pipeline({ name: "else", inputs: {} }, () => otherwise(() => {}))).toThrow(
     "does not follow",
   );
-});
-
-test("node runs the embedded function", () => {
-  const root = mkdtempSync(join(tmpdir(), "sluice-sdk-"));
-  try {
-    const file = join(root, "out", "executor_output.json");
-    const input = {
-      inputs: {
-        parameterValues: { lr: 0.25 },
-        artifacts: { data: { artifacts: [{ name: "data", uri: "minio://b/data" }] } },
-      },
-      outputs: {
-        parameters: { accuracy: { outputFile: join(root, "accuracy") } },
-        artifacts: { model: { artifacts: [{ name: "model", uri: "minio://b/run/model" }] } },
-        outputFile: file,
-      },
-    };
-    const [, ...args] = train.definition.command;
-    execFileSync(process.execPath, [...args, JSON.stringify(input)], {
-      env: { ...process.env, SLUICE_ARTIFACT_ROOT: root },
-    });
-    expect(readFileSync(join(root, "minio/b/run/model"), "utf8")).toBe("$$ 0.25");
-    expect(JSON.parse(readFileSync(file, "utf8"))).toEqual({
-      parameterValues: { accuracy: 0.5 },
-      artifacts: {
-        model: {
-          artifacts: [{ name: "model", uri: "minio://b/run/model", metadata: { lr: 0.25 } }],
-        },
-      },
-    });
-  } finally {
-    rmSync(root, { recursive: true });
-  }
 });
 
 test("the types refuse what the compiler would", () => {
@@ -251,4 +211,98 @@ test("a struct item's fields are selected where they are used", () => {
     ir.components["comp-condition-1"].dag.tasks.train.inputs.parameters.lr
       .parameterExpressionSelector,
   ).toBe('parseJson(string_value)["lr"]');
+});
+
+const pick = component({
+  name: "pick",
+  inputs: { models: artifacts(model()), scores: list(number()) },
+  outputs: { model: model() },
+  run: () => undefined,
+});
+
+test("what a loop collects is a list, and nested loops give one", () => {
+  const ir = parse(
+    compile(
+      pipeline({ name: "lists", inputs: {} }, () => {
+        const { data } = prepare({ from: "x" }).outputs;
+        const trained = forEach([1, 2], () => forEach([3, 4], (lr) => train({ lr, data })));
+        const { outputs } = pick({ models: collect(trained.outputs.model), scores: collect(trained.outputs.accuracy) });
+        return { best: outputs.model, scores: collect(trained.outputs.accuracy) };
+      }),
+    ),
+  );
+  for (const loop of ["comp-for-loop-1", "comp-for-loop-2"]) {
+    const { parameters, artifacts: models } = ir.components[loop].outputDefinitions;
+    expect(parameters["pipelinechannel--train-accuracy"]).toEqual({ parameterType: "LIST" });
+    expect(models["pipelinechannel--train-model"].isArtifactList).toBe(true);
+  }
+  expect(ir.root.outputDefinitions.artifacts.best).toEqual({ artifactType: { schemaTitle: "system.Model", schemaVersion: "0.0.1" } });
+  expect(ir.root.dag.outputs).toEqual({
+    artifacts: { best: { artifactSelectors: [{ producerSubtask: "pick", outputArtifactKey: "model" }] } },
+    parameters: { scores: { valueFromParameter: { producerSubtask: "for-loop-1", outputParameterKey: "pipelinechannel--train-accuracy" } } },
+  });
+});
+
+test("oneOf joins branches as the Python SDK does", () => {
+  const ir = parse(
+    compile(
+      pipeline({ name: "joined", inputs: { n: number() } }, ({ n }) => {
+        const { data } = prepare({ from: "x" }).outputs;
+        const high = when(all(compare(n, ">", 3), compare(n, "<", 9)), () => train({ lr: n, data }).outputs.model);
+        const middle = otherwise(compare(n, ">", 2), () => train({ lr: n, data }).outputs.model);
+        const low = otherwise(() => train({ lr: 0, data }).outputs.model, { name: "low" });
+        return { model: oneOf(high, middle, low) };
+      }),
+    ),
+  );
+  const branches = ir.components["comp-condition-branches-1"];
+  const name = "pipelinechannel--condition-branches-1-oneof-1";
+  expect(branches.outputDefinitions.artifacts[name].artifactType.schemaTitle).toBe("system.Model");
+  expect(branches.dag.outputs.artifacts[name].artifactSelectors).toEqual([
+    { producerSubtask: "condition-1", outputArtifactKey: "pipelinechannel--train-model" },
+    { producerSubtask: "condition-2", outputArtifactKey: "pipelinechannel--train-2-model" },
+    { producerSubtask: "condition-3", outputArtifactKey: "pipelinechannel--train-3-model" },
+  ]);
+  const n = "inputs.parameter_values['pipelinechannel--n']";
+  const conditions = ["condition-1", "condition-2", "condition-3"].map((key) => branches.dag.tasks[key].triggerPolicy.condition);
+  expect(branches.dag.tasks["condition-3"].taskInfo.name).toBe("low");
+  expect(conditions).toEqual([
+    `${n} > 3.0 && ${n} < 9.0`,
+    `!(${n} > 3.0 && ${n} < 9.0) && ${n} > 2.0`,
+    `!(${n} > 3.0 && ${n} < 9.0) && !(${n} > 2.0)`,
+  ]);
+});
+
+test.each([
+  ["without an otherwise() there may be no value", () => oneOf(when(compare(accuracy(), ">", 0), () => prepare({ from: "a" }).outputs.data)), "what a when() and its otherwise() return"],
+  [
+    "every branch gives one",
+    () => {
+      const some = when(compare(accuracy(), ">", 0), () => prepare({ from: "a" }).outputs.data);
+      otherwise(() => prepare({ from: "b" }));
+      oneOf(some);
+    },
+    "one value from every branch",
+  ],
+  ["a value outside conditions needs none", () => oneOf(prepare({ from: "a" }).outputs.data), "when() and its otherwise()"],
+  ["a branch's value leaves it in no other way", () => train({ lr: 1, data: when(compare(accuracy(), ">", 0), () => prepare({ from: "a" }).outputs.data) }), "outside the condition it is in"],
+])("%s", (_, body, message) => {
+  expect(() => compile(pipeline({ name: "wrong", inputs: {} }, () => void body()))).toThrow(message);
+});
+
+function accuracy(): ReturnType<typeof train>["outputs"]["accuracy"] {
+  return train({ lr: 1, data: prepare({ from: "x" }).outputs.data }).outputs.accuracy;
+}
+
+test("two values never share a name", () => {
+  const ir = parse(
+    compile(
+      pipeline({ name: "names", inputs: { lrs: list(number()) } }, ({ lrs }) => {
+        const { data } = prepare({ from: "x" }).outputs;
+        forEach(lrs, (outer) => forEach(lrs, (inner) => [train({ lr: outer, data }), train({ lr: inner, data })]));
+      }),
+    ),
+  );
+  const { tasks } = ir.components["comp-for-loop-2"].dag;
+  expect(tasks.train.inputs.parameters.lr).not.toEqual(tasks["train-2"].inputs.parameters.lr);
 });
