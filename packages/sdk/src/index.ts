@@ -28,3 +28,4 @@ export type {
   TaskOptions,
 } from "./graph.ts";
 export * from "./client.ts";
+export { isPipeline, type PipelineSource } from "./client-spec.ts";
