@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { createClient, createHttpsTransport, loadKubeconfig } from "@sluice/client";
 import { Namespace, PersistentVolumeClaim, Pod } from "@sluice/kubernetes";
 import { findRunning } from "@sluice/platform";
-import { compile, container, createPipelinesClient, inputValue, isFinished, pipeline, string, type Run } from "@sluice/sdk";
+import { compile, container, createPipelinesClient, isFinished, pipeline, string, type Run } from "@sluice/sdk";
 import { afterEach, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
 
@@ -29,7 +29,7 @@ const step = container({
   name: "step",
   image: "busybox",
   command: ["sh", "-c", 'echo "$0" >> /marks/ran && sleep 0.3 && echo "$0" >> /marks/ended'],
-  args: [inputValue("name")],
+  args: ({ inputs }) => [inputs.name],
   inputs: { name: string() },
   outputs: {},
 });
