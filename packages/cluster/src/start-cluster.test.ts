@@ -28,7 +28,7 @@ test("keeps its objects, its keys and its tokens over a restart", async () => {
   let files: string[];
   const read = (): Promise<string[]> => Promise.all(["ca.crt", "apiserver.crt", "admin.crt", "service-account.key"].map((name) => readFile(join(directory, "pki", name), "utf8")));
   {
-    await using cluster = await startCluster({ directory });
+    await using cluster = await startCluster({ directory, mode: "api-server" });
     const client = cluster.client(ADMIN);
     await client.create(ConfigMap, { apiVersion: "v1", kind: "ConfigMap", metadata: key, data: { x: "1" } });
     await client.create(ServiceAccount, { apiVersion: "v1", kind: "ServiceAccount", metadata: key });
@@ -36,7 +36,7 @@ test("keeps its objects, its keys and its tokens over a restart", async () => {
     token = (await client.request<AuthenticationTokenRequest>({ method: "POST", path: "/api/v1/namespaces/default/serviceaccounts/a/token", body })).status?.token ?? "";
     files = await read();
   }
-  await using cluster = await startCluster({ directory });
+  await using cluster = await startCluster({ directory, mode: "api-server" });
   expect(await read()).toEqual(files);
   expect((await stat(cluster.kubeconfigPath)).mode & 0o777).toBe(0o600);
   expect((await withAccess(cluster, unchanged, (client) => client.get(ConfigMap, key))).data).toEqual({ x: "1" });
@@ -44,12 +44,12 @@ test("keeps its objects, its keys and its tokens over a restart", async () => {
 });
 
 test("refuses a port that is taken, and leaves nothing running", async () => {
-  await using first = await startCluster();
-  await expect(startCluster({ apiPort: Number(new URL(first.url).port) })).rejects.toMatchObject({ name: "UserError", message: expect.stringContaining("EADDRINUSE") });
+  await using first = await startCluster({ mode: "api-server" });
+  await expect(startCluster({ mode: "api-server", apiPort: Number(new URL(first.url).port) })).rejects.toMatchObject({ name: "UserError", message: expect.stringContaining("EADDRINUSE") });
 });
 
 test("ends the watches of those who are connected when it stops", async () => {
-  const cluster = await startCluster();
+  const cluster = await startCluster({ mode: "api-server" });
   await withAccess(cluster, unchanged, async (client) => {
     const seen: string[] = [];
     for await (const event of client.watch(ConfigMap, { namespace: "default", sendInitialEvents: true, allowWatchBookmarks: true })) {
@@ -62,8 +62,8 @@ test("ends the watches of those who are connected when it stops", async () => {
 
 describe("credentials", () => {
   test("a certificate of another authority, or of this one for servers, is no credential", async () => {
-    await using cluster = await startCluster({ directory });
-    await using other = await startCluster();
+    await using cluster = await startCluster({ directory, mode: "api-server" });
+    await using other = await startCluster({ mode: "api-server" });
     const foreign = await loadKubeconfig(other.kubeconfigPath);
     const { clientCertificate = "", clientKey = "" } = foreign;
     const [certificate, serverKey] = await Promise.all(["apiserver.crt", "apiserver.key"].map((name) => readFile(join(directory, "pki", name), "utf8")));
@@ -73,7 +73,7 @@ describe("credentials", () => {
   });
 
   test("a connection that resumes a session is still known", async () => {
-    await using cluster = await startCluster();
+    await using cluster = await startCluster({ mode: "api-server" });
     const access = await loadKubeconfig(cluster.kubeconfigPath);
     using transport = createHttpsTransport(access);
     const client = createClient(transport);
@@ -84,8 +84,8 @@ describe("credentials", () => {
   });
 
   test("a server that the authority does not know is not talked to", async () => {
-    await using cluster = await startCluster();
-    await using other = await startCluster();
+    await using cluster = await startCluster({ mode: "api-server" });
+    await using other = await startCluster({ mode: "api-server" });
     const { certificateAuthority = "" } = await loadKubeconfig(other.kubeconfigPath);
     await expect(withAccess(cluster, (access) => ({ ...access, certificateAuthority }), (client) => client.list(ConfigMap))).rejects.toThrow(/cannot reach/);
   });
@@ -100,7 +100,7 @@ describe("reviews", () => {
     ["a path", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "SelfSubjectAccessReview", { nonResourceAttributes: { verb: "get", path: "/x" } }, { status: { allowed: true } }],
     ["all one's rules", "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", "SelfSubjectRulesReview", { namespace: "default" }, { status: { incomplete: false, resourceRules: expect.arrayContaining([{ verbs: ["*"], apiGroups: ["*"], resources: ["*"] }]) } }],
   ])("answer about %s", async (_, path, kind, spec, expected) => {
-    await using cluster = await startCluster();
+    await using cluster = await startCluster({ mode: "api-server" });
     const body = { apiVersion: path.split("/").slice(2, 4).join("/"), kind, spec };
     expect(await cluster.client(ADMIN).request({ method: "POST", path, body })).toMatchObject({ kind, ...expected });
   });
@@ -112,13 +112,13 @@ describe("reviews", () => {
     ["no namespace", "selfsubjectrulesreviews", "SelfSubjectRulesReview", {}, /no namespace on request/],
     ["another kind", "subjectaccessreviews", "TokenReview", {}, /must be of type SubjectAccessReview/],
   ])("refuse to judge %s", async (_, path, kind, spec, message) => {
-    await using cluster = await startCluster();
+    await using cluster = await startCluster({ mode: "api-server" });
     const body = { apiVersion: "authorization.k8s.io/v1", kind, spec };
     await expect(cluster.client(ADMIN).request<SubjectAccessReview>({ method: "POST", path: `/apis/authorization.k8s.io/v1/${path}`, body })).rejects.toThrow(message);
   });
 
   test("a token is asked for, reviewed and bound", async () => {
-    await using cluster = await startCluster();
+    await using cluster = await startCluster({ mode: "api-server" });
     const client = cluster.client(ADMIN);
     await client.create(ServiceAccount, { apiVersion: "v1", kind: "ServiceAccount", metadata: key });
     const ask = (spec: object): Promise<AuthenticationTokenRequest> =>

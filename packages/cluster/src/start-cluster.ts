@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { mkdtemp, mkdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient, type Client, type UserInfo } from "@sluice/client";
 import type { Program } from "@sluice/component";
-import { systemClock, type Clock, type Logger } from "@sluice/controller";
+import { runManager, systemClock, type Clock, type Logger } from "@sluice/controller";
 import { builtinResources } from "@sluice/kubernetes";
 import type { ApiServer } from "./api-server/api-server.ts";
 import { createApiServer } from "./api-server/create-api-server.ts";
@@ -19,6 +19,12 @@ import { ServiceAccountTokens, TOKEN_ISSUER } from "./auth/service-account-token
 import { clusterDocuments } from "./http/cluster-documents.ts";
 import { RequestCounts } from "./http/request-counts.ts";
 import { serveApi } from "./http/serve-api.ts";
+import { controlPlaneControllers } from "./controllers/index.ts";
+import { openImages } from "./node/images/index.ts";
+import type { Node } from "./node/node.ts";
+import { openSandboxes } from "./node/sandbox/index.ts";
+import { startNode } from "./node/start-node.ts";
+import { runScheduler } from "./scheduler/index.ts";
 import { openStore } from "./store/store.ts";
 
 /** What a cluster is made of. Without any of it, it is one for a test: gone when it stops, on any free port, silent. */
@@ -30,13 +36,20 @@ export interface ClusterOptions {
   readonly apiPort?: number | undefined;
   /** Further names and addresses by which clients call the API, such as the gateway of the pods' network. */
   readonly names?: readonly string[] | undefined;
+  /** `all` unless given. */
+  readonly mode?: ClusterMode | undefined;
   /** The programs that run in this process, by image. */
   readonly programs?: readonly Program[] | undefined;
+  /** This program's environment variables: where the node looks for interpreters and tools. */
+  readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
   readonly clock?: Clock | undefined;
   readonly logger?: Logger | undefined;
   /** A fresh UUID. */
   readonly newId?: (() => string) | undefined;
 }
+
+/** How much of a cluster to run: its API alone, also what schedules and keeps objects, or also a node that runs pods. */
+export type ClusterMode = "api-server" | "control-plane" | "all";
 
 /** A running cluster. Disposing of it stops it. */
 export interface Cluster extends AsyncDisposable {
@@ -49,12 +62,14 @@ export interface Cluster extends AsyncDisposable {
 }
 
 const NAMES = ["127.0.0.1", "::1", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local", "10.96.0.1"];
+/** The one node, named for this machine. */
+const NODE_NAME = hostname().toLowerCase().replace(/[^a-z0-9.-]/gu, "-");
 const DAY_MS = 24 * 60 * 60 * 1000;
 const SILENT: Logger = { info: () => {}, warn: () => {}, error: () => {} };
 
 /** Starts a cluster: its store, its API, and what gives its objects life. */
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
-  const { host = "127.0.0.1", apiPort = 0, names = [], clock = systemClock, logger = SILENT, newId = randomUUID } = options;
+  const { host = "127.0.0.1", apiPort = 0, names = [], mode = "all", clock = systemClock, logger = SILENT, newId = randomUUID } = options;
   await using stack = new AsyncDisposableStack();
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -65,6 +80,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const readPki = (): Promise<Pki> => openPki({ directory: join(directory, "pki"), names: [...new Set([...NAMES, host, ...names])], clock, newId });
   const pki = await readPki();
 
+  let node: Node | undefined;
   const authorizer = stack.use(new RbacAuthorizer(store));
   const find = store.get.bind(store);
   const tokens = new ServiceAccountTokens({ key: pki.accountKey, find, clock, newId });
@@ -76,7 +92,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       authorizer,
       authenticate: async (token) => (await tokens.verify(token, [TOKEN_ISSUER])).user,
       virtual: [...accessReviews(authorizer), ...authenticationReviews({ tokens, find })],
-      nodes: () => undefined,
+      nodes: (name) => (name === NODE_NAME ? node : undefined),
       paths: clusterDocuments({ counts, publicKeys: await tokens.publicKeys(), isReady: () => !signal.aborted }),
       bootstrap: bootstrapRoles,
       clock,
@@ -89,6 +105,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const kubeconfigPath = join(directory, "kubeconfig");
   await writeSecretFile(kubeconfigPath, kubeconfigFor(url, pki));
 
+  const as = (username: string): Client => createClient(api.transport({ username, groups: ["system:masters", "system:authenticated"] }));
   const running = [
     untilStopped("certificates", async () => {
       for (let current = pki; ; ) {
@@ -102,10 +119,25 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       }
     }),
   ];
+  if (mode !== "api-server") {
+    const controllers = controlPlaneControllers({ rootCa: pki.authority });
+    const client = as("system:kube-controller-manager");
+    running.push(untilStopped("controllers", () => runManager({ client, controllers, clock, logger, signal })));
+    running.push(untilStopped("scheduler", () => runScheduler({ client: as("system:kube-scheduler"), clock, logger, signal })));
+  }
   stack.defer(async () => {
     stopping.abort();
     await Promise.all(running);
   });
+  if (mode === "all") {
+    const { programs = [], environment = {} } = options;
+    const home = join(directory, "node");
+    const sandboxes = stack.use(await openSandboxes({ directory: join(home, "sandboxes"), hidden: [directory], path: environment["PATH"] ?? "", clock, logger }));
+    const images = await openImages({ directory: join(home, "images"), environment, isolate: (process) => sandboxes.isolate(process) });
+    const access = { host: sandboxes.hostIp, port: served.port, caCertificate: pki.authority };
+    const client = as(`system:node:${NODE_NAME}`);
+    node = stack.use(await startNode({ client, name: NODE_NAME, directory: home, programs, sandboxes, images, api: access, clock, logger }));
+  }
   const started = stack.move();
   return {
     client: (user) => createClient(api.transport(user)),

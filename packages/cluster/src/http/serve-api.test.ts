@@ -14,7 +14,7 @@ let transport: HttpsTransport;
 let client: Client;
 
 beforeAll(async () => {
-  cluster = await startCluster();
+  cluster = await startCluster({ mode: "api-server" });
   raw = await rawClient(cluster.kubeconfigPath);
   transport = createHttpsTransport(await loadKubeconfig(cluster.kubeconfigPath));
   client = createClient(transport);
