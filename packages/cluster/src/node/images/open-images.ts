@@ -101,11 +101,13 @@ async function resolvePython(request: ImageRequest, { profile, argv, environment
   };
 }
 
-/** The directory that holds `node`, and what containers must see for it to run. */
+/** The directory that holds `node`, and what containers must see for it to run and to find the packages beside it. */
 function nodeProgram(execPath: string): { readonly directory: string; readonly mounts: readonly SandboxMount[] } {
   const directory = dirname(realpathSync(execPath));
   const prefix = dirname(directory);
-  // An installation has npm beside it; the program alone is all that the npm package `node` has.
-  const shown = existsSync(join(prefix, "lib/node_modules/npm")) ? prefix : directory;
-  return { directory, mounts: /^\/usr(?:\/local)?$/u.test(prefix) ? [] : [{ source: shown, target: shown, readOnly: true }] };
+  if (/^\/usr(?:\/local)?$/u.test(prefix)) return { directory, mounts: [] };
+  // As npm's package `node` it lies among the packages that were installed with it; an installation has npm in it.
+  const packages = /^.*\/node_modules(?=\/)/u.exec(directory)?.[0];
+  const shown = packages ?? (existsSync(join(prefix, "lib/node_modules/npm")) ? prefix : directory);
+  return { directory, mounts: [{ source: shown, target: shown, readOnly: true }] };
 }
