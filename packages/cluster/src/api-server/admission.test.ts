@@ -191,3 +191,14 @@ test("scale: every patch type, its selector, its own books", async () => {
   expect(metadata.managedFields?.find(({ manager }) => manager === "hpa")).toMatchObject({ operation: "Apply", subresource: "scale", fieldsV1: { "f:spec": { "f:replicas": {} } } });
   expect(await world.refusal("PUT", scale, { body: { metadata: { name: "w" }, spec: { replicas: -1 } } })).toMatchObject({ reason: "Invalid" });
 });
+
+test("a name is taken until its object is gone, and a PUT of another object is no creation", async () => {
+  const configMap = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "c", finalizers: ["example.com/x"] } };
+  await post(inDefault("configmaps"), configMap);
+  await world.send("DELETE", `${inDefault("configmaps")}/c`);
+  expect((await world.refusal("POST", inDefault("configmaps"), { body: configMap })).message).toBe('object is being deleted: configmaps "c" already exists');
+  const lease = { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: { name: "l", uid: "gone" }, spec: {} };
+  const path = `${inDefault("leases", "coordination.k8s.io/v1")}/l`;
+  expect(await world.refusal("PUT", path, { body: lease })).toMatchObject({ reason: "Conflict" });
+  expect((await world.respond("PUT", path, { body: { ...lease, metadata: { name: "l" } } })).status).toBe(201);
+});
