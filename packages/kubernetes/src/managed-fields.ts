@@ -103,6 +103,7 @@ export function isSameOwnership(a: Entries = [], b: Entries = []): boolean {
 }
 
 const types = new WeakMap<Schema, MergeType>();
+const OBJECT_META: Schema = { ref: "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta" };
 
 /** The merge type of a whole object: its schema, and metadata as all objects have it. */
 function objectType({ schema }: ResourceIdentity): MergeType {
@@ -110,7 +111,7 @@ function objectType({ schema }: ResourceIdentity): MergeType {
   if (known !== undefined) return known;
   const options = { resolve: builtinDefinition };
   const content = mergeTypeOf(schema, options);
-  const metadata: FieldType = { type: mergeTypeOf({ ref: "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta" }, options), isNamed: true };
+  const metadata: FieldType = { type: mergeTypeOf(OBJECT_META, options), isNamed: true };
   const kind: FieldType = { type: { kind: "atom" }, isNamed: true };
   const contentField = (name: string): FieldType => (content.kind === "map" ? content.field(name) : OPEN_FIELD);
   const type: MergeType = {

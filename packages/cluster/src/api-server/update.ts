@@ -83,7 +83,7 @@ export function mergeUpdate(
     throw invalid(resource.kind, resource.group, name, [{ reason: "FieldValueForbidden", field: "metadata.finalizers", message }]);
   }
   if (isUnchanged(before, prepared)) return current;
-  validateMeaning(served, prepared, before);
+  if (subresource !== "status") validateMeaning(served, prepared, before);
   const grown = withGeneration(served, before, prepared);
   if (options.ownership === "given") return toStorage(served, grown);
   // As on creation: what the strategy carries over or adds is nobody's doing.
