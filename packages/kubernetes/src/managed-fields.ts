@@ -28,7 +28,7 @@ export interface FieldApply {
 }
 
 type Entries = readonly ManagedFieldsEntry[];
-type ResourceIdentity = Pick<Resource, "group" | "version" | "kind" | "schema">;
+type ResourceIdentity = Pick<Resource, "group" | "version" | "kind" | "schema" | "subresources">;
 
 /** As many entries of updates an object keeps; the oldest beyond that become one. */
 const MAX_UPDATERS = 10;
@@ -40,7 +40,9 @@ export function trackUpdate(before: UnknownObject | undefined, after: UnknownObj
   const apiVersion = apiVersionOf(resource);
   const type = objectType(resource);
   const { added, modified, removed } = before === undefined ? { added: fieldsOf(after, type), modified: MEMBER, removed: MEMBER } : compareFields(before, after, type);
-  const gained = withoutIdentity(union(modified, added));
+  const written = withoutIdentity(union(modified, added));
+  // Where the status has an endpoint of its own, what the main one shows of it is a default.
+  const gained = resource.subresources.status && writer.subresource !== "status" ? without(written, STATUS) : written;
   const lost = union(modified, removed);
   const isMine = (entry: ManagedFieldsEntry): boolean =>
     entry.operation === "Update" && entry.manager === writer.manager && entry.apiVersion === apiVersion && (entry.subresource ?? "") === (writer.subresource ?? "");
@@ -128,6 +130,8 @@ const IDENTITY: FieldSet = {
   "f:kind": MEMBER,
   "f:metadata": Object.fromEntries(SERVER_FIELDS.map((field) => [`f:${field}`, MEMBER])),
 };
+
+const STATUS: FieldSet = { "f:status": MEMBER };
 
 /** A set without what nobody owns: the object's identity and what only the server writes. */
 function withoutIdentity(set: FieldSet): FieldSet {

@@ -33,6 +33,7 @@ describe("server-side apply", () => {
   test("tracks creates, updates, patches and status by manager", async () => {
     const created = await world.send("POST", path, { body: deployment(), query: { fieldManager: "creator" } });
     expect(managers(created)).toEqual(["creator Update"]);
+    expect(entry(created, "creator")).not.toHaveProperty("f:status");
     expect(entry(created, "creator")).toMatchObject({ "f:spec": { "f:replicas": {}, "f:template": { "f:spec": { "f:containers": { 'k:{"name":"c"}': { ".": {}, "f:image": {}, "f:imagePullPolicy": {} } } } } } });
     await world.send("PATCH", `${path}/web`, { contentType: "application/strategic-merge-patch+json", query: { fieldManager: "patcher" }, body: { spec: { replicas: 3 } } });
     const reported = await world.send("PATCH", `${path}/web/status`, { contentType: "application/merge-patch+json", query: { fieldManager: "controller" }, body: { status: { replicas: 3 } } });
