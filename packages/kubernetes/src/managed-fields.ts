@@ -5,7 +5,7 @@ import { mergeTypeOf, OPEN_FIELD, type FieldType, type MergeType } from "./merge
 import type { ManagedFieldsEntry, UnknownObject } from "./object.ts";
 import { apiVersionOf, type Resource } from "./resource.ts";
 import type { Schema } from "./schema.ts";
-import { compareFields, fieldsOf, mergeApplied, removeFields } from "./typed-merge.ts";
+import { compareFields, fieldsOf, mergeApplied, mergeProblem, removeFields } from "./typed-merge.ts";
 
 /** Who writes, and when. */
 export interface FieldWriter {
@@ -56,6 +56,8 @@ export function trackUpdate(before: UnknownObject | undefined, after: UnknownObj
 /** What an apply makes of the live object, ownership included; throws Conflict where others own what it would change. */
 export function applyFields({ live, applied, force, yielded = MEMBER }: FieldApply, resource: ResourceIdentity, writer: FieldWriter): UnknownObject {
   const type = objectType(resource);
+  const problem = mergeProblem(applied, type);
+  if (problem !== undefined) throw typedPatchError(applied, resource, problem);
   const apiVersion = apiVersionOf(resource);
   const entries = live?.metadata.managedFields ?? [];
   const known: Entries = live === undefined || entries.length > 0 ? entries : [beforeFirstApply(live, type, writer.time)];
@@ -78,6 +80,12 @@ export function applyFields({ live, applied, force, yielded = MEMBER }: FieldApp
   const lost = union(changed, removed);
   const kept = others.map((entry) => withFields(entry, without(entry.fieldsV1, lost), entry.time));
   return withEntries(next, [...kept, entryOf("Apply", apiVersion, writer, withoutIdentity(wanted), mine)]);
+}
+
+/** The 400 for a configuration that cannot be applied, for that reason. */
+export function typedPatchError({ metadata: { namespace, name } }: UnknownObject, resource: Omit<ResourceIdentity, "schema">, problem: string): ApiError {
+  const where = namespace === undefined ? name : `${namespace}/${name}`;
+  return new ApiError("BadRequest", `failed to create typed patch object (${where}; ${apiVersionOf(resource)}, Kind=${resource.kind}): ${problem}`);
 }
 
 /** The fields that `object` has, as its owner would have them. */

@@ -28,6 +28,8 @@ export interface ListType {
   readonly kind: "list";
   /** The path element of an item: `k:{…}` by its keys, `v:…` by itself. */
   elementOf(item: unknown): string;
+  /** The keys that every item must have: those without a default. */
+  readonly keys: readonly string[];
   readonly item: MergeType;
 }
 
@@ -82,7 +84,7 @@ function listType(schema: Schema, options: WalkOptions): MergeType {
       return (item ??= mergeTypeOf(items, options));
     },
   };
-  if (kind === "set") return Object.assign(lazy, { kind: "list" as const, elementOf: (value: unknown) => `v:${canonicalJson(value)}` });
+  if (kind === "set") return Object.assign(lazy, { kind: "list" as const, keys: [], elementOf: (value: unknown) => `v:${canonicalJson(value)}` });
   const keys = (schema["x-kubernetes-list-map-keys"] ?? []).toSorted();
   const itemSchema = follow(items, options);
   const fallbacks = keys.map((key) => fieldSchema(itemSchema, key, options)?.default);
@@ -95,5 +97,5 @@ function listType(schema: Schema, options: WalkOptions): MergeType {
     }
     return `k:{${text}}`;
   };
-  return Object.assign(lazy, { kind: "list" as const, elementOf });
+  return Object.assign(lazy, { kind: "list" as const, keys: keys.filter((_, i) => fallbacks[i] === undefined), elementOf });
 }

@@ -1,4 +1,4 @@
-import { isEmptySet, isMember, MEMBER, withSelf, type FieldSet, type MutableFieldSet } from "./field-set.ts";
+import { elementText, isEmptySet, isMember, MEMBER, withSelf, type FieldSet, type MutableFieldSet } from "./field-set.ts";
 import { jsonEqual } from "./json-equal.ts";
 import { OPEN_FIELD, type FieldType, type MergeType } from "./merge-type.ts";
 import { isObject } from "./schema-walk.ts";
@@ -121,6 +121,28 @@ class Changes {
     if (this.#added === undefined && this.#modified === undefined && this.#removed === undefined) return SAME;
     return { added: this.#added ?? MEMBER, modified: this.#modified ?? MEMBER, removed: this.#removed ?? MEMBER };
   }
+}
+
+/** Why a value cannot be applied, as its lists do not tell their elements apart; undefined if it can. */
+export function mergeProblem(value: unknown, type: MergeType, path = ""): string | undefined {
+  if (type.kind === "list" && Array.isArray(value)) {
+    const seen = new Set<string>();
+    for (const [i, item] of value.entries()) {
+      const missing = type.keys.find((key) => !isObject(item) || (item[key] ?? undefined) === undefined);
+      if (missing !== undefined) return `${path}: element ${i}: associative list with keys has an element that omits key field ${JSON.stringify(missing)} (and doesn't have default value)`;
+      const element = type.elementOf(item);
+      if (seen.has(element)) return `${path}: duplicate entries for key ${elementText(element)}`;
+      seen.add(element);
+      const below = mergeProblem(item, type.item, path + elementText(element));
+      if (below !== undefined) return below;
+    }
+  }
+  if ((type.kind !== "map" && type.kind !== "open") || !isObject(value)) return undefined;
+  for (const name in value) {
+    const below = mergeProblem(value[name], fieldOf(type, name).type, `${path}.${name}`);
+    if (below !== undefined) return below;
+  }
+  return undefined;
 }
 
 /** `live` with everything that `applied` says. Elements keep the order of `applied`; those it does not name stay where they were. */

@@ -93,6 +93,8 @@ describe("server-side apply", () => {
     ["with managed fields", { fieldManager: "me" }, deployment({}, { managedFields: [{ manager: "x", operation: "Apply", apiVersion: "v1", fieldsType: "FieldsV1", fieldsV1: {} }] }), "BadRequest", /managedFields must be nil/],
     ["with a uid of nothing", { fieldManager: "me" }, deployment({}, { uid: "x" }), "Conflict", /uid mismatch/],
     ["of a field that is none", { fieldManager: "me" }, deployment({ bogus: 1 }), "BadRequest", /\.spec\.bogus: field not declared in schema/],
+    ["of two elements of one key", { fieldManager: "me" }, deployment({ template: { spec: { containers: [{ name: "c", image: "x" }, { name: "c", image: "y" }] } } }), "BadRequest", /Kind=Deployment\): \.spec\.template\.spec\.containers: duplicate entries for key \[name="c"\]$/],
+    ["of an element without its key", { fieldManager: "me" }, deployment({ template: { spec: { containers: [{ image: "x" }] } } }), "BadRequest", /^failed to create typed patch object \(default\/web; apps\/v1, Kind=Deployment\): \.spec\.template\.spec\.containers: element 0: associative list with keys has an element that omits key field "name"/],
   ])("is refused %s", async (_, query, body, reason, message) => {
     expect(await world.refusal("PATCH", `${path}/web`, { contentType: "application/apply-patch+yaml", query, body })).toMatchObject({ reason, message: expect.stringMatching(message) });
   });

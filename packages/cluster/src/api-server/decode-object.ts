@@ -1,5 +1,5 @@
 import {
-  ApiError, apiVersionOf, applyBuiltinDefaults, applyDefaults, hasRepeatedMembers, invalid, isJsonObject, jsonMembers, prune, validate, type Cause, type UnknownObject,
+  ApiError, apiVersionOf, applyBuiltinDefaults, applyDefaults, hasRepeatedMembers, invalid, isJsonObject, jsonMembers, prune, typedPatchError, validate, type Cause, type UnknownObject,
 } from "@sluice/kubernetes"; // prettier-ignore
 import { badRequest } from "./api-errors.ts";
 import { isApply } from "./media-type.ts";
@@ -32,18 +32,12 @@ export function decodeObject(target: ResourceRequest, body: unknown): DecodedObj
   const { metadata, unknown: unknownMeta } = readMeta(body["metadata"]);
   const { value, dropped } = prune(withoutUndefined(body), resource.schema, { resolve, root: true });
   const unknown = [...dropped.filter((path) => !path.startsWith("metadata.")), ...unknownMeta];
-  if (unknown.length > 0 && isApply(request.contentType)) throw undeclared(target, unknown);
+  const object = { ...value, apiVersion, kind: resource.kind, metadata: inNamespace(metadata, resource.scope === "Cluster" ? undefined : namespace) };
+  // Nobody could own such a field.
+  if (unknown.length > 0 && isApply(request.contentType)) throw typedPatchError(object, resource, unknown.map((path) => `.${path}: field not declared in schema`).join("\n"));
   const problems = strictness === "Ignore" ? [] : fieldProblems(served, request.bodyText, unknown);
   if (problems.length > 0 && strictness === "Strict") throw badRequest(`strict decoding error: ${problems.join(", ")}`);
-  const object = { ...value, apiVersion, kind: resource.kind, metadata: inNamespace(metadata, resource.scope === "Cluster" ? undefined : namespace) };
   return { object, warnings: problems };
-}
-
-/** An apply with a field that the kind does not have: nobody could own it. */
-function undeclared({ served: { resource }, namespace, name = "" }: ResourceRequest, paths: readonly string[]): ApiError {
-  const where = namespace === undefined ? name : `${namespace}/${name}`;
-  const fields = paths.map((path) => `.${path}: field not declared in schema`).join("\n");
-  return badRequest(`failed to create typed patch object (${where}; ${apiVersionOf(resource)}, Kind=${resource.kind}): ${fields}`);
 }
 
 /** What is wrong with the fields of a body: unknown ones, and those that its text has twice. */
