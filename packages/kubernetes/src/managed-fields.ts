@@ -1,7 +1,7 @@
 import { builtinDefinition } from "./builtin/schema-of-definition.ts";
 import { ApiError } from "./errors.ts";
 import { abandoned, isEmptySet, isSameSet, MEMBER, memberPaths, union, within, without, type FieldSet } from "./field-set.ts";
-import { mergeTypeOf, OPEN_FIELD, type FieldType, type MergeType } from "./merge-type.ts";
+import { mergeTypeOf, OPEN_FIELD, type MergeField, type MergeType } from "./merge-type.ts";
 import type { ManagedFieldsEntry, UnknownObject } from "./object.ts";
 import { apiVersionOf, type Resource } from "./resource.ts";
 import type { Schema } from "./schema.ts";
@@ -121,9 +121,9 @@ function objectType({ schema }: ResourceIdentity): MergeType {
   if (known !== undefined) return known;
   const options = { resolve: builtinDefinition };
   const content = mergeTypeOf(schema, options);
-  const metadata: FieldType = { type: mergeTypeOf(OBJECT_META, options), isNamed: true };
-  const kind: FieldType = { type: { kind: "atom" }, isNamed: true };
-  const contentField = (name: string): FieldType => (content.kind === "map" ? content.field(name) : OPEN_FIELD);
+  const metadata: MergeField = { type: mergeTypeOf(OBJECT_META, options), isNamed: true };
+  const kind: MergeField = { type: { kind: "atom" }, isNamed: true };
+  const contentField = (name: string): MergeField => (content.kind === "map" ? content.field(name) : OPEN_FIELD);
   const type: MergeType = {
     kind: "map",
     field: (name) => (name === "metadata" ? metadata : name === "apiVersion" || name === "kind" ? kind : contentField(name)),

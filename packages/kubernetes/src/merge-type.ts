@@ -14,11 +14,11 @@ export type MergeType =
 /** An object whose fields have owners of their own. */
 export interface MapType {
   readonly kind: "map";
-  field(name: string): FieldType;
+  field(name: string): MergeField;
 }
 
 /** A field's type; `isNamed` if the schema names the field, else it is a key of a map. */
-export interface FieldType {
+export interface MergeField {
   readonly type: MergeType;
   readonly isNamed: boolean;
 }
@@ -36,7 +36,7 @@ export interface ListType {
 const ATOM: MergeType = { kind: "atom" };
 const OPEN: MergeType = { kind: "open" };
 /** A field that no schema names. */
-export const OPEN_FIELD: FieldType = { type: OPEN, isNamed: false };
+export const OPEN_FIELD: MergeField = { type: OPEN, isNamed: false };
 
 const compiled = new WeakMap<Schema, MergeType>();
 
@@ -61,9 +61,9 @@ function compile(schema: Schema, options: WalkOptions): MergeType {
 }
 
 function mapType(schema: Schema, options: WalkOptions): MapType {
-  const fields = new Map<string, FieldType>();
-  let rest: FieldType | undefined;
-  const compileField = (name: string): FieldType => {
+  const fields = new Map<string, MergeField>();
+  let rest: MergeField | undefined;
+  const compileField = (name: string): MergeField => {
     const { properties, additionalProperties } = schema;
     const property = properties !== undefined && Object.hasOwn(properties, name) ? properties[name] : undefined;
     if (property === undefined) return (rest ??= isObject(additionalProperties) ? { type: mergeTypeOf(additionalProperties, options), isNamed: false } : OPEN_FIELD);

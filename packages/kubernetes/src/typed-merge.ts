@@ -1,6 +1,6 @@
 import { elementText, isEmptySet, isMember, MEMBER, withSelf, type FieldSet, type MutableFieldSet } from "./field-set.ts";
 import { jsonEqual } from "./json-equal.ts";
-import { OPEN_FIELD, type FieldType, type MergeType } from "./merge-type.ts";
+import { OPEN_FIELD, type MergeField, type MergeType } from "./merge-type.ts";
 import { isObject } from "./schema-walk.ts";
 
 /** The fields that a value has: its leaves, the keys of its maps and the elements of its lists. */
@@ -23,7 +23,7 @@ export function fieldsOf(value: unknown, type: MergeType): FieldSet {
   return set;
 }
 
-function fieldOf(type: Extract<MergeType, { kind: "map" | "open" }>, name: string): FieldType {
+function fieldOf(type: Extract<MergeType, { kind: "map" | "open" }>, name: string): MergeField {
   return type.kind === "map" ? type.field(name) : OPEN_FIELD;
 }
 
@@ -108,7 +108,7 @@ class Changes {
     if (!isEmptySet(changes.removed)) (this.#removed ??= {})[element] = changes.removed;
   }
 
-  addNew(element: string, value: unknown, { type, isNamed }: FieldType): void {
+  addNew(element: string, value: unknown, { type, isNamed }: MergeField): void {
     const fields = fieldsOf(value, type);
     (this.#added ??= {})[element] = isNamed ? fields : withSelf(fields);
   }
