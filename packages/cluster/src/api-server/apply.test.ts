@@ -105,4 +105,12 @@ test("strategic merge patches merge lists of built-in kinds, and are refused for
   const body = { spec: { template: { spec: { containers: [{ name: "c", env: [{ name: "A", value: "1" }] }] } } } };
   const patched = await world.send("PATCH", `${path}/web`, { contentType: "application/strategic-merge-patch+json", body });
   expect(patched).toMatchObject({ spec: { template: { spec: { containers: [{ name: "c", image: "x", env: [{ name: "A", value: "1" }] }] } } } });
+  const version = { name: "v1", served: true, storage: true, schema: { openAPIV3Schema: { type: "object", properties: { spec: { type: "object", "x-kubernetes-preserve-unknown-fields": true } } } } };
+  await world.send("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", {
+    body: { apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition", metadata: { name: "ws.e.com" }, spec: { group: "e.com", scope: "Namespaced", names: { plural: "ws", kind: "W" }, versions: [version] } },
+  });
+  const custom = "/apis/e.com/v1/namespaces/default/ws";
+  await world.apply(`${custom}/w`, { apiVersion: "e.com/v1", kind: "W", metadata: { name: "w" }, spec: { a: 1 } }, "me");
+  const refused = await world.refusal("PATCH", `${custom}/w`, { contentType: "application/strategic-merge-patch+json", body: { spec: { a: 2 } } });
+  expect(refused.toStatus()).toMatchObject({ code: 415, reason: "UnsupportedMediaType" });
 });
