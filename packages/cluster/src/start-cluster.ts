@@ -14,6 +14,7 @@ import { bootstrapRoles } from "./auth/bootstrap-roles.ts";
 import { kubeconfigFor } from "./auth/kubeconfig.ts";
 import { openPki, type Pki } from "./auth/pki.ts";
 import { RbacAuthorizer } from "./auth/rbac-authorizer.ts";
+import { guardAgainstEscalation } from "./auth/rbac-escalation.ts";
 import { writeSecretFile } from "./auth/secret-file.ts";
 import { ServiceAccountTokens, TOKEN_ISSUER } from "./auth/service-account-tokens.ts";
 import { clusterDocuments } from "./http/cluster-documents.ts";
@@ -74,6 +75,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       store,
       resources: builtinResources,
       authorizer,
+      guard: guardAgainstEscalation(authorizer),
       authenticate: async (token) => (await tokens.verify(token, [TOKEN_ISSUER])).user,
       virtual: [...accessReviews(authorizer), ...authenticationReviews({ tokens, find })],
       nodes: () => undefined,

@@ -52,6 +52,7 @@ export function prepareCreate(target: ResourceRequest, object: UnknownObject, op
   validateShape(served, defaulted);
   const completed = strategy.prepareCreate?.(defaulted, strategyContext(server)) ?? defaulted;
   validateMeaning(served, completed, undefined);
+  server.options.guard?.({ user: target.user, resource, next: completed, current: undefined });
   if (options.keepManagedFields === true) return toStorage(served, completed);
   const tracked = server.options.fieldOwnership?.track({ current: undefined, next: completed, resource, manager: managerOf(target), time: now });
   return toStorage(served, tracked ?? completed);

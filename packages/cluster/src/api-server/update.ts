@@ -84,6 +84,7 @@ export function mergeUpdate(
     if (options.keepManagedFields !== true || sameOwners(before.metadata.managedFields, prepared.metadata.managedFields)) return current;
   }
   validateMeaning(served, prepared, before);
+  server.options.guard?.({ user: target.user, resource, next: prepared, current: before });
   const grown = withGeneration(served, before, prepared);
   const time = timestamp(server.options.clock.now());
   const tracked =
