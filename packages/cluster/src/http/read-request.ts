@@ -87,7 +87,11 @@ function decodeYaml(text: string, isStrict: boolean): Pick<ApiRequest, "body" | 
   const [error] = document.errors;
   if (error?.code === "DUPLICATE_KEY") throw new ApiError("BadRequest", `strict decoding error: ${error.message}`, { cause: error });
   if (error !== undefined) throw malformed("YAML", error);
-  return { body: document.toJS({ maxAliasCount: 100 }) };
+  try {
+    return { body: document.toJS({ maxAliasCount: 100 }) };
+  } catch (cause) {
+    throw malformed("YAML", cause); // An alias of nothing, or so many that they are an attack.
+  }
 }
 
 function malformed(notation: string, cause: unknown): ApiError {
