@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { connect } from "node:tls";
 import { createClient, createHttpsTransport, loadKubeconfig, type ClusterAccess } from "@sluice/client";
 import { systemClock, type Clock } from "@sluice/controller";
-import { ConfigMap, ServiceAccount, type AuthenticationTokenRequest, type SubjectAccessReview, type TokenReview } from "@sluice/kubernetes";
+import { ClusterRole, ConfigMap, ServiceAccount, type AuthenticationTokenRequest, type SubjectAccessReview, type TokenReview } from "@sluice/kubernetes";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { startCluster, type Cluster } from "./start-cluster.ts";
 
@@ -44,6 +44,20 @@ test("keeps its objects, its keys and its tokens over a restart", async () => {
   expect((await stat(cluster.kubeconfigPath)).mode & 0o777).toBe(0o600);
   expect((await withAccess(cluster, unchanged, (client) => client.get(ConfigMap, key))).data).toEqual({ x: "1" });
   await expect(withAccess(cluster, withToken(token), (client) => client.get(ConfigMap, key))).rejects.toThrow('User "system:serviceaccount:default:a" cannot get resource');
+});
+
+test("gives the roles of an older version what they lack, and leaves alone what is marked so", async () => {
+  const rule = { apiGroups: ["x.io"], resources: ["y"], verbs: ["get"] };
+  {
+    await using cluster = await startCluster({ directory });
+    const client = cluster.client(ADMIN);
+    for (const name of ["system:node", "system:auth-delegator"]) await client.patch(ClusterRole, { name }, { type: "merge", body: { rules: [rule] } });
+    await client.patch(ClusterRole, { name: "system:auth-delegator" }, { type: "merge", body: { metadata: { annotations: { "rbac.authorization.k8s.io/autoupdate": "false" } } } });
+  }
+  await using cluster = await startCluster({ directory });
+  const { rules = [] } = await cluster.client(ADMIN).get(ClusterRole, { name: "system:node" });
+  expect([rules[0], rules.length > 5]).toEqual([rule, true]);
+  expect((await cluster.client(ADMIN).get(ClusterRole, { name: "system:auth-delegator" })).rules).toEqual([rule]);
 });
 
 test("renews certificates that are about to expire while it runs", async () => {

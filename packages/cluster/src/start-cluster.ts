@@ -17,6 +17,7 @@ import { RbacAuthorizer } from "./auth/rbac-authorizer.ts";
 import { guardAgainstEscalation } from "./auth/rbac-escalation.ts";
 import { writeSecretFile } from "./auth/secret-file.ts";
 import { ServiceAccountTokens, TOKEN_ISSUER } from "./auth/service-account-tokens.ts";
+import { updateBootstrapRoles } from "./auth/update-bootstrap-roles.ts";
 import { clusterDocuments } from "./http/cluster-documents.ts";
 import { RequestCounts } from "./http/request-counts.ts";
 import { serveApi } from "./http/serve-api.ts";
@@ -50,6 +51,7 @@ export interface Cluster extends AsyncDisposable {
 }
 
 const NAMES = ["127.0.0.1", "::1", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local", "10.96.0.1"];
+const APISERVER: UserInfo = { username: "system:apiserver", groups: ["system:masters", "system:authenticated"] };
 const DAY_MS = 24 * 60 * 60 * 1000;
 const SILENT: Logger = { info: () => {}, warn: () => {}, error: () => {} };
 
@@ -86,6 +88,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       logger,
     }),
   );
+  const client = (user: UserInfo): Client => createClient(api.transport(user));
+  await updateBootstrapRoles(client(APISERVER));
   const served = stack.use(await serveApi({ server: api, authorizer, pki, host, port: apiPort, counts, clock, logger }));
   const url = `https://${host.includes(":") ? `[${host}]` : host}:${served.port}`;
   const kubeconfigPath = join(directory, "kubeconfig");
@@ -110,7 +114,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   });
   const started = stack.move();
   return {
-    client: (user) => createClient(api.transport(user)),
+    client,
     api,
     url,
     kubeconfigPath,
