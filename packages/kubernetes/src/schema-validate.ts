@@ -64,8 +64,7 @@ function* checkEnum(value: unknown, allowed: readonly unknown[], path: string): 
 
 function* checkString(value: string, schema: Schema, path: string): Generator<Cause> {
   const { minLength, maxLength, pattern } = schema;
-  // Characters are counted only where it matters, since that takes a copy.
-  const length = maxLength === undefined && minLength === undefined ? 0 : [...value].length;
+  const length = [...value].length;
   if (maxLength !== undefined && length > maxLength) {
     yield { reason: "FieldValueTooLong", field: path, message: `Too long: may not be more than ${maxLength} bytes` };
   }
