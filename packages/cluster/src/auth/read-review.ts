@@ -1,6 +1,6 @@
 import type { ApiRequest } from "@sluice/client";
 import {
-  apiVersionOf, applyBuiltinDefaults, builtinDefinition, invalid, isJsonObject, prune, unknownFields, validate, type Cause, type KubernetesObject, type Resource, type UnknownObject,
+  apiVersionOf, applyBuiltinDefaults, builtinDefinition, invalid, isJsonObject, prune, validate, type Cause, type KubernetesObject, type Resource, type UnknownObject,
 } from "@sluice/kubernetes"; // prettier-ignore
 import { badRequest } from "../api-server/api-errors.ts";
 import { withoutUndefined } from "../api-server/decode-object.ts";
@@ -18,7 +18,7 @@ export function readReview<T extends KubernetesObject>({ body, query }: ApiReque
   }
   const { status: _, metadata, ...question } = withoutUndefined(body);
   const { value, dropped } = prune({ ...question, apiVersion, kind, metadata: { name: "", ...(isJsonObject(metadata) ? metadata : {}) } }, resource.schema, { resolve: builtinDefinition, root: true });
-  if (dropped.length > 0 && query["fieldValidation"] === "Strict") throw badRequest(`strict decoding error: ${unknownFields(dropped).join(", ")}`);
+  if (dropped.length > 0 && query["fieldValidation"] === "Strict") throw badRequest(`strict decoding error: ${dropped.map((path) => `unknown field ${JSON.stringify(path)}`).join(", ")}`);
   const complete = applyBuiltinDefaults(value, resource);
   const causes = validate({ ...complete, metadata: {} }, resource.schema, { resolve: builtinDefinition });
   if (causes.length > 0) throw refusedReview(resource, causes);
