@@ -125,6 +125,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   async function untilStopped(part: string, run: () => Promise<void>): Promise<void> {
     try {
       await run();
+      if (!signal.aborted) logger.error("a part of the cluster has ended", { part });
     } catch (error) {
       logger.error("a part of the cluster has ended", { part, error });
     }
