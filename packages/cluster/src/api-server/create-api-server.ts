@@ -96,7 +96,10 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     onResourcesChange: (listener) => registry.onChange(listener),
     [Symbol.asyncDispose]: () => customResources[Symbol.asyncDispose](),
   };
-  for (const object of [...bootstrapObjects, ...(options.bootstrap ?? [])]) await ensure(object);
+  const { Namespace: namespaces = [], ...others } = Object.groupBy([...bootstrapObjects, ...(options.bootstrap ?? [])], ({ kind }) => kind);
+  // Namespaces come first, since other things are in them; what is written at once shares a commit.
+  await Promise.all(namespaces.map(ensure));
+  await Promise.all(Object.values(others).flatMap((objects = []) => objects.map(ensure)));
   return api;
 
   /** Creates an object unless it exists. */

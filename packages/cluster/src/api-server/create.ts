@@ -56,6 +56,7 @@ export function prepareCreate(target: ResourceRequest, object: UnknownObject, op
   const tracked = options.ownership === "given" ? defaulted : trackUpdate(undefined, defaulted, resource, writerOf(target));
   const completed = strategy.prepareCreate?.(tracked, strategyContext(server)) ?? tracked;
   validateMeaning(served, completed, undefined);
+  server.options.guard?.({ user: target.user, resource, next: completed, current: undefined });
   return toStorage(served, completed);
 }
 

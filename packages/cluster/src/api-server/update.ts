@@ -84,6 +84,7 @@ export function mergeUpdate(
   }
   if (isUnchanged(before, prepared)) return current;
   if (subresource !== "status") validateMeaning(served, prepared, before);
+  server.options.guard?.({ user: target.user, resource, next: prepared, current: before });
   const grown = withGeneration(served, before, prepared);
   if (options.ownership === "given") return toStorage(served, grown);
   // As on creation: what the strategy carries over or adds is nobody's doing.
