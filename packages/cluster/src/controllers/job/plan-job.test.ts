@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { parseIndexes } from "./index-set.ts";
 import { isJobFinished } from "./job-outcome.ts";
 import { podOfJob } from "./job-pod.ts";
-import { indexOf, isActive, isTracked, TRACKING_FINALIZER } from "./job-pods.ts";
+import { indexOf, isActive, isTerminating, isTracked, TRACKING_FINALIZER } from "./job-pods.ts";
 import { planJob } from "./plan-job.ts";
 
 const SECOND = 1000;
@@ -16,6 +16,7 @@ class World {
   readonly pods = new Map<string, Pod>();
   /** What became of every pod, as an omniscient observer notes it. */
   readonly fates = new Map<string, "succeeded" | "failed" | "discarded">();
+  readonly #indexes = new Map<string, number | undefined>();
   #serial = 0;
 
   constructor(spec: Partial<JobSpec>) {
@@ -41,14 +42,26 @@ class World {
       ...plan.create.map((wish) => () => {
         const uid = `p${this.#serial++}`;
         const pod = podOfJob(this.job, wish);
+        this.#indexes.set(uid, indexOf(pod));
         this.pods.set(uid, { ...pod, metadata: { ...pod.metadata, name: uid, uid }, status: { phase: "Pending" } });
-        expect(this.active().length).toBeLessThanOrEqual(this.job.spec.parallelism ?? 1);
+        const { parallelism = 1, completions = Infinity, podReplacementPolicy } = this.job.spec;
+        const occupied = podReplacementPolicy === "Failed" ? this.list().filter((one) => isActive(one) || isTerminating(one)) : this.active();
+        expect(occupied.length).toBeLessThanOrEqual(parallelism);
+        expect(this.active().length + this.succeeded()).toBeLessThanOrEqual(completions);
       }),
       () => (this.job = { ...this.job, status: plan.status }),
       ...plan.release.map((pod) => () => this.#release(pod)),
     ];
     for (const write of todo.slice(0, writes)) write();
     return writes >= todo.length ? plan.requeueAfter : undefined;
+  }
+
+  /** How many completions there have really been. */
+  succeeded(): number {
+    const { completionMode, completions = 0 } = this.job.spec;
+    const uids = [...this.fates].filter(([, fate]) => fate === "succeeded").map(([uid]) => uid);
+    if (completionMode === "NonIndexed") return uids.length;
+    return new Set(uids.map((uid) => this.#indexes.get(uid)).filter((index) => index !== undefined && index < completions)).size;
   }
 
   end(pod: Pod, phase: "Succeeded" | "Failed"): void {
@@ -140,7 +153,7 @@ test("whatever happens and wherever it crashes: never too many pods, each counte
       let isOver = false;
       for (let turn = 0; turn < 400 && !isOver; turn++) {
         const wait = world.reconcile(10_000);
-        for (const pod of world.list().filter(({ status }) => status?.phase === "Pending")) world.end(pod, "Succeeded");
+        for (const pod of world.list().filter(({ status }) => status?.phase === "Pending")) world.end(pod, isActive(pod) ? "Succeeded" : "Failed");
         world.now += wait ?? 0;
         isOver = isJobFinished(world.job) && world.list().every((pod) => !isTracked(pod));
       }
