@@ -50,7 +50,11 @@ class World {
         expect(this.active().length + this.succeeded()).toBeLessThanOrEqual(completions);
       }),
       () => (this.job = { ...this.job, status: plan.status }),
-      ...plan.release.map((pod) => () => this.#release(pod)),
+      ...plan.release.map((pod) => () => {
+        // What is let go while it still runs has been counted as failed, or does not matter any more.
+        this.#seal(pod, this.#isNotedAsFailed(pod) ? "failed" : "discarded");
+        this.#release(pod);
+      }),
     ];
     for (const write of todo.slice(0, writes)) write();
     return writes >= todo.length ? plan.requeueAfter : undefined;
@@ -65,10 +69,17 @@ class World {
   }
 
   end(pod: Pod, phase: "Succeeded" | "Failed"): void {
-    const { uid = "" } = pod.metadata;
     const containerStatuses = [{ name: "main", ready: false, restartCount: 0, image: "x", imageID: "", state: { terminated: { exitCode: 1, finishedAt: new Date(this.now).toISOString() } } }];
     this.#put({ ...pod, status: { ...pod.status, phase, containerStatuses } });
-    if (!this.fates.has(uid)) this.fates.set(uid, phase === "Succeeded" ? "succeeded" : "failed");
+    this.#seal(pod, phase === "Succeeded" && !this.#isNotedAsFailed(pod) ? "succeeded" : "failed");
+  }
+
+  #isNotedAsFailed({ metadata }: Pod): boolean {
+    return this.job.status?.uncountedTerminatedPods?.failed?.includes(metadata.uid ?? "") === true;
+  }
+
+  #seal({ metadata: { uid = "" } }: Pod, fate: "succeeded" | "failed" | "discarded"): void {
+    if (!this.fates.has(uid)) this.fates.set(uid, fate);
   }
 
   /** A deletion, by the controller or anybody. */
@@ -79,7 +90,7 @@ class World {
   }
 
   #discard(pod: Pod): void {
-    if (!this.fates.has(pod.metadata.uid ?? "")) this.fates.set(pod.metadata.uid ?? "", "discarded");
+    this.#seal(pod, "discarded");
     this.#release(pod);
   }
 
