@@ -9,6 +9,9 @@ import { orphanJobPodsController } from "./job/orphan-job-pods.ts";
 import { ttlAfterFinishedController } from "./job/ttl-after-finished.ts";
 import { rootCaController, serviceAccountController } from "./namespace-defaults.ts";
 import { namespaceLifecycleController } from "./namespace-lifecycle.ts";
+import { nodeLifecycleController } from "./node/node-lifecycle.ts";
+import { podGarbageCollector } from "./node/pod-garbage-collector.ts";
+import { taintEvictionController } from "./node/taint-eviction.ts";
 import { World } from "./world.ts";
 
 /** What the controllers must be told. */
@@ -28,5 +31,8 @@ export function controlPlaneControllers({ rootCa }: ControlPlaneOptions): readon
     jobController(),
     orphanJobPodsController(),
     ttlAfterFinishedController(),
+    nodeLifecycleController(),
+    taintEvictionController(),
+    podGarbageCollector(),
   ];
 }
