@@ -76,6 +76,15 @@ test("a node that becomes usable is used", async () => {
   expect(await scheduled("p")).toBe("a");
 });
 
+test("a pod follows the one that it wants to be near", async () => {
+  await addNode(client, nodeObject("a"));
+  const labelSelector = { matchLabels: { app: "leader" } };
+  await make("follower", "1", { affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: "kubernetes.io/hostname", labelSelector }] } } });
+  expect(await waiting("follower")).toBe("0/1 nodes are available: 1 node(s) didn't match pod affinity rules.");
+  await client.create(Pod, { apiVersion: "v1", kind: "Pod", metadata: { ...at("leader"), labels: { app: "leader" } }, spec: { containers: [{ name: "main", image: "x" }] } });
+  expect(await scheduled("follower")).toBe("a");
+});
+
 test("a pod whose request is no quantity holds up nobody", async () => {
   await addNode(client, nodeObject("a"));
   await make("bad", "plenty").catch(() => undefined);

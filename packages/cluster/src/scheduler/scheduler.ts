@@ -1,6 +1,6 @@
 import type { Client } from "@sluice/client";
 import { createEventRecorder, Reflector, Store, WorkQueue, type ChangeHandler, type Clock, type EventRecorder, type Logger } from "@sluice/controller";
-import { isApiError, Node, pathOf, Pod, type KubernetesObject, type PodCondition } from "@sluice/kubernetes";
+import { isApiError, Namespace, Node, pathOf, Pod, type KubernetesObject, type PodCondition } from "@sluice/kubernetes";
 import { ClusterState } from "./cluster-state.ts";
 import { demandOf } from "./pod-demand.ts";
 import { describeReasons, schedule } from "./schedule.ts";
@@ -47,14 +47,15 @@ class Scheduler {
     const onError = (error: unknown): void => logger.warn("the scheduler lost its watch and will try again", { error });
     const nodes = new Reflector({ client, resource: Node, store: new Store(Node), handler: this.#guarded((before, after) => this.#nodeChanged(before, after)), clock, signal, onError });
     const pods = new Reflector({ client, resource: Pod, store: new Store(Pod), handler: this.#guarded((before, after) => this.#podChanged(before, after)), clock, signal, onError });
-    const running = [nodes.run(), pods.run()];
+    const namespaces = new Reflector({ client, resource: Namespace, store: new Store(Namespace), handler: this.#guarded((before, after) => this.#namespaceChanged(before, after)), clock, signal, onError });
+    const running = [namespaces.run(), nodes.run(), pods.run()];
     const stop = (): void => {
       this.#reports.close();
       this.#wake();
     };
     signal.addEventListener("abort", stop, { once: true });
     if (signal.aborted) stop();
-    await Promise.all([nodes.synced, pods.synced]);
+    await Promise.all([namespaces.synced, nodes.synced, pods.synced]);
     const reporters = Array.from({ length: REPORTERS }, () => this.#report());
     await this.#schedule();
     await Promise.all([...running, ...reporters, ...this.#bindings]);
@@ -81,14 +82,15 @@ class Scheduler {
   }
 
   #place(pending: PendingPod): void {
-    const { nodes } = this.#state;
-    const placement = schedule(pending.demand, nodes);
+    const { nodes, namespaces } = this.#state;
+    const placement = schedule(pending.demand, nodes, namespaces);
     if ("reasons" in placement) {
       this.#queue.fail(pending, describeReasons(placement.reasons, nodes.length));
       return;
     }
     this.#queue.remove(pending.uid);
     this.#state.assign(pending.uid, placement.node, pending.demand);
+    this.#queue.wakeSocial();
     const binding = this.#bind(pending, placement.node).finally(() => this.#bindings.delete(binding));
     this.#bindings.add(binding);
   }
@@ -168,6 +170,12 @@ class Scheduler {
     this.#retry();
   }
 
+  #namespaceChanged(before: Namespace | undefined, after: Namespace | undefined): void {
+    this.#state.setNamespace((after ?? before)?.metadata.name ?? "", after === undefined ? undefined : (after.metadata.labels ?? {}));
+    this.#queue.wakeSocial();
+    this.#wake();
+  }
+
   #podChanged(before: Pod | undefined, after: Pod | undefined): void {
     const uid = (after ?? before)?.metadata.uid ?? "";
     if (after === undefined || isOver(after)) {
@@ -179,7 +187,10 @@ class Scheduler {
     if (node !== "") {
       this.#queue.remove(uid);
       const isKnown = before !== undefined && before.spec.nodeName === node && before.metadata.generation === after.metadata.generation;
-      if (!isKnown || !this.#state.isAssigned(uid)) this.#state.assign(uid, node, demandOf(after));
+      if (isKnown && this.#state.isAssigned(uid)) return;
+      this.#state.assign(uid, node, demandOf(after));
+      this.#queue.wakeSocial();
+      this.#wake();
       return;
     }
     if (this.#state.isAssigned(uid)) return; // Its binding is under way.
