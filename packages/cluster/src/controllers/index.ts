@@ -12,6 +12,7 @@ import { namespaceLifecycleController } from "./namespace-lifecycle.ts";
 import { nodeLifecycleController } from "./node/node-lifecycle.ts";
 import { podGarbageCollector } from "./node/pod-garbage-collector.ts";
 import { taintEvictionController } from "./node/taint-eviction.ts";
+import { endpointSliceController } from "./service/endpoint-slice-controller.ts";
 import { World } from "./world.ts";
 
 /** What the controllers must be told. */
@@ -31,6 +32,7 @@ export function controlPlaneControllers({ rootCa }: ControlPlaneOptions): readon
     jobController(),
     orphanJobPodsController(),
     ttlAfterFinishedController(),
+    endpointSliceController(),
     nodeLifecycleController(),
     taintEvictionController(),
     podGarbageCollector(),
