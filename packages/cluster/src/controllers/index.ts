@@ -3,6 +3,8 @@
  * `Client`, and each decides from what it sees, never from what it was told.
  */
 import type { Controller } from "@sluice/controller";
+import { deploymentController } from "./apps/deployment-controller.ts";
+import { replicaSetController } from "./apps/replica-set-controller.ts";
 import { garbageCollector } from "./garbage-collector.ts";
 import { jobController } from "./job/job-controller.ts";
 import { orphanJobPodsController } from "./job/orphan-job-pods.ts";
@@ -32,6 +34,8 @@ export function controlPlaneControllers({ rootCa }: ControlPlaneOptions): readon
     jobController(),
     orphanJobPodsController(),
     ttlAfterFinishedController(),
+    replicaSetController(),
+    deploymentController(),
     endpointSliceController(),
     nodeLifecycleController(),
     taintEvictionController(),

@@ -3,7 +3,8 @@ import { FakeClock } from "@sluice/controller/fake-clock";
 import { Event, Job, Namespace, Pod, type JobSpec } from "@sluice/kubernetes";
 import { describe, expect, test } from "vitest";
 import { eventually, gone, processorSeconds, quiet, reportPod, startTestCluster } from "../control-plane.fixture.ts";
-import { INDEX, isActive, isTracked } from "./job-pods.ts";
+import { isActive } from "../pod-state.ts";
+import { INDEX, isTracked } from "./job-pods.ts";
 
 const key = { namespace: "default", name: "j" };
 

@@ -1,10 +1,11 @@
 import type { Job, JobSpec, Pod } from "@sluice/kubernetes";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
+import { isActive, isTerminating } from "../pod-state.ts";
 import { parseIndexes } from "./index-set.ts";
 import { isJobFinished } from "./job-outcome.ts";
 import { podOfJob } from "./job-pod.ts";
-import { indexOf, isActive, isTerminating, isTracked, TRACKING_FINALIZER } from "./job-pods.ts";
+import { indexOf, isTracked, TRACKING_FINALIZER } from "./job-pods.ts";
 import { planJob } from "./plan-job.ts";
 
 const SECOND = 1000;
