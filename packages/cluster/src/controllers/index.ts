@@ -5,6 +5,7 @@
 import type { Controller } from "@sluice/controller";
 import { deploymentController } from "./apps/deployment-controller.ts";
 import { replicaSetController } from "./apps/replica-set-controller.ts";
+import { eventExpiryController } from "./event-expiry.ts";
 import { garbageCollector } from "./garbage-collector.ts";
 import { jobController } from "./job/job-controller.ts";
 import { orphanJobPodsController } from "./job/orphan-job-pods.ts";
@@ -40,5 +41,6 @@ export function controlPlaneControllers({ rootCa }: ControlPlaneOptions): readon
     nodeLifecycleController(),
     taintEvictionController(),
     podGarbageCollector(),
+    eventExpiryController(),
   ];
 }

@@ -30,7 +30,7 @@ export function namespaceLifecycleController(world: World): Controller {
     async reconcile({ name }, context) {
       const namespace = context.cache.get(Namespace, { name });
       if (namespace?.metadata.deletionTimestamp === undefined || !(namespace.spec?.finalizers ?? []).includes(FINALIZER)) return;
-      await Promise.race([world.ready, aborted(context.signal)]);
+      await world.ready;
       return empty(namespace, world, context);
     },
   });
