@@ -190,6 +190,7 @@ class Scheduler {
       if (isKnown && this.#state.isAssigned(uid)) return;
       this.#state.assign(uid, node, demandOf(after));
       this.#queue.wakeSocial();
+      if (before?.spec.nodeName === node) this.#queue.wake(); // It may ask for less than before.
       this.#wake();
       return;
     }
