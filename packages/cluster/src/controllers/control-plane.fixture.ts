@@ -16,7 +16,7 @@ export interface TestCluster {
 }
 
 /** Starts the API server, the controllers and the scheduler over an empty store, until the test ends. */
-export async function startTestCluster(options: { readonly clock?: Clock } = {}): Promise<TestCluster> {
+export async function startTestCluster(options: { readonly clock?: Clock; readonly schedulerClient?: (client: Client) => Client } = {}): Promise<TestCluster> {
   const clock = options.clock ?? systemClock;
   const errors: unknown[] = [];
   const logger: Logger = { info: () => {}, warn: () => {}, error: (message, fields) => errors.push({ message, ...fields }) };
@@ -36,7 +36,7 @@ export async function startTestCluster(options: { readonly clock?: Clock } = {})
   const stop = new AbortController();
   const running = Promise.all([
     runManager({ client, controllers: controlPlaneControllers({ rootCa: "test CA" }), clock, logger, signal: stop.signal }),
-    runScheduler({ client, clock, logger, signal: stop.signal }),
+    runScheduler({ client: options.schedulerClient?.(client) ?? client, clock, logger, signal: stop.signal }),
   ]);
   onTestFinished(async () => {
     stop.abort();
