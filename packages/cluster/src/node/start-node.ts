@@ -1,16 +1,17 @@
 import { mkdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import type { LogOptions } from "@sluice/client";
 import { Reflector, Store, type ChangeHandler } from "@sluice/controller";
 import { ApiError, ConfigMap, PersistentVolumeClaim, Pod, Secret, type KubernetesObject, type ObjectKey, type Resource } from "@sluice/kubernetes";
 import { References } from "./environment/references.ts";
 import { HostPorts } from "./host-ports.ts";
 import { RESTART_BACKOFF } from "./lifecycle/restart-backoff.ts";
+import { inspectMachine } from "./machine.ts";
 import type { NodeContext } from "./node-context.ts";
 import { capacityOf } from "./node-object.ts";
 import { keepNode, registerNode, type RegistrationOptions } from "./node-registration.ts";
 import type { Node, NodeOptions } from "./node.ts";
-import { inspectMachine } from "./machine.ts";
 import { killPod, orphansOf } from "./pod/adopt-containers.ts";
 import { Limiter } from "./pod/limiter.ts";
 import { PodEvents } from "./pod/pod-events.ts";
@@ -19,7 +20,6 @@ import { PodDirectory } from "./runtime/pod-directory.ts";
 import { openStartJournal } from "./runtime/start-journal.ts";
 import { removeVolumes } from "./volumes/pod-volumes.ts";
 import { TokenSource } from "./volumes/service-account-token.ts";
-import { join } from "node:path";
 
 const DEFAULT_VERSION = "v1.34.0+sluice";
 
@@ -70,19 +70,24 @@ class RunningNode implements Node {
   /** Which pods refer to an object. */
   readonly #dependents = new Map<string, Set<PodWorker>>();
   readonly #ports = new HostPorts();
+  readonly #pods: Reflector<Pod>;
   readonly #loops: Promise<void>[];
 
   constructor(context: NodeContext, { stopping, fieldSelector, heartbeat }: RunningNodeOptions) {
     this.#context = context;
     this.#stopping = stopping;
+    this.#pods = this.#reflector(Pod, (before, after) => this.#podChanged(before, after), fieldSelector);
     this.#loops = [
-      this.#reflect(Pod, (before, after) => this.#podChanged(before, after), fieldSelector),
-      ...[ConfigMap, Secret, PersistentVolumeClaim].map((resource) => this.#reflect<KubernetesObject>(resource, (before, after) => this.#referenceChanged(resource, before, after))),
+      this.#pods.run(),
+      ...[ConfigMap, Secret, PersistentVolumeClaim].map((resource) =>
+        this.#reflector<KubernetesObject>(resource, (before, after) => this.#referenceChanged(resource, before, after)).run(),
+      ),
       heartbeat(() => this.#check()),
     ];
   }
 
   async log(pod: ObjectKey, options: LogOptions): Promise<AsyncIterable<Uint8Array>> {
+    await this.#pods.synced;
     const worker = this.#workers.get(this.#uids.get(keyOf(pod)) ?? "");
     if (worker === undefined) {
       throw new ApiError("BadRequest", `container ${JSON.stringify(options.container ?? "")} in pod ${JSON.stringify(pod.name)} is waiting to start: ContainerCreating`);
@@ -98,11 +103,11 @@ class RunningNode implements Node {
     await this.#context.journal[Symbol.asyncDispose]();
   }
 
-  #reflect<T extends KubernetesObject>(resource: Resource<T>, handler: ChangeHandler<T>, fieldSelector?: string): Promise<void> {
+  #reflector<T extends KubernetesObject>(resource: Resource<T>, handler: ChangeHandler<T>, fieldSelector?: string): Reflector<T> {
     const { client, clock, logger } = this.#context;
     const onError = (error: unknown): void => logger.warn("a watch of the node failed", { resource: resource.plural, error });
     const options = { client, resource, store: new Store<T>(), handler, clock, signal: this.#stopping.signal, onError };
-    return new Reflector(fieldSelector === undefined ? options : { ...options, fieldSelector }).run();
+    return new Reflector(fieldSelector === undefined ? options : { ...options, fieldSelector });
   }
 
   #podChanged(before: Pod | undefined, after: Pod | undefined): void {

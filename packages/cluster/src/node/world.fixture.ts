@@ -99,7 +99,7 @@ export interface WorldOptions {
 export interface World extends AsyncDisposable {
   readonly client: Client;
   readonly node: Node;
-  readonly errors: readonly string[];
+  readonly errors: string[];
   /** Ends the node alone, and starts it again. */
   restartNode(): Promise<void>;
   stopNode(): Promise<void>;

@@ -44,6 +44,7 @@ export class PodWorker {
   #isReady = false;
   #isGone = false;
   #isReleased = false;
+  readonly #resumed: Promise<void>;
   #step: NodeJS.Immediate | undefined;
   #timer = new AbortController();
   #wanted: PodStatus | undefined;
@@ -72,7 +73,7 @@ export class PodWorker {
       adopted.set(container.name, found);
       this.#runners.set(container.name, new ContainerRunner(container, host, found));
     }
-    void this.#resume(adopted).catch((error: unknown) => this.#failed("adopt", error));
+    this.#resumed = this.#resume(adopted).catch((error: unknown) => this.#failed("adopt", error));
   }
 
   /** The pod as this node last saw or wrote it. */
@@ -111,7 +112,8 @@ export class PodWorker {
     for (const runner of this.#runners.values()) runner.check();
   }
 
-  log(options: LogOptions): AsyncIterable<Uint8Array> {
+  async log(options: LogOptions): Promise<AsyncIterable<Uint8Array>> {
+    await this.#resumed;
     const name = options.container ?? this.#pod.spec.containers[0]?.name ?? "";
     const runner = this.#runners.get(name);
     return openPodLog({ pod: this.#pod, container: name, directory: this.#directory, state: runner?.state, ended: runner?.ended, now: this.#node.clock.now() }, options);
