@@ -157,8 +157,9 @@ function deadlineOf(pod: Pod, { startTime }: ObservedPod): number {
   return startTime + (pod.spec.activeDeadlineSeconds ?? Infinity) * 1000;
 }
 
-/** A pod whose containers had all ended in time has kept its deadline, however late that is learnt. */
+/** A pod whose containers had all ended by themselves in time has kept its deadline, however late that is learnt. */
 function isPastDeadline(pod: Pod, observed: ObservedPod, now: number, ended: readonly ObservedContainer[] | undefined): boolean {
   const deadline = deadlineOf(pod, observed);
-  return now >= deadline && !(ended?.every(({ attempt }) => (attempt?.exit?.finishedAt ?? -Infinity) < deadline) ?? false);
+  const isInTime = ({ attempt, stopping }: ObservedContainer): boolean => stopping === undefined && (attempt?.exit?.finishedAt ?? -Infinity) < deadline;
+  return now >= deadline && ended?.every(isInTime) !== true;
 }
