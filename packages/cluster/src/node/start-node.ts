@@ -16,6 +16,7 @@ import { killPod, orphansOf } from "./pod/adopt-containers.ts";
 import { Limiter } from "./pod/limiter.ts";
 import { PodEvents } from "./pod/pod-events.ts";
 import { PodWorker } from "./pod/pod-worker.ts";
+import { Launcher } from "./runtime/launcher.ts";
 import { PodDirectory } from "./runtime/pod-directory.ts";
 import { openStartJournal } from "./runtime/start-journal.ts";
 import { removeVolumes } from "./volumes/pod-volumes.ts";
@@ -48,6 +49,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     references: new References(client, options.api.caCertificate),
     tokens: new TokenSource(client, clock),
     journal: await openStartJournal(join(directory, "starts.journal"), new Set(pods.map(({ metadata }) => metadata.uid ?? ""))),
+    launcher: new Launcher(),
     events: new PodEvents({ client, node: name, clock, logger }),
     starts: new Limiter(2 * availableParallelism()),
     restartBackoff: options.restartBackoff ?? RESTART_BACKOFF,
@@ -101,6 +103,7 @@ class RunningNode implements Node {
     await Promise.all([...this.#workers.values()].map((worker) => worker.release()));
     await this.#context.events.settle();
     await this.#context.journal[Symbol.asyncDispose]();
+    await this.#context.launcher[Symbol.asyncDispose]();
   }
 
   #reflector<T extends KubernetesObject>(resource: Resource<T>, handler: ChangeHandler<T>, fieldSelector?: string): Reflector<T> {

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import type { Container, Pod, Probe } from "@sluice/kubernetes";
 import { delayOf } from "../lifecycle/restart-backoff.ts";
 import { UNSEEN, type Attempt, type Blocked, type ObservedContainer } from "../lifecycle/observed-pod.ts";
@@ -40,6 +41,7 @@ export class ContainerRunner {
   #handle: ContainerHandle | undefined;
   #starting: AbortController | undefined;
   #running = new AbortController();
+  readonly #lifetime = new AbortController();
   #prepared: PreparedContainer | undefined;
   #ended: Promise<unknown> = Promise.resolve();
 
@@ -59,9 +61,9 @@ export class ContainerRunner {
     return this.#state;
   }
 
-  /** Resolves when the present attempt has ended. */
+  /** Resolves when the present attempt has ended, or nobody watches it any more. */
   get ended(): Promise<unknown> {
-    return this.#ended;
+    return Promise.race([this.#ended, once(this.#lifetime.signal, "abort")]);
   }
 
   /** Takes up again what `adopted` says was under way; the pod must be set up. */
@@ -72,8 +74,9 @@ export class ContainerRunner {
     if (last.state.is === "ended") await this.#conclude(last.record, last.state.raw);
     else if (last.state.is === "running") this.#follow(last.record, adoptContainer(this.#container.name, options), { isAdopted: true });
     else if (last.state.is === "interrupted") {
-      const prepared = await this.#prepare(new AbortController());
-      this.#follow(last.record, await startContainer(this.#container, prepared, options), { isAdopted: true });
+      const { signal } = this.#lifetime;
+      const prepared = await this.#prepare(signal);
+      this.#follow(last.record, await startContainer(this.#container, prepared, { ...options, signal }), { isAdopted: true });
     }
   }
 
@@ -120,14 +123,15 @@ export class ContainerRunner {
 
   /** Lets it run on, unwatched. */
   release(): void {
+    this.#lifetime.abort("released");
     this.#starting?.abort();
-    this.#running.abort();
+    this.#running.abort("ended");
     this.#handle?.release();
   }
 
   async #start({ restartCount, crashes }: { readonly restartCount: number; readonly crashes: number }, starting: AbortController): Promise<void> {
     const { node, pod } = this.#host;
-    const prepared = await this.#prepare(starting);
+    const prepared = await this.#prepare(starting.signal);
     await node.starts.run(async () => {
       const { sandbox } = this.#host;
       if (starting.signal.aborted || sandbox === undefined) return;
@@ -138,7 +142,7 @@ export class ContainerRunner {
         containerId: `${prepared.kind}://${pod.metadata.uid ?? ""}.${this.#container.name}.${index}`,
         imageId: isProgram ? (this.#container.image ?? "") : prepared.image.imageId,
       };
-      const started = await startContainer(this.#container, prepared, { ...this.#startOptions(sandbox), record });
+      const started = await startContainer(this.#container, prepared, { ...this.#startOptions(sandbox), record, signal: starting.signal });
       const outdated = this.#state.previous;
       this.#follow(record, started, { isAdopted: false });
       if (outdated !== undefined) await this.#host.directory.removeAttempt(this.#container.name, outdated.index);
@@ -146,14 +150,14 @@ export class ContainerRunner {
     });
   }
 
-  async #prepare(starting: AbortController): Promise<PreparedContainer> {
+  async #prepare(signal: AbortSignal): Promise<PreparedContainer> {
     const { node, surroundings } = this.#host;
     const { image = "", name } = this.#container;
     const progress = (message: string): void => {
       this.#tell("Normal", "Pulling", message);
       this.#set({ progress: message });
     };
-    const prepared = await prepareContainer(this.#container, surroundings, { node, progress, signal: starting.signal });
+    const prepared = await prepareContainer(this.#container, surroundings, { node, progress, signal });
     this.#prepared = prepared;
     if (prepared.kind === "process") {
       const { profile, note } = prepared.image;
@@ -178,7 +182,7 @@ export class ContainerRunner {
       this.#began(startedAt);
     });
     this.#ended = handle.ended.then(async (raw) => {
-      this.#running.abort();
+      this.#running.abort("ended");
       index.close();
       await this.#conclude(record, raw);
     });
@@ -232,10 +236,12 @@ export class ContainerRunner {
   }
 
   async #conclude(record: AttemptRecord, raw: RawExit): Promise<void> {
+    if (this.#lifetime.signal.aborted) return; // Whoever takes over will learn of it.
     const { directory, sandbox } = this.#host;
     const { name } = this.#container;
     const startedAt = this.#state.attempt?.startedAt;
     const exit = await describeExit(this.#container, raw, { directory: directory.attempt(name, record.index), startedAt, sandbox });
+    if (this.#lifetime.signal.aborted) return;
     directory.writeOutcome(name, record.index, exit);
     this.#handle = undefined;
     this.#set({ attempt: attemptOf(record, exit.startedAt, exit), isStarted: false, isReady: false, unhealthy: undefined });
@@ -265,11 +271,11 @@ export class ContainerRunner {
     return {
       container: this.#container,
       podIp: this.#host.surroundings.podIp,
-      command: async (argv) => {
-        const prepared = this.#prepared ?? (await this.#prepare(this.#running));
-        const { sandbox } = this.#host;
+      exec: async (argv, options) => {
+        const prepared = this.#prepared ?? (await this.#prepare(this.#running.signal));
+        const { sandbox, node } = this.#host;
         if (prepared.kind === "program" || sandbox === undefined) throw new Error(`no command can run in container ${this.#container.name}`);
-        return sandbox.command({ ...prepared.process, argv });
+        return node.launcher.run(sandbox.command({ ...prepared.process, argv }), options);
       },
     };
   }

@@ -42,11 +42,11 @@ export class PodWorker {
   #stopSince: number | undefined;
   #references = 0;
   #isReady = false;
-  #isGone = false;
-  #isReleased = false;
+  readonly #lifetime = new AbortController();
+  #going: Promise<void> | undefined;
   readonly #resumed: Promise<void>;
   #step: NodeJS.Immediate | undefined;
-  #timer = new AbortController();
+  #timer: AbortController | undefined;
   #wanted: PodStatus | undefined;
   #writing: Promise<void> | undefined;
   #isFinishing = false;
@@ -120,9 +120,12 @@ export class PodWorker {
   }
 
   /** The object is gone: whatever is left of the pod goes at once. */
-  async gone(): Promise<void> {
-    if (this.#isGone) return;
-    this.#isGone = true;
+  gone(): Promise<void> {
+    this.#going ??= this.#remove();
+    return this.#going;
+  }
+
+  async #remove(): Promise<void> {
     this.#cease();
     for (const runner of this.#runners.values()) runner.kill();
     await this.#setup.remove();
@@ -136,25 +139,27 @@ export class PodWorker {
 
   /** Leaves the pod running, for the next node to adopt. */
   async release(): Promise<void> {
-    this.#isReleased = true;
     this.#cease();
     this.#setup.release();
     for (const runner of this.#runners.values()) runner.release();
     await this.#writing;
+    await this.#going;
   }
 
   /** Has the plan made anew, once for all that happens in this turn. */
   wake(): void {
-    if (this.#isGone || this.#isReleased || !this.#isReady) return;
+    if (this.#lifetime.signal.aborted || !this.#isReady) return;
     this.#step ??= setImmediate(() => {
       this.#step = undefined;
       this.#advance();
     });
   }
 
+  /** Decides nothing any more. */
   #cease(): void {
+    this.#lifetime.abort("ceased");
     clearImmediate(this.#step);
-    this.#timer.abort();
+    this.#timer?.abort("ceased");
   }
 
   #containers(): readonly Pod["spec"]["containers"][number][] {
@@ -210,8 +215,10 @@ export class PodWorker {
     const now = clock.now();
     const plan = planPod(this.#pod, this.#observe(), now, { restartBackoff });
     if (plan.isStopping) this.#stopSince ??= now;
+    for (const event of statusEvents(this.#pod, this.#wanted ?? this.#pod.status, plan.status)) this.#node.events.record(this.#pod, event);
     this.#wanted = plan.status;
-    this.#timer.abort();
+    this.#timer?.abort("replaced");
+    this.#timer = undefined;
     if (plan.wakeAt !== undefined) {
       const timer = (this.#timer = new AbortController());
       void clock.sleep(plan.wakeAt - now, timer.signal).then(() => {
@@ -248,21 +255,19 @@ export class PodWorker {
   /** Writes the status until the API has the latest one. */
   async #report(): Promise<void> {
     const { client, clock } = this.#node;
-    while (!this.#isReported() && !this.#isGone && !this.#isReleased) {
+    while (!this.#isReported() && !this.#lifetime.signal.aborted) {
       const { metadata } = this.#pod;
       const key = { namespace: metadata.namespace, name: metadata.name };
       try {
-        const before = this.#pod.status;
         const next = { ...this.#pod, metadata: { ...metadata, ...this.#annotations() }, status: this.#wanted ?? {} };
         const written = await client.update(Pod, next, { subresource: "status" });
-        for (const event of statusEvents(before, written)) this.#node.events.record(this.#pod, event);
         this.#accept(written);
       } catch (error) {
         if (isApiError(error, "Conflict")) this.#accept(await client.find(Pod, key).catch(() => this.#pod));
         else if (isApiError(error, "NotFound")) this.#accept(undefined);
         else {
           this.#failed("report", error);
-          await clock.sleep(RETRY_MS, new AbortController().signal);
+          await clock.sleep(RETRY_MS, this.#lifetime.signal);
         }
       }
     }
@@ -293,7 +298,7 @@ export class PodWorker {
       // Another pod has the name already: ours is gone.
       if (!isApiError(error, "Conflict")) {
         this.#failed("delete", error);
-        await this.#node.clock.sleep(RETRY_MS, new AbortController().signal);
+        await this.#node.clock.sleep(RETRY_MS, this.#lifetime.signal);
         this.#isFinishing = false;
         this.wake();
       }

@@ -1,16 +1,17 @@
-import type { ChildProcess } from "node:child_process";
 import { existsSync, readFileSync, statSync, watch, writeFileSync, type FSWatcher } from "node:fs";
 import { join } from "node:path";
 import type { HostCommand } from "../sandbox/sandbox.ts";
 import type { ContainerHandle, RawExit } from "./container-handle.ts";
+import type { Launcher } from "./launcher.ts";
 import { isSameProcess, pidOf } from "./process-identity.ts";
-import { FILES, superviseCommand } from "./supervisor.ts";
+import { FILES, supervisorOf } from "./supervisor.ts";
 
 /** The code of a container that was killed, or of which nothing is known. */
 export const KILLED = 137;
 
 /** What a container process needs of its surroundings. */
 export interface ContainerProcessOptions {
+  readonly launcher: Launcher;
   /** Signals the command, given its PID. */
   readonly signal: (pid: number, signal: "SIGTERM" | "SIGKILL") => Promise<void>;
   /** The log has grown, or may have. */
@@ -53,18 +54,10 @@ export class ContainerProcess implements ContainerHandle {
   /** Starts `command`; its attempt must be in the journal. */
   static start(directory: string, command: HostCommand, options: ContainerProcessOptions): ContainerProcess {
     const handle = new ContainerProcess(directory, options);
-    let child: ChildProcess;
-    try {
-      child = superviseCommand(directory, command);
-    } catch (error) {
-      handle.release();
-      throw error;
-    }
-    child.on("error", (error) => {
-      writeFileSync(join(directory, FILES.log), `${error.message}\n`, { flag: "a" });
-      handle.#end({ exitCode: 128, finishedAt: options.now(), how: "cannotRun" });
+    options.launcher.launch(supervisorOf(directory, command), join(directory, FILES.log), {
+      onError: (message) => handle.#couldNotStart(message),
+      onExit: () => handle.#look({ isSupervisorGone: true }),
     });
-    child.on("exit", () => handle.#look({ isSupervisorGone: true }));
     return handle;
   }
 
@@ -84,10 +77,11 @@ export class ContainerProcess implements ContainerHandle {
   }
 
   release(): void {
+    this.#isOver = true;
     this.#watcher.close();
   }
 
-  /** Notices a supervisor that was killed itself: it cannot say so, and is not our child any more. */
+  /** Notices a supervisor that was killed itself: it cannot say so, and an adopted one is nobody's child. */
   checkSupervisor(): void {
     if (!this.#isOver && findProcess(this.#directory) === "lost") this.#look({ isSupervisorGone: true });
   }
@@ -109,6 +103,13 @@ export class ContainerProcess implements ContainerHandle {
     const exit = readExit(this.#directory);
     if (exit !== undefined) this.#end(exit);
     else if (options.isSupervisorGone === true) this.#end(lostExit(this.#options.now()));
+  }
+
+  /** The attempt is claimed, so that what was not started never is, even if only the word of its start was lost. */
+  #couldNotStart(message: string): void {
+    if (this.#isOver || findProcess(this.#directory) !== "unclaimed") return this.#look();
+    writeFileSync(join(this.#directory, FILES.log), `${message}\n`, { flag: "a" });
+    this.#end({ exitCode: 128, finishedAt: this.#options.now(), how: "cannotRun" });
   }
 
   #end(exit: RawExit): void {

@@ -1,6 +1,3 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
-import { join } from "node:path";
 import type { HostCommand } from "../sandbox/sandbox.ts";
 
 /** The files of an attempt's directory. */
@@ -37,23 +34,11 @@ echo $? > "$dir/${FILES.exit}"
 kill -KILL 0
 `;
 
-/** Starts the supervisor of an attempt; it lives on without this program. */
-export function superviseCommand(directory: string, command: HostCommand): ChildProcess {
-  const log = openSync(join(directory, FILES.log), "a");
-  try {
-    const { env, unspeakable } = shellEnvironment(command.env);
-    const argv = unspeakable.length === 0 ? command.argv : ["/usr/bin/env", ...unspeakable, ...command.argv];
-    const child = spawn("/bin/sh", ["-c", SCRIPT, "sluice", directory, ...argv], {
-      cwd: command.cwd,
-      env,
-      detached: true,
-      stdio: ["ignore", log, log],
-    });
-    child.unref();
-    return child;
-  } finally {
-    closeSync(log);
-  }
+/** The supervisor of `command`, for the attempt in `directory`. */
+export function supervisorOf(directory: string, command: HostCommand): HostCommand {
+  const { env, unspeakable } = shellEnvironment(command.env);
+  const argv = unspeakable.length === 0 ? command.argv : ["/usr/bin/env", ...unspeakable, ...command.argv];
+  return { argv: ["/bin/sh", "-c", SCRIPT, "sluice", directory, ...argv], env, cwd: command.cwd };
 }
 
 /** A shell hands on only variables whose names it could have itself; the others take the way through `env`. */
