@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { Program } from "@sluice/component";
 import { ConfigMap, Event, Pod, Secret, type EnvVar } from "@sluice/kubernetes";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { eventually } from "./eventually.fixture.ts";
 import { ImageError } from "./images/images.ts";
 import { logOf, openWorld, plainImages, podOn, shell, statusOf, untilPhase, untilPod, type World } from "./world.fixture.ts";
 
@@ -100,7 +101,7 @@ describe("ends", () => {
     await create({ containers: [shell(`(sleep 0.5; touch ${home}/late) & echo $!`)] });
     await untilPhase(world.client, "a", "Succeeded");
     const pid = Number(await logOf(world, "a"));
-    await expect.poll(() => isRunning(pid)).toBe(false);
+    await eventually(() => isRunning(pid)).toBe(false);
   });
 
   test("by force, if they do not end when asked", async () => {
@@ -132,10 +133,10 @@ describe("ends", () => {
   test("at once, if their pod is deleted without grace", async () => {
     await create({ containers: [shell("echo $$$$; while :; do sleep 0.05; done")] });
     await untilPhase(world.client, "a", "Running");
-    await expect.poll(() => logOf(world, "a")).toMatch(/^\d+\n/);
+    await eventually(() => logOf(world, "a")).toMatch(/^\d+\n/);
     const pid = Number(await logOf(world, "a"));
     await world.client.delete(Pod, key, { gracePeriodSeconds: 0 });
-    await expect.poll(() => isRunning(pid)).toBe(false);
+    await eventually(() => isRunning(pid)).toBe(false);
   });
 });
 

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Pod } from "@sluice/kubernetes";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { eventually } from "./eventually.fixture.ts";
 import { logOf, openWorld, podOn, shell, statusOf, untilPhase, untilPod, type World } from "./world.fixture.ts";
 
 const fixture = fileURLToPath(new URL("./crash.fixture.ts", import.meta.url));
@@ -87,7 +88,7 @@ test("however often the node is killed, each container of a pod that never resta
     expect(runsOf(name)).toEqual(["first", "main", "other", "second"]);
     for (const container of ["first", "second", "main", "other"]) expect(statusOf(pod, container)).toMatchObject({ restartCount: 0, state: { terminated: { exitCode: 0 } } });
   }
-  await expect.poll(() => processesOf(home)).toEqual([]);
+  await eventually(() => processesOf(home)).toEqual([]);
 }, 120_000);
 
 function runsOf(pod: string): string[] {
@@ -96,7 +97,7 @@ function runsOf(pod: string): string[] {
 }
 
 async function untilFiles(condition: () => boolean): Promise<void> {
-  await expect.poll(condition, { timeout: 60_000 }).toBe(true);
+  await eventually(condition, 60_000).toBe(true);
 }
 
 test("a container that runs is taken over, with its log and its end", async () => {
@@ -135,7 +136,7 @@ test("what a container did while no node ran is learnt", async () => {
   await using world = await open();
   const pod = await untilPhase(world.client, "a", "Failed");
   expect(statusOf(pod).state?.terminated).toMatchObject({ exitCode: 7, message: "done\n" });
-  await expect.poll(() => processesOf(home)).toEqual([]);
+  await eventually(() => processesOf(home)).toEqual([]);
   expect(readdirSync(join(directory(), "pods"))).toEqual([pod.metadata.uid]);
 });
 
@@ -150,4 +151,28 @@ test("a supervisor that is killed leaves a container that nobody knows the end o
   await world.restartNode();
   const pod = await untilPhase(world.client, "a", "Failed");
   expect(statusOf(pod).state?.terminated).toMatchObject({ exitCode: 137, reason: "ContainerStatusUnknown" });
+});
+
+test("after a power failure, a container that may have run does not run again", async () => {
+  {
+    await using world = await open();
+    await world.stopNode();
+    await world.client.create(Pod, podOn("a", { containers: [shell(`echo ran >> ${home}/runs-a`)] }));
+  }
+  let uid: string | undefined;
+  {
+    await using world = await open();
+    uid = (await untilPhase(world.client, "a", "Succeeded")).metadata.uid;
+    await world.stopNode();
+    const pod = await world.client.get(Pod, { namespace: "default", name: "a" });
+    await world.client.update(Pod, { ...pod, status: { phase: "Pending" } }, { subresource: "status" });
+  }
+  // What was flushed is there, all else is not, and the machine has booted again.
+  rmSync(join(directory(), "pods", uid ?? ""), { recursive: true });
+  const journal = join(directory(), "starts.journal");
+  writeFileSync(journal, readFileSync(journal, "utf8").replaceAll(/"boot":"[^"]*"/g, '"boot":"earlier"'));
+  await using world = await open();
+  const pod = await untilPhase(world.client, "a", "Failed");
+  expect(statusOf(pod).state?.terminated).toMatchObject({ exitCode: 137, reason: "ContainerStatusUnknown" });
+  expect(runsOf("a")).toEqual(["ran"]);
 });

@@ -5,6 +5,7 @@ import { systemClock, type Clock } from "@sluice/controller";
 import { ConfigMap, Event, PersistentVolumeClaim, Pod, Secret, type PodSpec, type Volume } from "@sluice/kubernetes";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { eventually } from "./eventually.fixture.ts";
 import type { VirtualResource } from "../api-server/registry.ts";
 import { writePayload } from "./volumes/payload.ts";
 import { logOf, openWorld, podOn, shell, untilPhase, type World } from "./world.fixture.ts";
@@ -83,7 +84,7 @@ describe("volumes", () => {
         containers: [shell("cat /v/k; while [ $(cat /v/k) = old ]; do sleep 0.02; done; cat /v/k /v/new", { volumeMounts: [{ name: "v", mountPath: "/v" }] })],
       }),
     );
-    await expect.poll(() => logSoFar()).toBe("old");
+    await eventually(() => logSoFar()).toBe("old");
     await world.client.update(ConfigMap, { ...map, data: { k: "new", new: "too" } });
     await untilPhase(world.client, "a", "Succeeded");
     expect(await logOf(world, "a")).toBe("oldnewtoo");
@@ -105,14 +106,14 @@ describe("volumes", () => {
       Pod,
       podOn("a", { volumes: [{ name: "v", projected }], containers: [shell("cat /v/ca.crt /v/token; while grep -q token-1 /v/token; do sleep 0.02; done; cat /v/token", { volumeMounts: [{ name: "v", mountPath: "/v" }] })] }),
     );
-    await expect.poll(() => logSoFar()).toBe("CERTIFICATEtoken-1 of a for [x]");
+    await eventually(() => logSoFar()).toBe("CERTIFICATEtoken-1 of a for [x]");
     ahead += 800_000;
     for (const end of sleepers) end();
     await untilPhase(world.client, "a", "Succeeded");
     expect(await logOf(world, "a")).toBe("CERTIFICATEtoken-1 of a for [x]token-2 of a for [x]");
   });
 
-  test("of a claim outlive their pods", async () => {
+  test("of a claim outlive their pods, but not the claim", async () => {
     await world.client.create(PersistentVolumeClaim, {
       apiVersion: "v1",
       kind: "PersistentVolumeClaim",
@@ -126,12 +127,14 @@ describe("volumes", () => {
     await world.client.delete(Pod, { namespace: "default", name: "a" });
     expect(await inVolume(volume, "cat /v/file")).toBe("kept\n");
     expect(readFileSync(join(home, "node/volumes/default/claim/file"), "utf8")).toBe("kept\n");
+    await world.client.delete(PersistentVolumeClaim, { namespace: "default", name: "claim" });
+    await eventually(() => existsSync(join(home, "node/volumes/default/claim"))).toBe(false);
   });
 
   test("of a claim that is not there yet are waited for", async () => {
     await world.client.create(Pod, podOn("a", { volumes: [{ name: "v", persistentVolumeClaim: { claimName: "late" } }], containers: [shell("true", { volumeMounts: [{ name: "v", mountPath: "/v" }] })] }));
     const message = 'MountVolume.SetUp failed for volume "v" : persistentvolumeclaim "late" not found';
-    await expect.poll(async () => (await world.client.list(Event, { namespace: "default" })).items.map((event) => `${event.reason}: ${event.message}`)).toContain(`FailedMount: ${message}`);
+    await eventually(async () => (await world.client.list(Event, { namespace: "default" })).items.map((event) => `${event.reason}: ${event.message}`)).toContain(`FailedMount: ${message}`);
     await world.client.create(PersistentVolumeClaim, { apiVersion: "v1", kind: "PersistentVolumeClaim", metadata: { namespace: "default", name: "late" }, spec: {} });
     await untilPhase(world.client, "a", "Succeeded");
   });
@@ -139,7 +142,7 @@ describe("volumes", () => {
   test("in memory, and in this pod only", async () => {
     const path = (await inVolume({ emptyDir: { medium: "Memory", sizeLimit: "1Mi" } }, "echo x > /v/x; cd /v; pwd -P")).trim();
     if (existsSync("/dev/shm")) expect(path).toMatch(/^\/dev\/shm\//);
-    await expect.poll(() => existsSync(path)).toBe(false);
+    await eventually(() => existsSync(path)).toBe(false);
   });
 
   test("of this machine are checked", async () => {
@@ -147,7 +150,7 @@ describe("volumes", () => {
     expect(await inVolume({ hostPath: { path: join(home, "file"), type: "File" } }, "cat /v")).toBe("content");
     await world.client.create(Pod, podOn("b", { volumes: [{ name: "v", hostPath: { path: join(home, "file"), type: "Directory" } }], containers: [shell("true")] }));
     const message = `FailedMount: MountVolume.SetUp failed for volume "v" : hostPath type check failed: ${join(home, "file")} is not a directory`;
-    await expect.poll(async () => (await world.client.list(Event, { namespace: "default" })).items.map((event) => `${event.reason}: ${event.message}`)).toContain(message);
+    await eventually(async () => (await world.client.list(Event, { namespace: "default" })).items.map((event) => `${event.reason}: ${event.message}`)).toContain(message);
     expect(await inVolumeAgain({ hostPath: { path: join(home, "made"), type: "DirectoryOrCreate" } })).toBe(true);
   });
 
@@ -163,8 +166,7 @@ describe("volumes", () => {
     symlinkSync("/etc", join(home, "host/out"));
     for (const [name, subPath] of [["b", "out"], ["c", "out/new"]] as const) {
       await world.client.create(Pod, podOn(name, { volumes: [{ name: "v", hostPath: { path: join(home, "host") } }], containers: [shell("true", { volumeMounts: [{ name: "v", mountPath: "/v", subPath }] })] }));
-      await expect
-        .poll(async () => (await world.client.get(Pod, { namespace: "default", name })).status?.containerStatuses?.[0]?.state?.waiting)
+      await eventually(async () => (await world.client.get(Pod, { namespace: "default", name })).status?.containerStatuses?.[0]?.state?.waiting)
         .toEqual({ reason: "CreateContainerConfigError", message: `subPath "${subPath}" leads out of its volume` });
     }
   });

@@ -1,7 +1,6 @@
 import { once } from "node:events";
-import type { Container, Pod, Probe } from "@sluice/kubernetes";
-import { delayOf } from "../lifecycle/restart-backoff.ts";
-import { UNSEEN, type Attempt, type Blocked, type ObservedContainer } from "../lifecycle/observed-pod.ts";
+import type { Container, Pod } from "@sluice/kubernetes";
+import { UNSEEN, type ObservedContainer } from "../lifecycle/observed-pod.ts";
 import type { NodeContext } from "../node-context.ts";
 import { probeContainer } from "../probes/prober.ts";
 import { runHandler, type HandlerTarget } from "../probes/run-handler.ts";
@@ -10,10 +9,12 @@ import { ContainerProcess } from "../runtime/container-process.ts";
 import type { AttemptRecord, PodDirectory } from "../runtime/pod-directory.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import { attemptOf, type Adopted } from "./adopt-containers.ts";
+import { blockedBy } from "./blocked-by.ts";
 import { describeExit } from "./container-exit.ts";
 import type { PodEvent } from "./pod-events.ts";
 import { prepareContainer, programOf, StartError, type PodSurroundings, type PreparedContainer } from "./prepare-container.ts";
-import { adoptContainer, startContainer, type StartedContainer } from "./start-container.ts";
+import { graceMsOf, probeListener } from "./probe-listener.ts";
+import { adoptContainer, startContainer, type StartedContainer, type StartOptions } from "./start-container.ts";
 
 /** What a container needs of its pod's worker. */
 export interface RunnerHost {
@@ -73,10 +74,18 @@ export class ContainerRunner {
     const options = { ...this.#startOptions(sandbox), record: last.record };
     if (last.state.is === "ended") await this.#conclude(last.record, last.state.raw);
     else if (last.state.is === "running") this.#follow(last.record, adoptContainer(this.#container.name, options), { isAdopted: true });
-    else if (last.state.is === "interrupted") {
-      const { signal } = this.#lifetime;
-      const prepared = await this.#prepare(signal);
-      this.#follow(last.record, await startContainer(this.#container, prepared, { ...options, signal }), { isAdopted: true });
+    else if (last.state.is === "interrupted") await this.#runAgain({ ...options, signal: this.#lifetime.signal });
+  }
+
+  /** A program that cannot be run again has failed. */
+  async #runAgain(options: StartOptions): Promise<void> {
+    const { record } = options;
+    try {
+      const prepared = await this.#prepare(options.signal);
+      this.#follow(record, await startContainer(this.#container, prepared, options), { isAdopted: true });
+    } catch (error) {
+      this.#failed("restart", error);
+      await this.#conclude(record, { exitCode: 1, finishedAt: this.#host.node.clock.now(), how: "exited" });
     }
   }
 
@@ -85,7 +94,8 @@ export class ContainerRunner {
     this.#starting = starting;
     this.#set({ isStarting: true, stopping: undefined, progress: undefined });
     const references = this.#host.references;
-    void this.#start(request, starting)
+    // Whoever waits for an image may not hear that it has been called off.
+    void Promise.race([this.#start(request, starting), once(starting.signal, "abort")])
       .catch((error: unknown) => this.#block(error, starting, references))
       .finally(() => {
         this.#starting = undefined;
@@ -199,20 +209,13 @@ export class ContainerRunner {
     if (lifecycle?.postStart !== undefined) void this.#postStart(signal).catch((error: unknown) => this.#failed("postStart", error));
     if (startupProbe === undefined && readinessProbe === undefined && livenessProbe === undefined) return;
     const { clock } = this.#host.node;
-    const { name } = this.#container;
-    const listener = {
-      onStarted: (): void => this.#set({ isStarted: true, isReady: readinessProbe === undefined }),
-      onReady: (isReady: boolean): void => {
-        if (isReady !== this.#state.isReady) this.#set({ isReady });
-      },
-      onUnhealthy: (kind: string, probe: Probe): void => {
-        this.#tell("Normal", "Killing", `Container ${name} failed ${kind} probe, will be restarted`);
-        const seconds = probe.terminationGracePeriodSeconds ?? this.#host.pod.spec.terminationGracePeriodSeconds ?? 30;
-        this.#set({ unhealthy: { graceMs: seconds * 1000 }, isReady: false });
-      },
-      onFailure: (kind: string, { message }: { readonly message: string }): void =>
-        this.#tell("Warning", "Unhealthy", `${kind.charAt(0).toUpperCase()}${kind.slice(1)} probe failed: ${message}`),
-    };
+    const listener = probeListener({
+      container: this.#container,
+      pod: () => this.#host.pod,
+      state: () => this.#state,
+      set: (change) => this.#set(change),
+      tell: (type, reason, message) => this.#tell(type, reason, message),
+    });
     void probeContainer(this.#container, { target: this.#target(), listener, clock, signal }).catch((error: unknown) => this.#failed("probe", error));
   }
 
@@ -220,7 +223,7 @@ export class ContainerRunner {
     const { isSuccess, message } = await runHandler(this.#container.lifecycle?.postStart ?? {}, this.#target(), signal);
     if (isSuccess || signal.aborted) return;
     this.#tell("Warning", "FailedPostStartHook", `PostStartHook failed: ${message}`);
-    this.#set({ unhealthy: { graceMs: (this.#host.pod.spec.terminationGracePeriodSeconds ?? 30) * 1000 } });
+    this.#set({ unhealthy: { graceMs: graceMsOf({}, this.#host.pod) } });
   }
 
   async #terminate(killAt: number): Promise<void> {
@@ -237,33 +240,36 @@ export class ContainerRunner {
 
   async #conclude(record: AttemptRecord, raw: RawExit): Promise<void> {
     if (this.#lifetime.signal.aborted) return; // Whoever takes over will learn of it.
-    const { directory, sandbox } = this.#host;
+    const { directory } = this.#host;
     const { name } = this.#container;
-    const startedAt = this.#state.attempt?.startedAt;
-    const exit = await describeExit(this.#container, raw, { directory: directory.attempt(name, record.index), startedAt, sandbox });
+    const exit = await describeExit(this.#container, raw, {
+      directory: directory.attempt(name, record.index),
+      startedAt: this.#state.attempt?.startedAt,
+      wasOutOfMemory: () => this.#wasOutOfMemory(),
+    });
     if (this.#lifetime.signal.aborted) return;
     directory.writeOutcome(name, record.index, exit);
     this.#handle = undefined;
     this.#set({ attempt: attemptOf(record, exit.startedAt, exit), isStarted: false, isReady: false, unhealthy: undefined });
   }
 
+  async #wasOutOfMemory(): Promise<boolean> {
+    try {
+      return (await this.#host.sandbox?.wasOutOfMemory(this.#container.name)) === true;
+    } catch (error) {
+      this.#failed("memory check", error);
+      return false;
+    }
+  }
+
   #block(error: unknown, starting: AbortController, references: number): void {
     if (starting.signal.aborted) return;
-    const { node } = this.#host;
-    const now = node.clock.now();
-    const isKnown = error instanceof StartError;
-    const reason = isKnown ? error.reason : "CreateContainerError";
-    const message = error instanceof Error ? error.message : String(error);
-    if (!isKnown) node.logger.error("a container cannot be made", { pod: this.#host.pod.metadata.name, container: this.#container.name, error });
-    const failures = (this.#state.blocked?.failures ?? 0) + 1;
-    const later = now + delayOf(failures, node.restartBackoff);
-    const isConfig = reason === "CreateContainerConfigError";
-    const hasChanged = references !== this.#host.references;
-    const isFinal = reason === "InvalidImageName" || reason === "ErrImageNeverPull";
-    const retryAt = isConfig ? (hasChanged ? now : undefined) : isFinal ? undefined : later;
-    const blocked: Blocked = { reason, message, since: now, failures, retryAt };
+    const { node, pod } = this.#host;
+    if (!(error instanceof StartError)) node.logger.error("a container cannot be made", { pod: pod.metadata.name, container: this.#container.name, error });
+    const blocked = blockedBy(error, this.#state.blocked, { now: node.clock.now(), backoff: node.restartBackoff, hasChanged: references !== this.#host.references });
+    const { reason, message } = blocked;
     if (reason === "ErrImagePull") this.#tell("Warning", "Failed", `Failed to pull image ${JSON.stringify(this.#container.image ?? "")}: ${message}`);
-    this.#tell("Warning", "Failed", `Error: ${isConfig || !isKnown ? message : reason}`);
+    this.#tell("Warning", "Failed", `Error: ${reason.startsWith("CreateContainer") ? message : reason}`);
     this.#set({ blocked });
   }
 

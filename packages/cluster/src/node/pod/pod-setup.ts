@@ -16,6 +16,7 @@ export interface PodSetupOptions {
   readonly node: NodeContext;
   readonly directory: PodDirectory;
   readonly pod: () => Pod;
+  readonly startTime: number;
   readonly changed: () => void;
   readonly tell: (event: PodEvent) => void;
 }
@@ -138,7 +139,8 @@ export class PodSetup {
   }
 
   async #make(onError?: (error: ConfigError) => void): Promise<void> {
-    const { node, pod } = this.#options;
+    const { node, pod, directory, startTime } = this.#options;
+    if (directory.readPod() === undefined) directory.writePod({ acceptedAt: startTime, pod: pod() });
     const { metadata, spec } = pod();
     const { uid = "", namespace = "", name } = metadata;
     const { hostNetwork = false, subdomain } = spec;
@@ -168,7 +170,7 @@ export class PodSetup {
   async #unmake(): Promise<void> {
     const { node, pod, directory } = this.#options;
     await node.sandboxes.remove(pod().metadata.uid ?? "");
-    removeVolumes(directory.volumes);
+    await removeVolumes(directory.volumes);
     this.#sandbox = undefined;
   }
 

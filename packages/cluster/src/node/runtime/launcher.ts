@@ -66,6 +66,7 @@ export class Launcher implements AsyncDisposable {
     this.#child = undefined;
     if (child === undefined) return;
     const gone = once(child, "exit");
+    child.ref();
     child.disconnect();
     await gone;
   }
