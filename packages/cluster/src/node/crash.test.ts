@@ -15,7 +15,10 @@ let home: string;
 beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), "sluice-crash-"));
 });
-afterEach(() => rmSync(home, { recursive: true, force: true }));
+afterEach(({ task }) => {
+  if (task.result?.state === "fail") console.log("KEPT", home);
+  else rmSync(home, { recursive: true, force: true });
+});
 
 const directory = (): string => join(home, "node");
 const database = (): string => join(home, "store.db");
@@ -146,8 +149,8 @@ test("a supervisor that is killed leaves a container that nobody knows the end o
   await untilPhase(world.client, "a", "Running");
   await world.restartNode();
   const { uid = "" } = (await world.client.get(Pod, { namespace: "default", name: "a" })).metadata;
-  const claim = readFileSync(join(directory(), "pods", uid, "containers/main/0/claim"), "utf8");
-  process.kill(-Number.parseInt(claim, 10), "SIGKILL");
+  const supervisor = readFileSync(join(directory(), "pods", uid, "containers/main/0/supervisor"), "utf8");
+  process.kill(-Number.parseInt(supervisor, 10), "SIGKILL");
   await world.restartNode();
   const pod = await untilPhase(world.client, "a", "Failed");
   expect(statusOf(pod).state?.terminated).toMatchObject({ exitCode: 137, reason: "ContainerStatusUnknown" });

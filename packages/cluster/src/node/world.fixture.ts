@@ -131,7 +131,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
       programs: options.programs ?? [],
       sandboxes: options.sandboxes ?? plainSandboxes,
       images: options.images ?? plainImages,
-      restartBackoff: options.restartBackoff ?? { baseMs: 100, maxMs: 1000, resetMs: 600_000 },
+      restartBackoff: options.restartBackoff ?? { baseMs: 500, maxMs: 2000, resetMs: 600_000 },
       api: { host: "127.0.0.1", port: 6443, caCertificate: "CERTIFICATE" },
       clock,
       logger,

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync, watch, writeFileSync, type FSWatcher } from "node:fs";
+import { existsSync, lstatSync, readFileSync, statSync, symlinkSync, watch, writeFileSync, type FSWatcher } from "node:fs";
 import { join } from "node:path";
 import type { HostCommand } from "../sandbox/sandbox.ts";
 import type { ContainerHandle, RawExit } from "./container-handle.ts";
@@ -124,30 +124,22 @@ export class ContainerProcess implements ContainerHandle {
 
 /** What has become of the process of an attempt, while nobody watched. An attempt that nobody has claimed is claimed, so that it never runs. */
 export function findProcess(directory: string): Found {
-  const path = join(directory, FILES.claim);
-  for (;;) {
-    if (readExit(directory) !== undefined) return "ended";
-    const claim = read(path) ?? abandon(path);
-    if (claim === ABANDONED) return "unclaimed";
-    if (claim?.endsWith("\n") === true) {
-      if (isSameProcess(claim, directory)) return "running";
-      return readExit(directory) === undefined ? "lost" : "ended";
-    }
-    // Between making the claim and filling it, a supervisor needs a moment.
-    if (claim !== undefined && Date.now() - mtime(path) > CLAIM_MS) return "lost";
-  }
+  if (readExit(directory) !== undefined) return "ended";
+  if (abandon(directory)) return "unclaimed";
+  const supervisor = read(join(directory, FILES.supervisor));
+  if (supervisor !== undefined && isSameProcess(supervisor, directory)) return "running";
+  // It may have ended just now.
+  return readExit(directory) === undefined ? "lost" : "ended";
 }
 
-const ABANDONED = "abandoned\n";
-const CLAIM_MS = 200;
-
-/** Claims an attempt, so that nothing is ever started for it; undefined if its supervisor was faster. */
-function abandon(path: string): string | undefined {
+/** Claims an attempt, so that nothing is ever started for it; false if its supervisor was faster. */
+function abandon(directory: string): boolean {
+  const path = join(directory, FILES.claim);
   try {
-    writeFileSync(path, ABANDONED, { flag: "wx" });
-    return ABANDONED;
+    symlinkSync("abandoned", path);
+    return true;
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EEXIST") return undefined;
+    if (error instanceof Error && "code" in error && error.code === "EEXIST") return lstatSync(path).isSymbolicLink();
     throw error;
   }
 }
@@ -167,12 +159,12 @@ export function lostExit(now: number): RawExit {
   return { exitCode: KILLED, finishedAt: now, how: "lost" };
 }
 
-/** Kills what is left of an attempt's process group. */
+/** Kills the process group of an attempt that runs. */
 export function killGroup(directory: string): void {
-  const claim = read(join(directory, FILES.claim));
-  if (claim === undefined || !claim.endsWith("\n") || claim === ABANDONED || !isSameProcess(claim, directory)) return;
+  const supervisor = read(join(directory, FILES.supervisor));
+  if (supervisor === undefined || !isSameProcess(supervisor, directory)) return;
   try {
-    process.kill(-pidOf(claim), "SIGKILL");
+    process.kill(-pidOf(supervisor), "SIGKILL");
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
   }

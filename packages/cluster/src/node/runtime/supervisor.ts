@@ -2,7 +2,12 @@ import type { HostCommand } from "../sandbox/sandbox.ts";
 
 /** The files of an attempt's directory. */
 export const FILES = {
-  /** Made by the supervisor, and by nobody twice: whoever makes it decides whether the command runs. */
+  /** Who the supervisor is; complete before the claim is made. */
+  supervisor: "supervisor",
+  /**
+   * Made once, by the supervisor or instead of it: whoever makes it decides whether the command runs. A link if the
+   * attempt was abandoned.
+   */
   claim: "claim",
   /** The PID of the command. */
   pid: "pid",
@@ -22,7 +27,8 @@ dir=$1; shift
 exec 3>&2 2>/dev/null
 set -C
 read -r stat < /proc/self/stat || stat=$$
-echo "$stat" > "$dir/${FILES.claim}" || exit 0
+echo "$stat" > "$dir/${FILES.supervisor}" || exit 0
+: > "$dir/${FILES.claim}" || exit 0
 (
   trap ': > "$dir/${FILES.unstarted}"' EXIT
   read -r pid rest < /proc/self/stat || pid=$(exec sh -c 'echo $PPID')
