@@ -6,6 +6,7 @@ import type { Images } from "./images/images.ts";
 import type { RestartBackoff } from "./lifecycle/restart-backoff.ts";
 import type { Limiter } from "./pod/limiter.ts";
 import type { PodEvents } from "./pod/pod-events.ts";
+import type { Launcher } from "./runtime/launcher.ts";
 import type { StartJournal } from "./runtime/start-journal.ts";
 import type { Sandboxes } from "./sandbox/sandbox.ts";
 import type { TokenSource } from "./volumes/service-account-token.ts";
@@ -23,6 +24,7 @@ export interface NodeContext {
   readonly references: References;
   readonly tokens: TokenSource;
   readonly journal: StartJournal;
+  readonly launcher: Launcher;
   readonly events: PodEvents;
   /** How many containers may be starting at once. */
   readonly starts: Limiter;

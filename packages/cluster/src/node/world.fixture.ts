@@ -104,7 +104,7 @@ export interface WorldOptions {
 export interface World extends AsyncDisposable {
   readonly client: Client;
   readonly node: Node;
-  readonly errors: readonly string[];
+  readonly errors: string[];
   /** Ends the node alone, and starts it again. */
   restartNode(): Promise<void>;
   stopNode(): Promise<void>;
@@ -136,7 +136,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
       programs: options.programs ?? [],
       sandboxes: options.sandboxes ?? plainSandboxes,
       images: options.images ?? plainImages,
-      restartBackoff: options.restartBackoff ?? { baseMs: 100, maxMs: 1000, resetMs: 600_000 },
+      restartBackoff: options.restartBackoff ?? { baseMs: 500, maxMs: 2000, resetMs: 600_000 },
       api: { host: "127.0.0.1", port: 6443, caCertificate: "CERTIFICATE" },
       clock,
       logger,

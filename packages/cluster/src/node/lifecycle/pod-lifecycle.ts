@@ -43,8 +43,9 @@ export function planPod(pod: Pod, observed: ObservedPod, now: number, settings: 
   const fate = (container: Container): Fate => fateOf(pod, container, at(container));
 
   const hasMainBegun = mains.some((container) => at(container).attempt !== undefined);
-  const initial = hasMainBegun ? { wanted: inits.filter(isSidecar), isInitialized: true, hasFailed: false } : initialize(inits, at, fate);
-  const isDone = initial.hasFailed || (hasMainBegun && mains.every((container) => isFinal(fate(container))));
+  const initial = hasMainBegun ? { wanted: inits.filter(isSidecar), isInitialized: true } : initialize(inits, at, fate);
+  const hasFailedInit = !hasMainBegun && inits.some((container) => !isSidecar(container) && fate(container) === "failed");
+  const isDone = hasFailedInit || (hasMainBegun && mains.every((container) => isFinal(fate(container))));
   const isOver = pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
   const isDeleting = pod.metadata.deletionTimestamp !== undefined;
   const isExpired = isPastDeadline(pod, observed, now, isDone ? mains.map(at) : undefined);
@@ -127,21 +128,18 @@ function initialize(
   inits: readonly Container[],
   at: (container: Container) => ObservedContainer,
   fate: (container: Container) => Fate,
-): { readonly wanted: readonly Container[]; readonly isInitialized: boolean; readonly hasFailed: boolean } {
+): { readonly wanted: readonly Container[]; readonly isInitialized: boolean } {
   const wanted: Container[] = [];
   for (const container of inits) {
     if (isSidecar(container)) {
       wanted.push(container);
       const { attempt, isStarted } = at(container);
       if (attempt?.startedAt !== undefined && attempt.exit === undefined && isStarted) continue;
-      return { wanted, isInitialized: false, hasFailed: false };
+      return { wanted, isInitialized: false };
     }
-    const ended = fate(container);
-    if (ended === "succeeded") continue;
-    if (ended === "failed") return { wanted, isInitialized: false, hasFailed: true };
-    return { wanted: [...wanted, container], isInitialized: false, hasFailed: false };
+    if (fate(container) !== "succeeded") return { wanted: [...wanted, container], isInitialized: false };
   }
-  return { wanted, isInitialized: true, hasFailed: false };
+  return { wanted, isInitialized: true };
 }
 
 /** Sidecars stop after all others, the last to have started first. */
@@ -159,8 +157,9 @@ function deadlineOf(pod: Pod, { startTime }: ObservedPod): number {
   return startTime + (pod.spec.activeDeadlineSeconds ?? Infinity) * 1000;
 }
 
-/** A pod whose containers had all ended in time has kept its deadline, however late that is learnt. */
+/** A pod whose containers had all ended by themselves in time has kept its deadline, however late that is learnt. */
 function isPastDeadline(pod: Pod, observed: ObservedPod, now: number, ended: readonly ObservedContainer[] | undefined): boolean {
   const deadline = deadlineOf(pod, observed);
-  return now >= deadline && !(ended?.every(({ attempt }) => (attempt?.exit?.finishedAt ?? -Infinity) < deadline) ?? false);
+  const isInTime = ({ attempt, stopping }: ObservedContainer): boolean => stopping === undefined && (attempt?.exit?.finishedAt ?? -Infinity) < deadline;
+  return now >= deadline && ended?.every(isInTime) !== true;
 }

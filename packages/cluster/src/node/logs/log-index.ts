@@ -7,7 +7,7 @@ import { FILES } from "../runtime/supervisor.ts";
 const STEP_MS = 100;
 const INDEX = "log.index";
 
-/** Notes when which part of a container's log was written: lines of offset and time. */
+/** Notes when which part of a container's log was written: lines of where it begins, where it ends, and the time. */
 export class LogIndex {
   readonly #directory: string;
   readonly #clock: Clock;
@@ -19,7 +19,7 @@ export class LogIndex {
   constructor(directory: string, clock: Clock) {
     this.#directory = directory;
     this.#clock = clock;
-    this.#size = sizeOf(join(directory, INDEX)) === 0 ? 0 : sizeOf(join(directory, FILES.log));
+    this.#size = readIndex(directory).at(-1)?.end ?? 0;
   }
 
   /** The log may have grown. */
@@ -48,46 +48,56 @@ export class LogIndex {
   #append(): void {
     const size = sizeOf(join(this.#directory, FILES.log));
     if (size <= this.#size) return;
-    appendFileSync(join(this.#directory, INDEX), `${this.#size} ${this.#clock.now()}\n`);
+    appendFileSync(join(this.#directory, INDEX), `${this.#size} ${size} ${this.#clock.now()}\n`);
     this.#size = size;
   }
 }
 
+interface Part {
+  readonly start: number;
+  readonly end: number;
+  readonly time: number;
+}
+
+function readIndex(directory: string): Part[] {
+  let text = "";
+  try {
+    text = readFileSync(join(directory, INDEX), "utf8");
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+  }
+  return text
+    .split("\n")
+    .slice(0, -1)
+    .map((line) => {
+      const [start = 0, end = 0, time = 0] = line.split(" ").map(Number);
+      return { start, end, time };
+    });
+}
+
 /** When the parts of a log were written. */
 export class LogTimes {
-  readonly #offsets: number[] = [];
-  readonly #times: number[] = [];
+  readonly #parts: readonly Part[];
 
   constructor(directory: string) {
-    let text = "";
-    try {
-      text = readFileSync(join(directory, INDEX), "utf8");
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
-    }
-    for (const line of text.split("\n").slice(0, -1)) {
-      const [offset = "0", time = "0"] = line.split(" ");
-      this.#offsets.push(Number(offset));
-      this.#times.push(Number(time));
-    }
+    this.#parts = readIndex(directory);
   }
 
   /** The time of what lies at `offset`; undefined if it was not noted. */
   at(offset: number): number | undefined {
     let low = 0;
-    let high = this.#offsets.length;
+    let high = this.#parts.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((this.#offsets[middle] ?? 0) <= offset) low = middle + 1;
+      if ((this.#parts[middle]?.start ?? 0) <= offset) low = middle + 1;
       else high = middle;
     }
-    return this.#times[low - 1];
+    return this.#parts[low - 1]?.time;
   }
 
   /** Where begins what was written at `time` or later; undefined if nothing was. */
   since(time: number): number | undefined {
-    const index = this.#times.findIndex((one) => one >= time);
-    return index < 0 ? undefined : this.#offsets[index];
+    return this.#parts.find((part) => part.time >= time)?.start;
   }
 }
 

@@ -6,7 +6,6 @@ import type { ContainerExit } from "../lifecycle/observed-pod.ts";
 import { logTail } from "../logs/read-log.ts";
 import type { RawExit } from "../runtime/container-handle.ts";
 import { KILLED } from "../runtime/container-process.ts";
-import type { Sandbox } from "../sandbox/sandbox.ts";
 import { TERMINATION_LOG } from "./start-container.ts";
 
 const MESSAGE_BYTES = 4096;
@@ -16,16 +15,16 @@ const FALLBACK = { lines: 80, bytes: 2048 };
 export async function describeExit(
   container: Container,
   raw: RawExit,
-  options: { readonly directory: string; readonly startedAt: number | undefined; readonly sandbox: Sandbox | undefined },
+  options: { readonly directory: string; readonly startedAt: number | undefined; readonly wasOutOfMemory: () => Promise<boolean> },
 ): Promise<ContainerExit> {
   const { exitCode, finishedAt, how } = raw;
-  const { directory, sandbox, startedAt } = options;
+  const { directory, startedAt, wasOutOfMemory } = options;
   const times = { startedAt: Math.min(startedAt ?? finishedAt, finishedAt), finishedAt };
   if (how === "lost") {
     return { exitCode, reason: "ContainerStatusUnknown", message: "The container is gone, and left no exit code: it was killed together with its supervisor, or the machine went down", ...times };
   }
   if (how === "cannotRun") return { exitCode, reason: "ContainerCannotRun", message: (await logTail(directory, FALLBACK)).trimEnd(), ...times };
-  const isOutOfMemory = exitCode === KILLED && (await sandbox?.wasOutOfMemory(container.name)) === true;
+  const isOutOfMemory = exitCode === KILLED && (await wasOutOfMemory());
   const reason = isOutOfMemory ? "OOMKilled" : exitCode === 0 ? "Completed" : "Error";
   const message = await lastWords(container, directory, exitCode);
   return { exitCode, reason, ...(message === "" ? {} : { message }), ...times };

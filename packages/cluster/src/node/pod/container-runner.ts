@@ -1,6 +1,6 @@
-import type { Container, Pod, Probe } from "@sluice/kubernetes";
-import { delayOf } from "../lifecycle/restart-backoff.ts";
-import { UNSEEN, type Attempt, type Blocked, type ObservedContainer } from "../lifecycle/observed-pod.ts";
+import { once } from "node:events";
+import type { Container, Pod } from "@sluice/kubernetes";
+import { UNSEEN, type ObservedContainer } from "../lifecycle/observed-pod.ts";
 import type { NodeContext } from "../node-context.ts";
 import { probeContainer } from "../probes/prober.ts";
 import { runHandler, type HandlerTarget } from "../probes/run-handler.ts";
@@ -9,10 +9,12 @@ import { ContainerProcess } from "../runtime/container-process.ts";
 import type { AttemptRecord, PodDirectory } from "../runtime/pod-directory.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import { attemptOf, type Adopted } from "./adopt-containers.ts";
+import { blockedBy } from "./blocked-by.ts";
 import { describeExit } from "./container-exit.ts";
 import type { PodEvent } from "./pod-events.ts";
 import { prepareContainer, programOf, StartError, type PodSurroundings, type PreparedContainer } from "./prepare-container.ts";
-import { adoptContainer, startContainer, type StartedContainer } from "./start-container.ts";
+import { graceMsOf, probeListener } from "./probe-listener.ts";
+import { adoptContainer, startContainer, type StartedContainer, type StartOptions } from "./start-container.ts";
 
 /** What a container needs of its pod's worker. */
 export interface RunnerHost {
@@ -40,6 +42,7 @@ export class ContainerRunner {
   #handle: ContainerHandle | undefined;
   #starting: AbortController | undefined;
   #running = new AbortController();
+  readonly #lifetime = new AbortController();
   #prepared: PreparedContainer | undefined;
   #ended: Promise<unknown> = Promise.resolve();
 
@@ -59,9 +62,9 @@ export class ContainerRunner {
     return this.#state;
   }
 
-  /** Resolves when the present attempt has ended. */
+  /** Resolves when the present attempt has ended, or nobody watches it any more. */
   get ended(): Promise<unknown> {
-    return this.#ended;
+    return Promise.race([this.#ended, once(this.#lifetime.signal, "abort")]);
   }
 
   /** Takes up again what `adopted` says was under way; the pod must be set up. */
@@ -71,9 +74,18 @@ export class ContainerRunner {
     const options = { ...this.#startOptions(sandbox), record: last.record };
     if (last.state.is === "ended") await this.#conclude(last.record, last.state.raw);
     else if (last.state.is === "running") this.#follow(last.record, adoptContainer(this.#container.name, options), { isAdopted: true });
-    else if (last.state.is === "interrupted") {
-      const prepared = await this.#prepare(new AbortController());
-      this.#follow(last.record, await startContainer(this.#container, prepared, options), { isAdopted: true });
+    else if (last.state.is === "interrupted") await this.#runAgain({ ...options, signal: this.#lifetime.signal });
+  }
+
+  /** A program that cannot be run again has failed. */
+  async #runAgain(options: StartOptions): Promise<void> {
+    const { record } = options;
+    try {
+      const prepared = await this.#prepare(options.signal);
+      this.#follow(record, await startContainer(this.#container, prepared, options), { isAdopted: true });
+    } catch (error) {
+      this.#failed("restart", error);
+      await this.#conclude(record, { exitCode: 1, finishedAt: this.#host.node.clock.now(), how: "exited" });
     }
   }
 
@@ -82,7 +94,8 @@ export class ContainerRunner {
     this.#starting = starting;
     this.#set({ isStarting: true, stopping: undefined, progress: undefined });
     const references = this.#host.references;
-    void this.#start(request, starting)
+    // Whoever waits for an image may not hear that it has been called off.
+    void Promise.race([this.#start(request, starting), once(starting.signal, "abort")])
       .catch((error: unknown) => this.#block(error, starting, references))
       .finally(() => {
         this.#starting = undefined;
@@ -120,14 +133,15 @@ export class ContainerRunner {
 
   /** Lets it run on, unwatched. */
   release(): void {
+    this.#lifetime.abort("released");
     this.#starting?.abort();
-    this.#running.abort();
+    this.#running.abort("ended");
     this.#handle?.release();
   }
 
   async #start({ restartCount, crashes }: { readonly restartCount: number; readonly crashes: number }, starting: AbortController): Promise<void> {
     const { node, pod } = this.#host;
-    const prepared = await this.#prepare(starting);
+    const prepared = await this.#prepare(starting.signal);
     await node.starts.run(async () => {
       const { sandbox } = this.#host;
       if (starting.signal.aborted || sandbox === undefined) return;
@@ -138,7 +152,7 @@ export class ContainerRunner {
         containerId: `${prepared.kind}://${pod.metadata.uid ?? ""}.${this.#container.name}.${index}`,
         imageId: isProgram ? (this.#container.image ?? "") : prepared.image.imageId,
       };
-      const started = await startContainer(this.#container, prepared, { ...this.#startOptions(sandbox), record });
+      const started = await startContainer(this.#container, prepared, { ...this.#startOptions(sandbox), record, signal: starting.signal });
       const outdated = this.#state.previous;
       this.#follow(record, started, { isAdopted: false });
       if (outdated !== undefined) await this.#host.directory.removeAttempt(this.#container.name, outdated.index);
@@ -146,14 +160,14 @@ export class ContainerRunner {
     });
   }
 
-  async #prepare(starting: AbortController): Promise<PreparedContainer> {
+  async #prepare(signal: AbortSignal): Promise<PreparedContainer> {
     const { node, surroundings } = this.#host;
     const { image = "", name } = this.#container;
     const progress = (message: string): void => {
       this.#tell("Normal", "Pulling", message);
       this.#set({ progress: message });
     };
-    const prepared = await prepareContainer(this.#container, surroundings, { node, progress, signal: starting.signal });
+    const prepared = await prepareContainer(this.#container, surroundings, { node, progress, signal });
     this.#prepared = prepared;
     if (prepared.kind === "process") {
       const { profile, note } = prepared.image;
@@ -178,7 +192,7 @@ export class ContainerRunner {
       this.#began(startedAt);
     });
     this.#ended = handle.ended.then(async (raw) => {
-      this.#running.abort();
+      this.#running.abort("ended");
       index.close();
       await this.#conclude(record, raw);
     });
@@ -195,20 +209,13 @@ export class ContainerRunner {
     if (lifecycle?.postStart !== undefined) void this.#postStart(signal).catch((error: unknown) => this.#failed("postStart", error));
     if (startupProbe === undefined && readinessProbe === undefined && livenessProbe === undefined) return;
     const { clock } = this.#host.node;
-    const { name } = this.#container;
-    const listener = {
-      onStarted: (): void => this.#set({ isStarted: true, isReady: readinessProbe === undefined }),
-      onReady: (isReady: boolean): void => {
-        if (isReady !== this.#state.isReady) this.#set({ isReady });
-      },
-      onUnhealthy: (kind: string, probe: Probe): void => {
-        this.#tell("Normal", "Killing", `Container ${name} failed ${kind} probe, will be restarted`);
-        const seconds = probe.terminationGracePeriodSeconds ?? this.#host.pod.spec.terminationGracePeriodSeconds ?? 30;
-        this.#set({ unhealthy: { graceMs: seconds * 1000 }, isReady: false });
-      },
-      onFailure: (kind: string, { message }: { readonly message: string }): void =>
-        this.#tell("Warning", "Unhealthy", `${kind.charAt(0).toUpperCase()}${kind.slice(1)} probe failed: ${message}`),
-    };
+    const listener = probeListener({
+      container: this.#container,
+      pod: () => this.#host.pod,
+      state: () => this.#state,
+      set: (change) => this.#set(change),
+      tell: (type, reason, message) => this.#tell(type, reason, message),
+    });
     void probeContainer(this.#container, { target: this.#target(), listener, clock, signal }).catch((error: unknown) => this.#failed("probe", error));
   }
 
@@ -216,7 +223,7 @@ export class ContainerRunner {
     const { isSuccess, message } = await runHandler(this.#container.lifecycle?.postStart ?? {}, this.#target(), signal);
     if (isSuccess || signal.aborted) return;
     this.#tell("Warning", "FailedPostStartHook", `PostStartHook failed: ${message}`);
-    this.#set({ unhealthy: { graceMs: (this.#host.pod.spec.terminationGracePeriodSeconds ?? 30) * 1000 } });
+    this.#set({ unhealthy: { graceMs: graceMsOf({}, this.#host.pod) } });
   }
 
   async #terminate(killAt: number): Promise<void> {
@@ -232,32 +239,37 @@ export class ContainerRunner {
   }
 
   async #conclude(record: AttemptRecord, raw: RawExit): Promise<void> {
-    const { directory, sandbox } = this.#host;
+    if (this.#lifetime.signal.aborted) return; // Whoever takes over will learn of it.
+    const { directory } = this.#host;
     const { name } = this.#container;
-    const startedAt = this.#state.attempt?.startedAt;
-    const exit = await describeExit(this.#container, raw, { directory: directory.attempt(name, record.index), startedAt, sandbox });
+    const exit = await describeExit(this.#container, raw, {
+      directory: directory.attempt(name, record.index),
+      startedAt: this.#state.attempt?.startedAt,
+      wasOutOfMemory: () => this.#wasOutOfMemory(),
+    });
+    if (this.#lifetime.signal.aborted) return;
     directory.writeOutcome(name, record.index, exit);
     this.#handle = undefined;
     this.#set({ attempt: attemptOf(record, exit.startedAt, exit), isStarted: false, isReady: false, unhealthy: undefined });
   }
 
+  async #wasOutOfMemory(): Promise<boolean> {
+    try {
+      return (await this.#host.sandbox?.wasOutOfMemory(this.#container.name)) === true;
+    } catch (error) {
+      this.#failed("memory check", error);
+      return false;
+    }
+  }
+
   #block(error: unknown, starting: AbortController, references: number): void {
     if (starting.signal.aborted) return;
-    const { node } = this.#host;
-    const now = node.clock.now();
-    const isKnown = error instanceof StartError;
-    const reason = isKnown ? error.reason : "CreateContainerError";
-    const message = error instanceof Error ? error.message : String(error);
-    if (!isKnown) node.logger.error("a container cannot be made", { pod: this.#host.pod.metadata.name, container: this.#container.name, error });
-    const failures = (this.#state.blocked?.failures ?? 0) + 1;
-    const later = now + delayOf(failures, node.restartBackoff);
-    const isConfig = reason === "CreateContainerConfigError";
-    const hasChanged = references !== this.#host.references;
-    const isFinal = reason === "InvalidImageName" || reason === "ErrImageNeverPull";
-    const retryAt = isConfig ? (hasChanged ? now : undefined) : isFinal ? undefined : later;
-    const blocked: Blocked = { reason, message, since: now, failures, retryAt };
+    const { node, pod } = this.#host;
+    if (!(error instanceof StartError)) node.logger.error("a container cannot be made", { pod: pod.metadata.name, container: this.#container.name, error });
+    const blocked = blockedBy(error, this.#state.blocked, { now: node.clock.now(), backoff: node.restartBackoff, hasChanged: references !== this.#host.references });
+    const { reason, message } = blocked;
     if (reason === "ErrImagePull") this.#tell("Warning", "Failed", `Failed to pull image ${JSON.stringify(this.#container.image ?? "")}: ${message}`);
-    this.#tell("Warning", "Failed", `Error: ${isConfig || !isKnown ? message : reason}`);
+    this.#tell("Warning", "Failed", `Error: ${reason.startsWith("CreateContainer") ? message : reason}`);
     this.#set({ blocked });
   }
 
@@ -265,11 +277,11 @@ export class ContainerRunner {
     return {
       container: this.#container,
       podIp: this.#host.surroundings.podIp,
-      command: async (argv) => {
-        const prepared = this.#prepared ?? (await this.#prepare(this.#running));
-        const { sandbox } = this.#host;
+      exec: async (argv, options) => {
+        const prepared = this.#prepared ?? (await this.#prepare(this.#running.signal));
+        const { sandbox, node } = this.#host;
         if (prepared.kind === "program" || sandbox === undefined) throw new Error(`no command can run in container ${this.#container.name}`);
-        return sandbox.command({ ...prepared.process, argv });
+        return node.launcher.run(sandbox.command({ ...prepared.process, argv }), options);
       },
     };
   }

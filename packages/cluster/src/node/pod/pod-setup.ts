@@ -16,6 +16,7 @@ export interface PodSetupOptions {
   readonly node: NodeContext;
   readonly directory: PodDirectory;
   readonly pod: () => Pod;
+  readonly startTime: number;
   readonly changed: () => void;
   readonly tell: (event: PodEvent) => void;
 }
@@ -30,9 +31,9 @@ export class PodSetup {
   #podIp: string | undefined;
   #volumes: MadeVolumes = { paths: new Map() };
   #failures = 0;
-  #timer = new AbortController();
+  readonly #lifetime = new AbortController();
+  #timer: AbortController | undefined;
   #work: Promise<void> = Promise.resolve();
-  #isOver = false;
 
   constructor(options: PodSetupOptions) {
     this.#options = options;
@@ -79,21 +80,20 @@ export class PodSetup {
   /** Finds sandbox and volumes again for containers that run already; tries until it can. */
   async resume(): Promise<void> {
     const { clock, logger } = this.#options.node;
-    for (;;) {
-      if (this.#isOver) return;
+    while (!this.#lifetime.signal.aborted) {
       try {
         await this.#make((error) => this.#options.tell({ type: "Warning", reason: "FailedMount", message: error.message }));
         this.#set({ state: "ready" });
         return;
       } catch (error) {
         logger.error("a pod's sandbox was not found again", { pod: this.#options.pod().metadata.name, error });
-        await clock.sleep(delayOf(++this.#failures, RETRY), new AbortController().signal);
+        await clock.sleep(delayOf(++this.#failures, RETRY), this.#lifetime.signal);
       }
     }
   }
 
   tearDown(): void {
-    this.#timer.abort();
+    this.#timer?.abort("removed");
     this.#set({ state: "removing" });
     this.#enqueue(async () => {
       try {
@@ -115,8 +115,8 @@ export class PodSetup {
 
   /** Leaves everything as it is. */
   release(): void {
-    this.#isOver = true;
-    this.#timer.abort();
+    this.#lifetime.abort("released");
+    this.#timer?.abort("released");
   }
 
   /** Something that volumes show has changed; or what failed for want of it may work now. */
@@ -133,13 +133,14 @@ export class PodSetup {
   #refresh(): void {
     if (this.#state.state !== "ready" || this.#sandbox === undefined) return;
     this.#enqueue(async () => {
-      if (this.#isOver || this.#state.state !== "ready") return;
+      if (this.#lifetime.signal.aborted || this.#state.state !== "ready") return;
       await this.#makeVolumes((error) => this.#options.tell({ type: "Warning", reason: "FailedMount", message: error.message }));
     });
   }
 
   async #make(onError?: (error: ConfigError) => void): Promise<void> {
-    const { node, pod } = this.#options;
+    const { node, pod, directory, startTime } = this.#options;
+    if (directory.readPod() === undefined) directory.writePod({ acceptedAt: startTime, pod: pod() });
     const { metadata, spec } = pod();
     const { uid = "", namespace = "", name } = metadata;
     const { hostNetwork = false, subdomain } = spec;
@@ -157,8 +158,9 @@ export class PodSetup {
     };
     this.#volumes = await makeVolumes(pod().spec.volumes ?? [], context, onError === undefined ? {} : { onError });
     const { refreshAt } = this.#volumes;
-    this.#timer.abort();
-    if (refreshAt === undefined || this.#isOver) return;
+    this.#timer?.abort("replaced");
+    this.#timer = undefined;
+    if (refreshAt === undefined || this.#lifetime.signal.aborted) return;
     const timer = (this.#timer = new AbortController());
     void clock.sleep(Math.max(1000, refreshAt - clock.now()), timer.signal).then(() => {
       if (!timer.signal.aborted) this.#refresh();
@@ -168,7 +170,7 @@ export class PodSetup {
   async #unmake(): Promise<void> {
     const { node, pod, directory } = this.#options;
     await node.sandboxes.remove(pod().metadata.uid ?? "");
-    removeVolumes(directory.volumes);
+    await removeVolumes(directory.volumes);
     this.#sandbox = undefined;
   }
 

@@ -1,5 +1,5 @@
 import type { LogOptions } from "@sluice/client";
-import { isApiError, jsonEqual, Pod, type PodStatus } from "@sluice/kubernetes";
+import { jsonEqual, type Pod } from "@sluice/kubernetes";
 import { environmentReferences } from "../environment/environment.ts";
 import type { Reference } from "../environment/references.ts";
 import type { ObservedPod } from "../lifecycle/observed-pod.ts";
@@ -10,13 +10,9 @@ import { volumeReferences } from "../volumes/payload-source.ts";
 import { adoptContainer, killPod, type Adopted } from "./adopt-containers.ts";
 import { ContainerRunner, type RunnerHost } from "./container-runner.ts";
 import { openPodLog } from "./pod-log.ts";
+import { PodReporter } from "./pod-reporter.ts";
 import { PodSetup } from "./pod-setup.ts";
 import { statusEvents } from "./status-events.ts";
-
-/** How long to wait before the API is asked again after it failed. */
-const RETRY_MS = 1000;
-/** The annotation, by container, that says what stands in for its image. */
-const PROFILE_ANNOTATION = "image-profile.node.sluice.dev/";
 
 /** What a worker starts with. */
 export interface PodWorkerOptions {
@@ -35,19 +31,17 @@ export class PodWorker {
   readonly #directory: PodDirectory;
   readonly #setup: PodSetup;
   readonly #runners = new Map<string, ContainerRunner>();
-  readonly #profiles = new Map<string, string>();
+  readonly #reporter: PodReporter;
   readonly #startTime: number;
   #pod: Pod;
   #stopSince: number | undefined;
   #references = 0;
   #isReady = false;
-  #isGone = false;
-  #isReleased = false;
+  readonly #lifetime = new AbortController();
+  #going: Promise<void> | undefined;
+  readonly #resumed: Promise<void>;
   #step: NodeJS.Immediate | undefined;
-  #timer = new AbortController();
-  #wanted: PodStatus | undefined;
-  #writing: Promise<void> | undefined;
-  #isFinishing = false;
+  #timer: AbortController | undefined;
 
   constructor(pod: Pod, options: PodWorkerOptions) {
     const { node } = options;
@@ -59,19 +53,12 @@ export class PodWorker {
     const record = this.#directory.readPod();
     const given = pod.status?.startTime === undefined ? undefined : Date.parse(pod.status.startTime);
     this.#startTime = record?.acceptedAt ?? given ?? node.clock.now();
-    if (record === undefined && !this.#isOver()) this.#directory.writePod({ acceptedAt: this.#startTime, pod });
-    const setup = new PodSetup({ node, directory: this.#directory, pod: () => this.#pod, changed: () => this.wake(), tell: (event) => node.events.record(this.#pod, event) });
-    this.#setup = setup;
-
-    const journal = node.journal.entriesOf(this.uid);
-    const adopted = new Map<string, Adopted>();
-    const host = this.#host(setup);
-    for (const container of this.#containers()) {
-      const found = adoptContainer(container, this.#directory, journal, node.clock.now());
-      adopted.set(container.name, found);
-      this.#runners.set(container.name, new ContainerRunner(container, host, found));
-    }
-    void this.#resume(adopted).catch((error: unknown) => this.#failed("adopt", error));
+    this.#setup = new PodSetup({
+      ...{ node, directory: this.#directory, pod: () => this.#pod, startTime: this.#startTime, changed: () => this.wake() },
+      tell: (event) => node.events.record(this.#pod, event),
+    });
+    this.#reporter = new PodReporter({ node, pod: () => this.#pod, accept: (accepted) => this.#accept(accepted), signal: this.#lifetime.signal });
+    this.#resumed = this.#directory.isDone ? Promise.resolve() : this.#resume().catch((error: unknown) => this.#failed("adopt", error));
   }
 
   /** The pod as this node last saw or wrote it. */
@@ -110,60 +97,69 @@ export class PodWorker {
     for (const runner of this.#runners.values()) runner.check();
   }
 
-  log(options: LogOptions): AsyncIterable<Uint8Array> {
+  async log(options: LogOptions): Promise<AsyncIterable<Uint8Array>> {
+    await this.#resumed;
+    if (this.#runners.size === 0) this.#adopt();
     const name = options.container ?? this.#pod.spec.containers[0]?.name ?? "";
     const runner = this.#runners.get(name);
     return openPodLog({ pod: this.#pod, container: name, directory: this.#directory, state: runner?.state, ended: runner?.ended, now: this.#node.clock.now() }, options);
   }
 
   /** The object is gone: whatever is left of the pod goes at once. */
-  async gone(): Promise<void> {
-    if (this.#isGone) return;
-    this.#isGone = true;
+  gone(): Promise<void> {
+    this.#going ??= this.#remove();
+    return this.#going;
+  }
+
+  async #remove(): Promise<void> {
     this.#cease();
     for (const runner of this.#runners.values()) runner.kill();
     await this.#setup.remove();
     killPod(this.#directory);
     for (const runner of this.#runners.values()) runner.release();
-    await this.#writing;
-    this.#directory.remove();
+    await this.#reporter.settle();
+    await this.#directory.remove();
     this.#node.events.forget(this.#pod);
     this.#options.onGone();
   }
 
   /** Leaves the pod running, for the next node to adopt. */
   async release(): Promise<void> {
-    this.#isReleased = true;
     this.#cease();
     this.#setup.release();
     for (const runner of this.#runners.values()) runner.release();
-    await this.#writing;
+    await this.#reporter.settle();
+    await this.#going;
   }
 
   /** Has the plan made anew, once for all that happens in this turn. */
   wake(): void {
-    if (this.#isGone || this.#isReleased || !this.#isReady) return;
+    if (this.#lifetime.signal.aborted || !this.#isReady) return;
     this.#step ??= setImmediate(() => {
       this.#step = undefined;
       this.#advance();
     });
   }
 
+  /** Decides nothing any more. */
   #cease(): void {
+    this.#lifetime.abort("ceased");
     clearImmediate(this.#step);
-    this.#timer.abort();
+    this.#timer?.abort("ceased");
   }
 
   #containers(): readonly Pod["spec"]["containers"][number][] {
     return [...(this.#pod.spec.initContainers ?? []), ...this.#pod.spec.containers];
   }
 
-  #isOver(): boolean {
+  /** Its object says that it has ended. */
+  get isOver(): boolean {
     return this.#pod.status?.phase === "Succeeded" || this.#pod.status?.phase === "Failed";
   }
 
-  #host(setup: PodSetup): RunnerHost {
+  #host(): RunnerHost {
     const worker = this;
+    const setup = this.#setup;
     return {
       node: this.#node,
       directory: this.#directory,
@@ -181,16 +177,31 @@ export class PodWorker {
       },
       changed: () => this.wake(),
       tell: (event) => this.#node.events.record(this.#pod, event),
-      noteProfile: (container, profile) => void this.#profiles.set(container, profile),
+      noteProfile: (container, profile) => this.#reporter.noteProfile(container, profile),
     };
   }
 
+  /** Finds out what earlier runs of the program have left of the containers. */
+  #adopt(): ReadonlyMap<string, Adopted> {
+    const { journal, clock } = this.#node;
+    const host = this.#host();
+    const adopted = new Map<string, Adopted>();
+    for (const container of this.#containers()) {
+      const found = adoptContainer(container, this.#directory, journal.entriesOf(this.uid), clock.now());
+      adopted.set(container.name, found);
+      this.#runners.set(container.name, new ContainerRunner(container, host, found));
+    }
+    return adopted;
+  }
+
   /** What was under way when the program last ended goes on, before anything is decided. */
-  async #resume(adopted: ReadonlyMap<string, Adopted>): Promise<void> {
+  async #resume(): Promise<void> {
+    const adopted = this.#adopt();
     const isUnderWay = [...adopted.values()].some(({ last }) => last !== undefined && last.state.is !== "told");
-    if (isUnderWay && !(this.#isOver() && [...adopted.values()].every(({ last }) => last?.state.is !== "running"))) {
+    if (isUnderWay && !(this.isOver && [...adopted.values()].every(({ last }) => last?.state.is !== "running"))) {
       await this.#setup.resume();
-      for (const [name, found] of adopted) await this.#runners.get(name)?.resume(found);
+      const resumed = await Promise.allSettled([...adopted].map(([name, found]) => this.#runners.get(name)?.resume(found)));
+      for (const outcome of resumed) if (outcome.status === "rejected") this.#failed("adopt", outcome.reason);
     }
     this.#isReady = true;
     this.wake();
@@ -207,20 +218,21 @@ export class PodWorker {
     const now = clock.now();
     const plan = planPod(this.#pod, this.#observe(), now, { restartBackoff });
     if (plan.isStopping) this.#stopSince ??= now;
-    this.#wanted = plan.status;
-    this.#timer.abort();
+    for (const event of statusEvents(this.#pod, this.#reporter.status, plan.status)) this.#node.events.record(this.#pod, event);
+    this.#timer?.abort("replaced");
+    this.#timer = undefined;
     if (plan.wakeAt !== undefined) {
       const timer = (this.#timer = new AbortController());
       void clock.sleep(plan.wakeAt - now, timer.signal).then(() => {
         if (!timer.signal.aborted) this.wake();
       });
     }
-    const isReported = this.#isReported();
-    for (const action of plan.actions) this.#act(action, isReported);
-    if (!isReported) this.#writing ??= this.#report().finally(() => (this.#writing = undefined));
+    this.#reporter.report(plan.status);
+    for (const action of plan.actions) this.#act(action);
+    if (this.isOver && this.#setup.state.state === "removed" && this.#reporter.isReported) this.#directory.markDone();
   }
 
-  #act(action: PodAction, isReported: boolean): void {
+  #act(action: PodAction): void {
     switch (action.type) {
       case "setUp":
         return this.#setup.setUp();
@@ -234,41 +246,8 @@ export class PodWorker {
         return this.#setup.tearDown();
       case "finish":
         // The last status comes first: it is all that remains of the pod for those who wait for it.
-        if (isReported && !this.#isFinishing) void this.#finish().catch((error: unknown) => this.#failed("delete", error));
+        if (this.#reporter.isReported) this.#reporter.finish();
     }
-  }
-
-  #isReported(): boolean {
-    return this.#wanted === undefined || jsonEqual(this.#wanted, this.#pod.status);
-  }
-
-  /** Writes the status until the API has the latest one. */
-  async #report(): Promise<void> {
-    const { client, clock } = this.#node;
-    while (!this.#isReported() && !this.#isGone && !this.#isReleased) {
-      const { metadata } = this.#pod;
-      const key = { namespace: metadata.namespace, name: metadata.name };
-      try {
-        const before = this.#pod.status;
-        const next = { ...this.#pod, metadata: { ...metadata, ...this.#annotations() }, status: this.#wanted ?? {} };
-        const written = await client.update(Pod, next, { subresource: "status" });
-        for (const event of statusEvents(before, written)) this.#node.events.record(this.#pod, event);
-        this.#accept(written);
-      } catch (error) {
-        if (isApiError(error, "Conflict")) this.#accept(await client.find(Pod, key).catch(() => this.#pod));
-        else if (isApiError(error, "NotFound")) this.#accept(undefined);
-        else {
-          this.#failed("report", error);
-          await clock.sleep(RETRY_MS, new AbortController().signal);
-        }
-      }
-    }
-  }
-
-  #annotations(): { readonly annotations?: Record<string, string> } {
-    if (this.#profiles.size === 0) return {};
-    const noted = Object.fromEntries([...this.#profiles].map(([container, profile]) => [PROFILE_ANNOTATION + container, profile]));
-    return { annotations: { ...this.#pod.metadata.annotations, ...noted } };
   }
 
   /** Goes on from what the API answered; a plan for an older version is made anew. */
@@ -279,22 +258,6 @@ export class PodWorker {
     }
     if (Number(pod.metadata.resourceVersion) >= Number(this.#pod.metadata.resourceVersion)) this.#pod = pod;
     this.wake();
-  }
-
-  async #finish(): Promise<void> {
-    this.#isFinishing = true;
-    const { namespace, name } = this.#pod.metadata;
-    try {
-      await this.#node.client.delete(Pod, { namespace, name }, { gracePeriodSeconds: 0, preconditions: { uid: this.uid } });
-    } catch (error) {
-      // Another pod has the name already: ours is gone.
-      if (!isApiError(error, "Conflict")) {
-        this.#failed("delete", error);
-        await this.#node.clock.sleep(RETRY_MS, new AbortController().signal);
-        this.#isFinishing = false;
-        this.wake();
-      }
-    }
   }
 
   #failed(what: string, error: unknown): void {

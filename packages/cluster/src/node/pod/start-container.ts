@@ -25,6 +25,8 @@ export interface StartOptions {
   readonly podUid: string;
   readonly sandbox: Sandbox;
   readonly record: AttemptRecord;
+  /** Aborts while nothing has been started yet. */
+  readonly signal: AbortSignal;
 }
 
 /** The file by which a container tells its last words. */
@@ -32,13 +34,15 @@ export const TERMINATION_LOG = "termination-log";
 
 /** Starts a container: its attempt is on disk before anything runs. */
 export async function startContainer(container: Container, prepared: PreparedContainer, options: StartOptions): Promise<StartedContainer> {
-  const { directory, record, node, podUid, sandbox } = options;
+  const { directory, record, node, podUid, sandbox, signal } = options;
+  signal.throwIfAborted();
   const attempt = directory.writeAttempt(container.name, record);
   if (prepared.kind === "program") return startProgram(container, prepared, options);
 
   const message = join(attempt, TERMINATION_LOG);
   writeFileSync(message, "", { mode: 0o666 });
   await node.journal.record(podUid, container.name, record.index);
+  signal.throwIfAborted();
   const { process } = prepared;
   const mount = { source: message, target: container.terminationMessagePath ?? "/dev/termination-log", readOnly: false };
   const index = new LogIndex(attempt, node.clock);
@@ -48,7 +52,7 @@ export async function startContainer(container: Container, prepared: PreparedCon
 }
 
 /** Takes over a process that an earlier run of this program has started. */
-export function adoptContainer(container: string, options: StartOptions): StartedContainer {
+export function adoptContainer(container: string, options: Omit<StartOptions, "signal">): StartedContainer {
   const { directory, record, node, sandbox } = options;
   const attempt = directory.attempt(container, record.index);
   const index = new LogIndex(attempt, node.clock);
@@ -58,6 +62,7 @@ export function adoptContainer(container: string, options: StartOptions): Starte
 
 function processOptions(node: NodeContext, sandbox: Sandbox, index: LogIndex): ContainerProcessOptions {
   return {
+    launcher: node.launcher,
     signal: (pid, signal) => sandbox.signal(pid, signal),
     onLog: () => index.note(),
     now: () => node.clock.now(),

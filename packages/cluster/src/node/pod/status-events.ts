@@ -1,8 +1,8 @@
 import type { ContainerStatus, Pod, PodStatus } from "@sluice/kubernetes";
 import type { PodEvent } from "./pod-events.ts";
 
-/** What users are to be told of a change of a pod's status. */
-export function statusEvents(before: PodStatus | undefined, { metadata, spec, status }: Pod): PodEvent[] {
+/** What users are to be told when a pod's status becomes `status`. */
+export function statusEvents({ metadata }: Pod, before: PodStatus | undefined, status: PodStatus): PodEvent[] {
   const events: PodEvent[] = [];
   const earlier = new Map(statuses(before).map((container) => [container.name, container]));
   for (const { name, state, image } of statuses(status)) {
@@ -16,7 +16,7 @@ export function statusEvents(before: PodStatus | undefined, { metadata, spec, st
       events.push({ type: "Warning", reason: "Failed", message: "Error: ImagePullBackOff", container: name });
     }
   }
-  if (status?.reason !== undefined && status.reason !== before?.reason && spec.containers.length > 0) {
+  if (status.reason !== undefined && status.reason !== before?.reason) {
     events.push({ type: "Warning", reason: status.reason, message: status.message ?? "" });
   }
   return events;

@@ -1,9 +1,8 @@
-import { spawn } from "node:child_process";
 import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { connect } from "node:net";
 import type { Container, HTTPGetAction, LifecycleHandler, ProbeHandler } from "@sluice/kubernetes";
-import type { HostCommand } from "../sandbox/sandbox.ts";
+import type { CommandResult } from "../runtime/launcher.ts";
 
 /** How a probe or hook went; the message is for an event. */
 export interface HandlerResult {
@@ -15,8 +14,8 @@ export interface HandlerResult {
 export interface HandlerTarget {
   readonly container: Container;
   readonly podIp: string;
-  /** How to run a command inside the container. */
-  command(argv: readonly string[]): Promise<HostCommand>;
+  /** Runs a command inside the container. */
+  exec(argv: readonly string[], options: { readonly signal: AbortSignal; readonly maxBytes: number }): Promise<CommandResult>;
 }
 
 const OUTPUT_BYTES = 10 * 1024;
@@ -24,7 +23,10 @@ const OUTPUT_BYTES = 10 * 1024;
 /** Runs a probe's or hook's action; aborting `signal` ends it as a failure. */
 export async function runHandler(handler: ProbeHandler & LifecycleHandler, target: HandlerTarget, signal: AbortSignal): Promise<HandlerResult> {
   try {
-    if (handler.exec !== undefined) return await runCommand(await target.command(handler.exec.command ?? []), signal);
+    if (handler.exec !== undefined) {
+      const { exitCode, output } = await target.exec(handler.exec.command ?? [], { signal, maxBytes: OUTPUT_BYTES });
+      return { isSuccess: exitCode === 0, message: signal.aborted ? "command timed out" : output.trimEnd() };
+    }
     if (handler.httpGet !== undefined) return await get(handler.httpGet, target, signal);
     if (handler.tcpSocket !== undefined) {
       return await dial(handler.tcpSocket.host ?? target.podIp, portOf(handler.tcpSocket.port, target.container), signal);
@@ -34,35 +36,6 @@ export async function runHandler(handler: ProbeHandler & LifecycleHandler, targe
   } catch (error) {
     return { isSuccess: false, message: error instanceof Error ? error.message : String(error) };
   }
-}
-
-function runCommand(command: HostCommand, signal: AbortSignal): Promise<HandlerResult> {
-  return new Promise((resolve) => {
-    const [program = "", ...args] = command.argv;
-    const child = spawn(program, args, { cwd: command.cwd, env: command.env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
-    let output = "";
-    const collect = (chunk: string): void => {
-      if (output.length < OUTPUT_BYTES) output += chunk.slice(0, OUTPUT_BYTES - output.length);
-    };
-    child.stdout.setEncoding("utf8").on("data", collect);
-    child.stderr.setEncoding("utf8").on("data", collect);
-    const stop = (): void => {
-      try {
-        if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
-      } catch {
-        // It has just ended.
-      }
-      finish({ isSuccess: false, message: "command timed out" });
-    };
-    const finish = (result: HandlerResult): void => {
-      signal.removeEventListener("abort", stop);
-      resolve(result);
-    };
-    child.on("error", (error) => finish({ isSuccess: false, message: error.message }));
-    child.on("close", (code) => finish({ isSuccess: code === 0, message: output.trimEnd() }));
-    if (signal.aborted) stop();
-    else signal.addEventListener("abort", stop, { once: true });
-  });
 }
 
 function get(action: HTTPGetAction, { container, podIp }: HandlerTarget, signal: AbortSignal): Promise<HandlerResult> {

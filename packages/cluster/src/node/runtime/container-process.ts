@@ -1,16 +1,17 @@
-import type { ChildProcess } from "node:child_process";
-import { existsSync, readFileSync, statSync, watch, writeFileSync, type FSWatcher } from "node:fs";
+import { existsSync, lstatSync, readFileSync, statSync, symlinkSync, watch, writeFileSync, type FSWatcher } from "node:fs";
 import { join } from "node:path";
 import type { HostCommand } from "../sandbox/sandbox.ts";
 import type { ContainerHandle, RawExit } from "./container-handle.ts";
+import type { Launcher } from "./launcher.ts";
 import { isSameProcess, pidOf } from "./process-identity.ts";
-import { FILES, superviseCommand } from "./supervisor.ts";
+import { FILES, supervisorOf } from "./supervisor.ts";
 
 /** The code of a container that was killed, or of which nothing is known. */
 export const KILLED = 137;
 
 /** What a container process needs of its surroundings. */
 export interface ContainerProcessOptions {
+  readonly launcher: Launcher;
   /** Signals the command, given its PID. */
   readonly signal: (pid: number, signal: "SIGTERM" | "SIGKILL") => Promise<void>;
   /** The log has grown, or may have. */
@@ -53,18 +54,10 @@ export class ContainerProcess implements ContainerHandle {
   /** Starts `command`; its attempt must be in the journal. */
   static start(directory: string, command: HostCommand, options: ContainerProcessOptions): ContainerProcess {
     const handle = new ContainerProcess(directory, options);
-    let child: ChildProcess;
-    try {
-      child = superviseCommand(directory, command);
-    } catch (error) {
-      handle.release();
-      throw error;
-    }
-    child.on("error", (error) => {
-      writeFileSync(join(directory, FILES.log), `${error.message}\n`, { flag: "a" });
-      handle.#end({ exitCode: 128, finishedAt: options.now(), how: "cannotRun" });
+    options.launcher.launch(supervisorOf(directory, command), join(directory, FILES.log), {
+      onError: (message) => handle.#couldNotStart(message),
+      onExit: () => handle.#look({ isSupervisorGone: true }),
     });
-    child.on("exit", () => handle.#look({ isSupervisorGone: true }));
     return handle;
   }
 
@@ -84,10 +77,11 @@ export class ContainerProcess implements ContainerHandle {
   }
 
   release(): void {
+    this.#isOver = true;
     this.#watcher.close();
   }
 
-  /** Notices a supervisor that was killed itself: it cannot say so, and is not our child any more. */
+  /** Notices a supervisor that was killed itself: it cannot say so, and an adopted one is nobody's child. */
   checkSupervisor(): void {
     if (!this.#isOver && findProcess(this.#directory) === "lost") this.#look({ isSupervisorGone: true });
   }
@@ -111,6 +105,13 @@ export class ContainerProcess implements ContainerHandle {
     else if (options.isSupervisorGone === true) this.#end(lostExit(this.#options.now()));
   }
 
+  /** The attempt is claimed, so that what was not started never is, even if only the word of its start was lost. */
+  #couldNotStart(message: string): void {
+    if (this.#isOver || findProcess(this.#directory) !== "unclaimed") return this.#look();
+    writeFileSync(join(this.#directory, FILES.log), `${message}\n`, { flag: "a" });
+    this.#end({ exitCode: 128, finishedAt: this.#options.now(), how: "cannotRun" });
+  }
+
   #end(exit: RawExit): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -123,30 +124,22 @@ export class ContainerProcess implements ContainerHandle {
 
 /** What has become of the process of an attempt, while nobody watched. An attempt that nobody has claimed is claimed, so that it never runs. */
 export function findProcess(directory: string): Found {
-  const path = join(directory, FILES.claim);
-  for (;;) {
-    if (readExit(directory) !== undefined) return "ended";
-    const claim = read(path) ?? abandon(path);
-    if (claim === ABANDONED) return "unclaimed";
-    if (claim?.endsWith("\n") === true) {
-      if (isSameProcess(claim, directory)) return "running";
-      return readExit(directory) === undefined ? "lost" : "ended";
-    }
-    // Between making the claim and filling it, a supervisor needs a moment.
-    if (claim !== undefined && Date.now() - mtime(path) > CLAIM_MS) return "lost";
-  }
+  if (readExit(directory) !== undefined) return "ended";
+  if (abandon(directory)) return "unclaimed";
+  const supervisor = read(join(directory, FILES.supervisor));
+  if (supervisor !== undefined && isSameProcess(supervisor, directory)) return "running";
+  // It may have ended just now.
+  return readExit(directory) === undefined ? "lost" : "ended";
 }
 
-const ABANDONED = "abandoned\n";
-const CLAIM_MS = 200;
-
-/** Claims an attempt, so that nothing is ever started for it; undefined if its supervisor was faster. */
-function abandon(path: string): string | undefined {
+/** Claims an attempt, so that nothing is ever started for it; false if its supervisor was faster. */
+function abandon(directory: string): boolean {
+  const path = join(directory, FILES.claim);
   try {
-    writeFileSync(path, ABANDONED, { flag: "wx" });
-    return ABANDONED;
+    symlinkSync("abandoned", path);
+    return true;
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EEXIST") return undefined;
+    if (error instanceof Error && "code" in error && error.code === "EEXIST") return lstatSync(path).isSymbolicLink();
     throw error;
   }
 }
@@ -166,12 +159,12 @@ export function lostExit(now: number): RawExit {
   return { exitCode: KILLED, finishedAt: now, how: "lost" };
 }
 
-/** Kills what is left of an attempt's process group. */
+/** Kills the process group of an attempt that runs. */
 export function killGroup(directory: string): void {
-  const claim = read(join(directory, FILES.claim));
-  if (claim === undefined || !claim.endsWith("\n") || claim === ABANDONED || !isSameProcess(claim, directory)) return;
+  const supervisor = read(join(directory, FILES.supervisor));
+  if (supervisor === undefined || !isSameProcess(supervisor, directory)) return;
   try {
-    process.kill(-pidOf(claim), "SIGKILL");
+    process.kill(-pidOf(supervisor), "SIGKILL");
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
   }

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Pod } from "@sluice/kubernetes";
@@ -35,6 +35,15 @@ export class PodDirectory {
   writePod(record: PodRecord): void {
     mkdirSync(this.path, { recursive: true });
     writeJson(join(this.path, "pod.json"), record);
+  }
+
+  /** Nothing of the pod runs or lies about any more but its logs. */
+  get isDone(): boolean {
+    return existsSync(join(this.path, "done"));
+  }
+
+  markDone(): void {
+    if (existsSync(this.path)) writeFileSync(join(this.path, "done"), "");
   }
 
   get volumes(): string {
@@ -79,8 +88,8 @@ export class PodDirectory {
   }
 
   /** The last thing that is done about a pod. */
-  remove(): void {
-    rmSync(this.path, { recursive: true, force: true, maxRetries: 3 });
+  async remove(): Promise<void> {
+    await rm(this.path, { recursive: true, force: true, maxRetries: 3 });
   }
 }
 
@@ -112,8 +121,11 @@ function readJson<T>(path: string): T | undefined {
     if (isAbsence(error)) return undefined;
     throw error;
   }
-  // A power failure can leave an empty file; it says as little as none.
-  return text === "" ? undefined : (JSON.parse(text) as T);
+  try {
+    return JSON.parse(text) as T;
+  } catch {
+    return undefined; // What a power failure has cut says as little as nothing.
+  }
 }
 
 function isAbsence(error: unknown): boolean {

@@ -1,11 +1,13 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
-import { join } from "node:path";
 import type { HostCommand } from "../sandbox/sandbox.ts";
 
 /** The files of an attempt's directory. */
 export const FILES = {
-  /** Made by the supervisor, and by nobody twice: whoever makes it decides whether the command runs. */
+  /** Who the supervisor is; complete before the claim is made. */
+  supervisor: "supervisor",
+  /**
+   * Made once, by the supervisor or instead of it: whoever makes it decides whether the command runs. A link if the
+   * attempt was abandoned.
+   */
   claim: "claim",
   /** The PID of the command. */
   pid: "pid",
@@ -25,7 +27,8 @@ dir=$1; shift
 exec 3>&2 2>/dev/null
 set -C
 read -r stat < /proc/self/stat || stat=$$
-echo "$stat" > "$dir/${FILES.claim}" || exit 0
+echo "$stat" > "$dir/${FILES.supervisor}" || exit 0
+: > "$dir/${FILES.claim}" || exit 0
 (
   trap ': > "$dir/${FILES.unstarted}"' EXIT
   read -r pid rest < /proc/self/stat || pid=$(exec sh -c 'echo $PPID')
@@ -37,31 +40,22 @@ echo $? > "$dir/${FILES.exit}"
 kill -KILL 0
 `;
 
-/** Starts the supervisor of an attempt; it lives on without this program. */
-export function superviseCommand(directory: string, command: HostCommand): ChildProcess {
-  const log = openSync(join(directory, FILES.log), "a");
-  try {
-    const { env, unspeakable } = shellEnvironment(command.env);
-    const argv = unspeakable.length === 0 ? command.argv : ["/usr/bin/env", ...unspeakable, ...command.argv];
-    const child = spawn("/bin/sh", ["-c", SCRIPT, "sluice", directory, ...argv], {
-      cwd: command.cwd,
-      env,
-      detached: true,
-      stdio: ["ignore", log, log],
-    });
-    child.unref();
-    return child;
-  } finally {
-    closeSync(log);
-  }
+/** The supervisor of `command`, for the attempt in `directory`. */
+export function supervisorOf(directory: string, command: HostCommand): HostCommand {
+  const { env, unspeakable } = shellEnvironment(command.env);
+  const argv = unspeakable.length === 0 ? command.argv : ["/usr/bin/env", ...unspeakable, ...command.argv];
+  return { argv: ["/bin/sh", "-c", SCRIPT, "sluice", directory, ...argv], env, cwd: command.cwd };
 }
 
-/** A shell hands on only variables whose names it could have itself; the others take the way through `env`. */
+/** Variables that some shell sets or guards itself. */
+const SPECIAL = /^(?:IFS|PWD|OLDPWD|PPID|OPT(?:IND|ARG|ERR)|LINENO|PS[0-4]|ENV|_|SHLVL|E?UID|GROUPS|S?RANDOM|SECONDS|EPOCH\w+|DIRSTACK|FUNCNAME|HIST\w+|COMP_\w+|BASH\w*|SHELLOPTS|PIPESTATUS)$/;
+
+/** A shell hands on only variables whose names it could have itself, and not all of those as they were; such take the way through `env`. */
 function shellEnvironment(all: HostCommand["env"]): { readonly env: Record<string, string>; readonly unspeakable: string[] } {
   const env: Record<string, string> = {};
   const unspeakable: string[] = [];
   for (const [name, value] of Object.entries(all)) {
-    if (/^[A-Za-z_]\w*$/.test(name)) env[name] = value;
+    if (/^[A-Za-z_]\w*$/.test(name) && !SPECIAL.test(name)) env[name] = value;
     else unspeakable.push(`${name}=${value}`);
   }
   return { env, unspeakable };

@@ -1,5 +1,6 @@
-import { chmodSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import type { Client } from "@sluice/client";
 import { isApiError, PersistentVolumeClaim } from "@sluice/kubernetes";
 import { ConfigError } from "../environment/config-error.ts";
@@ -12,8 +13,13 @@ export async function prepareClaim(client: Client, key: { readonly namespace: st
   const claim = await client.find(PersistentVolumeClaim, key);
   if (claim === undefined) throw new ConfigError(`persistentvolumeclaim ${JSON.stringify(key.name)} not found`);
   if (claim.metadata.deletionTimestamp !== undefined) throw new ConfigError(`persistentvolumeclaim ${JSON.stringify(key.name)} is being deleted`);
+  const { uid = "" } = claim.metadata;
   const directory = claimDirectory(node, key);
+  // Data of an earlier claim of this name are not for this one.
+  const owner = ownerOf(directory);
+  if (owner !== undefined && owner !== uid) await rm(directory, { recursive: true, force: true });
   if (mkdirSync(directory, { recursive: true }) !== undefined) chmodSync(directory, 0o777);
+  if (owner !== uid) writeFileSync(ownerFile(directory), uid);
   if (claim.status?.phase === "Bound") return directory;
   const storage = claim.spec?.resources?.requests?.["storage"];
   const { accessModes } = claim.spec ?? {};
@@ -33,4 +39,26 @@ export async function prepareClaim(client: Client, key: { readonly namespace: st
 /** Where a claim's data lie. */
 export function claimDirectory(node: string, { namespace, name }: { readonly namespace: string; readonly name: string }): string {
   return join(node, "volumes", namespace, name);
+}
+
+/** Deletes a claim's data: the claim of that uid is gone. */
+export async function removeClaim(node: string, key: { readonly namespace: string; readonly name: string }, uid: string): Promise<void> {
+  const directory = claimDirectory(node, key);
+  if (ownerOf(directory) !== uid) return;
+  await rm(ownerFile(directory), { force: true });
+  await rm(directory, { recursive: true, force: true });
+}
+
+/** No claim's name begins with a dot. */
+function ownerFile(directory: string): string {
+  return join(dirname(directory), `.${basename(directory)}`);
+}
+
+function ownerOf(directory: string): string | undefined {
+  try {
+    return readFileSync(ownerFile(directory), "utf8");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
+  }
 }

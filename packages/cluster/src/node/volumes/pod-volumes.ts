@@ -1,4 +1,5 @@
-import { existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync, chmodSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync, statSync, symlinkSync, writeFileSync, chmodSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Client } from "@sluice/client";
 import type { Volume } from "@sluice/kubernetes";
@@ -53,14 +54,14 @@ export async function makeVolumes(volumes: readonly Volume[], context: VolumeCon
 }
 
 /** Takes a pod's volumes away; claims and paths of the host stay. */
-export function removeVolumes(directory: string): void {
+export async function removeVolumes(directory: string): Promise<void> {
   if (!existsSync(directory)) return;
   for (const name of readdirSync(directory)) {
     const path = join(directory, name);
     // Only volumes in memory lie elsewhere.
-    if (lstatSync(path).isSymbolicLink()) rmSync(readlinkSync(path), { recursive: true, force: true });
+    if (lstatSync(path).isSymbolicLink()) await rm(readlinkSync(path), { recursive: true, force: true });
   }
-  rmSync(directory, { recursive: true, force: true, maxRetries: 3 });
+  await rm(directory, { recursive: true, force: true, maxRetries: 3 });
 }
 
 async function dataVolume(volume: Volume, context: VolumeContext): Promise<string> {

@@ -1,0 +1,115 @@
+import { jsonEqual, isApiError, Pod, type PodStatus } from "@sluice/kubernetes";
+import type { NodeContext } from "../node-context.ts";
+
+/** Whose status is reported. */
+export interface ReporterHost {
+  readonly node: NodeContext;
+  /** As it was last seen or written. */
+  pod(): Pod;
+  /** The API has this version now; undefined: the pod is gone. */
+  accept(pod: Pod | undefined): void;
+  readonly signal: AbortSignal;
+}
+
+/** How long to wait before the API is asked again after it failed. */
+const RETRY_MS = 1000;
+/** The annotation, by container, that says what stands in for its image. */
+const PROFILE_ANNOTATION = "image-profile.node.sluice.dev/";
+
+/** Tells the API how a pod is: the latest status only, one write at a time, and none that changes nothing. */
+export class PodReporter {
+  readonly #host: ReporterHost;
+  readonly #profiles = new Map<string, string>();
+  #wanted: PodStatus | undefined;
+  #writing: Promise<void> | undefined;
+  #isFinishing = false;
+
+  constructor(host: ReporterHost) {
+    this.#host = host;
+  }
+
+  /** The status that is to be reported, or has been. */
+  get status(): PodStatus | undefined {
+    return this.#wanted ?? this.#host.pod().status;
+  }
+
+  /** Whether the API knows. */
+  get isReported(): boolean {
+    return this.#wanted === undefined || jsonEqual(this.#wanted, this.#host.pod().status);
+  }
+
+  /** What stands in for a container's image goes with the next report. */
+  noteProfile(container: string, profile: string): void {
+    this.#profiles.set(container, profile);
+  }
+
+  report(status: PodStatus): void {
+    this.#wanted = status;
+    if (!this.isReported) this.#writing ??= this.#write().finally(() => (this.#writing = undefined));
+  }
+
+  /** Deletes the object for good, once. */
+  finish(): void {
+    if (this.#isFinishing) return;
+    this.#isFinishing = true;
+    void this.#delete();
+  }
+
+  /** Resolves when nothing is being written. */
+  async settle(): Promise<void> {
+    await this.#writing;
+  }
+
+  async #write(): Promise<void> {
+    const { node, signal } = this.#host;
+    while (!this.isReported && !signal.aborted) {
+      const pod = this.#host.pod();
+      try {
+        const next = { ...pod, metadata: { ...pod.metadata, ...this.#annotations(pod) }, status: this.#wanted ?? {} };
+        this.#host.accept(await node.client.update(Pod, next, { subresource: "status" }));
+      } catch (error) {
+        if (isApiError(error, "Conflict")) await this.#refresh();
+        else if (isApiError(error, "NotFound")) this.#host.accept(undefined);
+        else await this.#failed("report", error);
+      }
+    }
+  }
+
+  /** Somebody else has written: goes on from there. */
+  async #refresh(): Promise<void> {
+    const { namespace, name } = this.#host.pod().metadata;
+    try {
+      this.#host.accept(await this.#host.node.client.find(Pod, { namespace, name }));
+    } catch (error) {
+      await this.#failed("read", error);
+    }
+  }
+
+  async #delete(): Promise<void> {
+    const { node, signal } = this.#host;
+    while (!signal.aborted) {
+      const { namespace, name, uid = "" } = this.#host.pod().metadata;
+      try {
+        await node.client.delete(Pod, { namespace, name }, { gracePeriodSeconds: 0, preconditions: { uid } });
+        return;
+      } catch (error) {
+        // Another pod has the name already: ours is gone.
+        if (isApiError(error, "Conflict")) return;
+        await this.#failed("delete", error);
+      }
+    }
+  }
+
+  #annotations(pod: Pod): { readonly annotations?: Record<string, string> } {
+    if (this.#profiles.size === 0) return {};
+    const noted = Object.fromEntries([...this.#profiles].map(([container, profile]) => [PROFILE_ANNOTATION + container, profile]));
+    return { annotations: { ...pod.metadata.annotations, ...noted } };
+  }
+
+  async #failed(what: string, error: unknown): Promise<void> {
+    const { node, signal } = this.#host;
+    const { name, namespace } = this.#host.pod().metadata;
+    node.logger.error(`pod ${what} failed`, { pod: name, namespace, error });
+    await node.clock.sleep(RETRY_MS, signal);
+  }
+}
