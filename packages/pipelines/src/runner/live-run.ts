@@ -1,5 +1,6 @@
 import {
   advance,
+  workspaceClaimOf,
   type Effect,
   type EngineContext,
   type EngineEvent,
@@ -83,5 +84,17 @@ export class LiveRun {
       progress = step.progress ?? progress;
     }
     return { tasks: [...tasks.values()], effects, ...(progress === undefined ? {} : { progress }) };
+  }
+
+  /** Ends the run where it is, with what that leaves to do. */
+  giveUp(message: string, time: number): Batch {
+    const progress: RunProgress = { ...this.state.progress, phase: "FAILED", message, endedAt: time };
+    this.state.progress = progress;
+    const effects = [...this.state.tasks.values()].flatMap(({ id, attempt, step, podName }): Effect[] =>
+      step === undefined || podName === undefined ? [] : [{ type: "deletePod", taskId: id, attempt, podName }],
+    );
+    const workspace = workspaceClaimOf(this.state.info);
+    if (workspace !== undefined) effects.push({ type: "deleteVolumeClaim", name: workspace.metadata.name });
+    return { tasks: [], progress, effects };
   }
 }

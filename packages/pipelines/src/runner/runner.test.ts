@@ -1,6 +1,6 @@
 import { ApiError } from "@sluice/kubernetes";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { RUN_LABEL } from "../engine/index.ts";
+import { RUN_LABEL, TASK_LABEL } from "../engine/index.ts";
 import { CHAIN, WIDE } from "../specs.fixture.ts";
 import { PODS } from "./kinds.ts";
 import { Store } from "../store.ts";
@@ -241,5 +241,23 @@ describe("a run", () => {
     await vi.waitFor(() => expect(world.created).toHaveLength(3));
     expect(kinds()).toContain("PersistentVolumeClaim");
     expect((await world.store.outbox()).filter(({ kind }) => kind === "deleteClaim")).toEqual([]);
+  });
+
+  test("goes on from what is stored when the database fails for a while", async () => {
+    world.work = () => ({ hangs: true });
+    const id = await start(CHAIN, { n: 1 });
+    await vi.waitFor(async () => expect(states(await run(id)).first).toBe("RUNNING"));
+    const [pod] = world.pods();
+    const failure = new ApiError("InternalError", "the disk failed");
+    vi.spyOn(console, "error").mockReturnValue();
+    vi.spyOn(world.store, "commit").mockRejectedValueOnce(failure);
+    const reading = vi.spyOn(world.store, "tasksOf").mockRejectedValueOnce(failure);
+    world.work = () => ({});
+    const labels = pod?.metadata.labels ?? {};
+    await world.runner.report({ ...{ runId: id, taskId: labels[TASK_LABEL] ?? "", attempt: 0 }, ...firstOutput("minio://b/r"), problems: [] });
+    if (pod !== undefined) world.runner.observe({ ...pod, status: { phase: "Succeeded" } });
+    await vi.waitFor(() => expect(reading).toHaveBeenCalled(), { timeout: 5000 });
+    expect(states(await reaches(id, "SUCCEEDED"))).toMatchObject({ first: "SUCCEEDED", second: "SUCCEEDED" });
+    vi.restoreAllMocks();
   });
 });
