@@ -88,13 +88,16 @@ export class LiveRun {
 
   /** Ends the run where it is, with what that leaves to do. */
   giveUp(message: string, time: number): Batch {
-    const progress: RunProgress = { ...this.state.progress, phase: "FAILED", message, endedAt: time };
-    this.state.progress = progress;
-    const effects = [...this.state.tasks.values()].flatMap(({ id, attempt, step, podName }): Effect[] =>
-      step === undefined || podName === undefined ? [] : [{ type: "deletePod", taskId: id, attempt, podName }],
+    const unfinished = [...this.state.tasks.values()].filter(({ step }) => step !== undefined);
+    const effects = unfinished.flatMap(({ id, attempt, podName }): Effect[] =>
+      podName === undefined ? [] : [{ type: "deletePod", taskId: id, attempt, podName }],
     );
     const workspace = workspaceClaimOf(this.state.info);
     if (workspace !== undefined) effects.push({ type: "deleteVolumeClaim", name: workspace.metadata.name });
-    return { tasks: [], progress, effects };
+    const tasks = unfinished.map(({ step: _step, ...task }): TaskRecord => ({ ...task, state: "CANCELED", endedAt: time, message: "the run was given up" }));
+    for (const task of tasks) this.state.put(task);
+    const progress: RunProgress = { ...this.state.progress, phase: "FAILED", message, endedAt: time };
+    this.state.progress = progress;
+    return { tasks, progress, effects };
   }
 }

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { RUN_LABEL, TASK_LABEL } from "../engine/index.ts";
 import { CHAIN, WIDE } from "../specs.fixture.ts";
 import { PODS } from "./kinds.ts";
+import { LiveRun } from "./live-run.ts";
 import { Store } from "../store.ts";
 import { World } from "../world.fixture.ts";
 
@@ -258,6 +259,25 @@ describe("a run", () => {
     if (pod !== undefined) world.runner.observe({ ...pod, status: { phase: "Succeeded" } });
     await vi.waitFor(() => expect(reading).toHaveBeenCalled(), { timeout: 5000 });
     expect(states(await reaches(id, "SUCCEEDED"))).toMatchObject({ first: "SUCCEEDED", second: "SUCCEEDED" });
+    vi.restoreAllMocks();
+  });
+
+  test("in which the engine makes a mistake is given up, and can be retried", async () => {
+    world.work = () => ({ hangs: true });
+    const id = await start(WORKSPACE, { n: 1 });
+    await vi.waitFor(async () => expect(states(await run(id)).first).toBe("RUNNING"));
+    vi.spyOn(console, "error").mockReturnValue();
+    vi.spyOn(LiveRun.prototype, "advance").mockImplementationOnce(() => {
+      throw new Error("a mistake");
+    });
+    await world.request("POST", `/runs/${id}:terminate`);
+    const failed = await reaches(id, "FAILED");
+    expect(failed.error?.message).toBe("internal error: a mistake");
+    expect(states(failed)).toMatchObject({ root: "CANCELED", first: "CANCELED" });
+    await vi.waitFor(() => expect(kinds()).toEqual(expect.not.arrayContaining(["Pod", "PersistentVolumeClaim"])));
+    world.work = (pod) => (isFirst(pod.metadata.name) ? firstOutput("minio://b/r") : {});
+    expect(await world.request("POST", `/runs/${id}:retry`)).toMatchObject({ status: 200 });
+    await reaches(id, "SUCCEEDED");
     vi.restoreAllMocks();
   });
 });
