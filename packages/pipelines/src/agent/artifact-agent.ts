@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { readdir, readFile, stat } from "node:fs/promises";
-import { join, relative } from "node:path";
+import { readdir, readFile, realpath, stat } from "node:fs/promises";
+import { join, relative, sep } from "node:path";
 import type { Program, ProgramContext } from "@sluice/component";
 import { ApiError, UserError } from "@sluice/kubernetes";
 import type { ObjectStore } from "@sluice/object-store";
@@ -87,13 +87,13 @@ async function publish(task: AgentTask, { objects, report }: ArtifactAgentOption
       parameters[name] = given;
       continue;
     }
-    const text = await readText(context.hostPath(path));
-    if (text === undefined) {
-      const where = `${path}, or among parameterValues in ${task.outputFile}`;
-      problems.push(`output parameter ${JSON.stringify(name)} is missing: expected it in ${where}`);
-      continue;
-    }
     try {
+      const text = await readText(context, path);
+      if (text === undefined) {
+        const where = `${path}, or among parameterValues in ${task.outputFile}`;
+        problems.push(`output parameter ${JSON.stringify(name)} is missing: expected it in ${where}`);
+        continue;
+      }
       parameters[name] = parameterFromText(name, text, type);
     } catch (error) {
       problems.push(`output ${messageOf(error)} in ${path}`);
@@ -114,14 +114,12 @@ async function publish(task: AgentTask, { objects, report }: ArtifactAgentOption
 }
 
 async function executorOutput(task: AgentTask, context: ProgramContext, problems: string[]): Promise<ExecutorOutput> {
-  const text = await readText(context.hostPath(task.outputFile));
-  if (text !== undefined) {
-    try {
-      return parseExecutorOutput(text);
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      problems.push(`${task.outputFile}: ${error.message}`);
-    }
+  try {
+    const text = await readText(context, task.outputFile);
+    if (text !== undefined) return parseExecutorOutput(text);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    problems.push(`${task.outputFile}: ${error.message}`);
   }
   return { parameterValues: {}, artifacts: {} };
 }
@@ -140,38 +138,67 @@ async function publishArtifact(
   const path = customPath === "" ? localPathOfUri(uri) : customPath;
   // The container put it there itself, at an address that has no local path.
   if (path === uri && customPath === "") return artifact;
-  const hostPath = hostPathOf(context, path);
-  const stored = hostPath === undefined ? undefined : await store(uri, hostPath, objects, context);
+  const stored = isVisible(context, path) ? await store(uri, path, objects, context) : undefined;
   if (stored === undefined) context.log(`output artifact ${JSON.stringify(output)} has no content: nothing was written to ${path}`);
   return { ...artifact, ...stored };
 }
 
 /** A path outside the shared volumes cannot be seen from here. */
-function hostPathOf(context: ProgramContext, path: string): string | undefined {
+function isVisible(context: ProgramContext, path: string): boolean {
   try {
-    return context.hostPath(path);
+    context.hostPath(path);
+    return true;
   } catch (error) {
     context.log(`cannot read ${path}: ${messageOf(error)}`);
-    return undefined;
+    return false;
   }
+}
+
+/**
+ * Where a container's file is on this machine; undefined if it is not there. Links are followed here, where the whole machine
+ * can be seen, so none may lead out of the volume that the container wrote to.
+ */
+async function locate(context: ProgramContext, path: string): Promise<string | undefined> {
+  const real = await realpath(context.hostPath(path)).catch(ignoreAbsence);
+  if (real === undefined) return undefined;
+  const root = await realpath(volumeOf(context, path));
+  if (real !== root && !real.startsWith(`${root}${sep}`)) {
+    throw new UserError(`${path} is a link that leads out of its volume: copy what it points to there instead`);
+  }
+  return real;
+}
+
+/** The root, on this machine, of the volume that `path` lies in: the first of its parents that lies in a volume at all. */
+function volumeOf(context: ProgramContext, path: string): string {
+  const parts = path.split("/");
+  for (let length = 1; length < parts.length; length++) {
+    try {
+      return context.hostPath(parts.slice(0, length).join("/") || "/");
+    } catch {
+      // Above the mount: one further down.
+    }
+  }
+  return context.hostPath(path);
 }
 
 /** Stores a file, or all files of a directory, at `uri`; undefined if there is neither. */
 async function store(uri: string, path: string, objects: ObjectStore, context: ProgramContext): Promise<Stored | undefined> {
-  const found = await stat(path).catch(ignoreAbsence);
+  const found = await locate(context, path);
   if (found === undefined) return undefined;
-  if (!found.isDirectory()) return storeFile(uri, path, found.size, objects, context);
-  const entries = await readdir(path, { recursive: true, withFileTypes: true });
+  const own = await stat(found);
+  if (!own.isDirectory()) return storeFile(uri, found, own.size, objects, context);
+  const entries = await readdir(found, { recursive: true, withFileTypes: true });
   const files = entries
     .filter((entry) => entry.isFile() || entry.isSymbolicLink())
-    .map((entry) => relative(path, join(entry.parentPath, entry.name)));
+    .map((entry) => relative(found, join(entry.parentPath, entry.name)));
   const hash = createHash("sha256");
   let size = 0;
   let count = 0;
   for (const file of files.sort()) {
-    const info = await stat(join(path, file)).catch(ignoreAbsence);
-    if (info === undefined || info.isDirectory()) continue;
-    const stored = await storeFile(`${uri}/${file}`, join(path, file), info.size, objects, context);
+    const real = await locate(context, `${path}/${file}`);
+    const info = real === undefined ? undefined : await stat(real);
+    if (real === undefined || info === undefined || info.isDirectory()) continue;
+    const stored = await storeFile(`${uri}/${file}`, real, info.size, objects, context);
     hash.update(`${file}\n${stored.digest}\n`);
     size += stored.size;
     if (++count % 1000 === 0) context.log(`stored ${count} of ${files.length} files of ${uri}`);
@@ -186,8 +213,11 @@ async function storeFile(uri: string, path: string, size: number, objects: Objec
   return { digest, size: stored };
 }
 
-async function readText(path: string): Promise<string | undefined> {
-  return readFile(path, "utf8").catch(ignoreAbsence);
+async function readText(context: ProgramContext, path: string): Promise<string | undefined> {
+  const found = await locate(context, path);
+  if (found === undefined) return undefined;
+  if (!(await stat(found)).isFile()) throw new UserError(`${path} is not a file`);
+  return readFile(found, "utf8");
 }
 
 function ignoreAbsence(error: unknown): undefined {
