@@ -81,6 +81,19 @@ test("publishes files, directories, parameters and metadata, and does so again",
   expect(readFileSync(join(root(), "/s3/elsewhere/weights/1"), "utf8")).toBe("one");
 });
 
+test("carries directories of many files", async () => {
+  const count = 300;
+  write("/tmp/kfp/outputs/n", "7");
+  write("/tmp/kfp/outputs/s", "x");
+  for (let index = 0; index < count; index++) write(`/minio/b/t/model/${index % 7}/${index}`, `${index}`);
+  write(task.outputFile, JSON.stringify({ artifacts: { model: { artifacts: [{ uri: "minio://b/t/model/" }] } } }));
+  await agent("publish", task);
+  expect(reports[0]).toMatchObject({ problems: [], artifacts: [{ size: 790 }, {}] });
+  await agent("fetch", { ...task, inputs: [{ uri: "minio://b/t/model", path: "/s3/elsewhere" }] });
+  for (let index = 0; index < count; index++) expect(readFileSync(join(root(), `/s3/elsewhere/${index % 7}/${index}`), "utf8")).toBe(`${index}`);
+  expect(lines.join("\n")).toContain(`fetched minio://b/t/model (${count} files)`);
+});
+
 test("says which output is missing, and where it was expected", async () => {
   write("/tmp/kfp/outputs/n", "seven");
   write(task.outputFile, "{");

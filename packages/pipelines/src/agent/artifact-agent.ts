@@ -24,6 +24,8 @@ interface Stored {
 
 const LARGE = 16 * 2 ** 20;
 const MEBIBYTE = 2 ** 20;
+/** How many files of a directory are copied at once: small ones share their way to the disk. */
+const AT_ONCE = 64;
 
 /**
  * The program beside every task: `fetch` brings its input artifacts before it starts, `publish` waits until it has ended
@@ -65,11 +67,11 @@ async function fetchInputs(task: AgentTask, objects: ObjectStore, context: Progr
       count++;
     } else {
       const base = `${uri.replace(/\/+$/, "")}/`;
-      for await (const entry of objects.list(uri)) {
+      for await (const entries of groups(objects.list(uri))) {
         context.signal.throwIfAborted();
-        if (entry.size >= LARGE) context.log(`fetching ${entry.uri} (${megabytes(entry.size)})`);
-        await objects.getFile(entry.uri, context.hostPath(`${path}/${entry.uri.slice(base.length)}`));
-        count++;
+        for (const { size, uri: from } of entries) if (size >= LARGE) context.log(`fetching ${from} (${megabytes(size)})`);
+        await Promise.all(entries.map((entry) => objects.getFile(entry.uri, context.hostPath(`${path}/${entry.uri.slice(base.length)}`))));
+        count += entries.length;
       }
     }
     // An artifact may be no more than metadata; a task that reads its path then finds nothing, as upstream.
@@ -191,17 +193,24 @@ async function store(uri: string, path: string, objects: ObjectStore, context: P
   const files = entries
     .filter((entry) => entry.isFile() || entry.isSymbolicLink())
     .map((entry) => relative(found, join(entry.parentPath, entry.name)));
+  const base = uri.replace(/\/+$/, "");
   const hash = createHash("sha256");
   let size = 0;
   let count = 0;
-  for (const file of files.sort()) {
+  const storeOne = async (file: string): Promise<readonly [string, Stored] | undefined> => {
     const real = await locate(context, `${path}/${file}`);
     const info = real === undefined ? undefined : await stat(real);
-    if (real === undefined || info === undefined || info.isDirectory()) continue;
-    const stored = await storeFile(`${uri}/${file}`, real, info.size, objects, context);
-    hash.update(`${file}\n${stored.digest}\n`);
-    size += stored.size;
-    if (++count % 1000 === 0) context.log(`stored ${count} of ${files.length} files of ${uri}`);
+    if (real === undefined || info === undefined || info.isDirectory()) return undefined;
+    return [file, await storeFile(`${base}/${file}`, real, info.size, objects, context)];
+  };
+  for await (const some of groups(files.sort())) {
+    for (const stored of await Promise.all(some.map(storeOne))) {
+      if (stored === undefined) continue;
+      const [file, { digest, size: bytes }] = stored;
+      hash.update(`${file}\n${digest}\n`);
+      size += bytes;
+      if (++count % 1000 === 0) context.log(`stored ${count} of ${files.length} files of ${uri}`);
+    }
   }
   context.log(`stored ${uri} (${count} files, ${megabytes(size)})`);
   return { digest: `sha256:${hash.digest("hex")}`, size };
@@ -218,6 +227,18 @@ async function readText(context: ProgramContext, path: string): Promise<string |
   if (found === undefined) return undefined;
   if (!(await stat(found)).isFile()) throw new UserError(`${path} is not a file`);
   return readFile(found, "utf8");
+}
+
+/** The items some at a time. */
+async function* groups<T>(items: Iterable<T> | AsyncIterable<T>): AsyncGenerator<readonly T[]> {
+  let group: T[] = [];
+  for await (const item of items) {
+    group.push(item);
+    if (group.length < AT_ONCE) continue;
+    yield group;
+    group = [];
+  }
+  if (group.length > 0) yield group;
 }
 
 function ignoreAbsence(error: unknown): undefined {
