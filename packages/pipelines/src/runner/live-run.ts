@@ -1,6 +1,5 @@
 import {
   advance,
-  workspaceClaimOf,
   type Effect,
   type EngineContext,
   type EngineEvent,
@@ -92,8 +91,6 @@ export class LiveRun {
     const effects = unfinished.flatMap(({ id, attempt, podName }): Effect[] =>
       podName === undefined ? [] : [{ type: "deletePod", taskId: id, attempt, podName }],
     );
-    const workspace = workspaceClaimOf(this.state.info);
-    if (workspace !== undefined) effects.push({ type: "deleteVolumeClaim", name: workspace.metadata.name });
     const tasks = unfinished.map(({ step: _step, ...task }): TaskRecord => ({ ...task, state: "CANCELED", endedAt: time, message: "the run was given up" }));
     for (const task of tasks) this.state.put(task);
     const progress: RunProgress = { ...this.state.progress, phase: "FAILED", message, endedAt: time };

@@ -115,7 +115,7 @@ export class Runner {
     await this.#push(live ?? (await this.#load(row)), { type: "retryRequested", time: this.#now() });
   }
 
-  /** Deletes a run with its pods. */
+  /** Deletes a run with its pods and its workspace. */
   async delete(row: RunRow): Promise<void> {
     await this.#started.promise;
     const { store, client } = this.#options;
@@ -124,7 +124,7 @@ export class Runner {
     const tasks = run?.state.tasks.values() ?? (await store.tasksOf(row.id));
     const pods = new Set(page.items.map(({ metadata }) => metadata.name));
     for (const { podName } of tasks) if (podName !== undefined) pods.add(podName);
-    const workspace = run === undefined ? undefined : workspaceClaimOf(run.state.info);
+    const workspace = workspaceClaimOf(run?.state.info ?? runInfoOf(row));
     const leftovers = [...pods].map((name) => outboxRow(row, "deletePod", name));
     if (workspace !== undefined) leftovers.push(outboxRow(row, "deleteClaim", workspace.metadata.name));
     await store.deleteRun(row.id, leftovers);
@@ -237,8 +237,6 @@ export class Runner {
       try {
         // A decision that was not stored is none: the next one must not build on it.
         if (failures > 0) await this.#restore(run);
-        // A run that is retried must not lose what it makes anew.
-        if (isFinal(run.state.progress.phase)) await this.#effects.leftoversRemoved(run.row.id);
         if (!isWanted()) break;
         queued = run.queue;
         run.queue = [];
