@@ -169,7 +169,8 @@ export class World {
       if (hangs) return;
       if (exitCode === 0) {
         const report = { runId: labels[RUN_LABEL] ?? "", taskId: labels[TASK_LABEL] ?? "", attempt: Number(labels[ATTEMPT_LABEL]), parameters, artifacts, problems: [] };
-        await this.#report(report);
+        const isReported = await this.#report(report).then(() => true, () => false);
+        if (!isReported) return set({ phase: "Failed" });
       }
       set({ phase: exitCode === 0 ? "Succeeded" : "Failed", containerStatuses: [{ name: "main", state: { terminated: { exitCode, reason: exitCode === 0 ? "Completed" : "Error" } } }] });
     });
@@ -217,7 +218,7 @@ export class World {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort();
+    this.crash();
     await new Promise((resolve) => setImmediate(resolve));
     await this.#close();
     rmSync(this.directory, { recursive: true, force: true });

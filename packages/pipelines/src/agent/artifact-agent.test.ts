@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { buffer } from "node:stream/consumers";
@@ -81,6 +81,19 @@ test("publishes files, directories, parameters and metadata, and does so again",
   expect(readFileSync(join(root(), "/s3/elsewhere/weights/1"), "utf8")).toBe("one");
 });
 
+test("carries directories of many files", async () => {
+  const count = 300;
+  write("/tmp/kfp/outputs/n", "7");
+  write("/tmp/kfp/outputs/s", "x");
+  for (let index = 0; index < count; index++) write(`/minio/b/t/model/${index % 7}/${index}`, `${index}`);
+  write(task.outputFile, JSON.stringify({ artifacts: { model: { artifacts: [{ uri: "minio://b/t/model/" }] } } }));
+  await agent("publish", task);
+  expect(reports[0]).toMatchObject({ problems: [], artifacts: [{ size: 790 }, {}] });
+  await agent("fetch", { ...task, inputs: [{ uri: "minio://b/t/model", path: "/s3/elsewhere" }] });
+  for (let index = 0; index < count; index++) expect(readFileSync(join(root(), `/s3/elsewhere/${index % 7}/${index}`), "utf8")).toBe(`${index}`);
+  expect(lines.join("\n")).toContain(`fetched minio://b/t/model (${count} files)`);
+});
+
 test("says which output is missing, and where it was expected", async () => {
   write("/tmp/kfp/outputs/n", "seven");
   write(task.outputFile, "{");
@@ -91,6 +104,31 @@ test("says which output is missing, and where it was expected", async () => {
     expect.stringMatching(/output parameter "s" is missing: expected it in \/tmp\/kfp\/outputs\/s/),
   ]);
   expect(lines.join("\n")).toContain('"model" has no content: nothing was written to /minio/b/t/model');
+});
+
+test("follows links within a volume, and none that leads out of it", async () => {
+  writeFileSync(join(home, "secret"), "secret");
+  write("/minio/b/t/model/blobs/1", "weights");
+  symlinkSync("blobs/1", join(root(), "/minio/b/t/model/link"));
+  symlinkSync("nowhere", join(root(), "/minio/b/t/model/dangling"));
+  symlinkSync(join(home, "secret"), join(root(), "/minio/b/t/scores"));
+  write("/tmp/kfp/outputs/n", "7");
+  symlinkSync(join(home, "secret"), join(root(), "/tmp/kfp/outputs/s"));
+  expect(await agent("publish", task)).toBe(0);
+  expect(reports[0]?.parameters).toEqual({ n: 7 });
+  expect(reports[0]?.problems).toEqual([
+    expect.stringMatching(/output .*outputs\/s is a link that leads out of its volume/),
+    expect.stringMatching(/"scores": .*scores is a link that leads out of its volume/),
+  ]);
+  expect((await Array.fromAsync(objects.list("minio://b"))).map(({ uri, size }) => [uri, size])).toEqual([
+    ["minio://b/t/model/blobs/1", 7],
+    ["minio://b/t/model/link", 7],
+  ]);
+  rmSync(join(root(), "/minio/b/t/scores"));
+  symlinkSync(home, join(root(), "/minio/b/t/model/out"));
+  symlinkSync(home, join(root(), "/minio/b/t/scores"));
+  await agent("publish", task);
+  expect(reports[1]?.problems).toHaveLength(3);
 });
 
 test("a compiled pipeline runs under node from pod manifests alone", async () => {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { readdir, readFile, stat } from "node:fs/promises";
-import { join, relative } from "node:path";
+import { readdir, readFile, realpath, stat } from "node:fs/promises";
+import { join, relative, sep } from "node:path";
 import type { Program, ProgramContext } from "@sluice/component";
 import { ApiError, UserError } from "@sluice/kubernetes";
 import type { ObjectStore } from "@sluice/object-store";
@@ -24,6 +24,8 @@ interface Stored {
 
 const LARGE = 16 * 2 ** 20;
 const MEBIBYTE = 2 ** 20;
+/** How many files of a directory are copied at once: small ones share their way to the disk. */
+const AT_ONCE = 64;
 
 /**
  * The program beside every task: `fetch` brings its input artifacts before it starts, `publish` waits until it has ended
@@ -65,11 +67,11 @@ async function fetchInputs(task: AgentTask, objects: ObjectStore, context: Progr
       count++;
     } else {
       const base = `${uri.replace(/\/+$/, "")}/`;
-      for await (const entry of objects.list(uri)) {
+      for await (const entries of groups(objects.list(uri))) {
         context.signal.throwIfAborted();
-        if (entry.size >= LARGE) context.log(`fetching ${entry.uri} (${megabytes(entry.size)})`);
-        await objects.getFile(entry.uri, context.hostPath(`${path}/${entry.uri.slice(base.length)}`));
-        count++;
+        for (const { size, uri: from } of entries) if (size >= LARGE) context.log(`fetching ${from} (${megabytes(size)})`);
+        await Promise.all(entries.map((entry) => objects.getFile(entry.uri, context.hostPath(`${path}/${entry.uri.slice(base.length)}`))));
+        count += entries.length;
       }
     }
     // An artifact may be no more than metadata; a task that reads its path then finds nothing, as upstream.
@@ -87,13 +89,13 @@ async function publish(task: AgentTask, { objects, report }: ArtifactAgentOption
       parameters[name] = given;
       continue;
     }
-    const text = await readText(context.hostPath(path));
-    if (text === undefined) {
-      const where = `${path}, or among parameterValues in ${task.outputFile}`;
-      problems.push(`output parameter ${JSON.stringify(name)} is missing: expected it in ${where}`);
-      continue;
-    }
     try {
+      const text = await readText(context, path);
+      if (text === undefined) {
+        const where = `${path}, or among parameterValues in ${task.outputFile}`;
+        problems.push(`output parameter ${JSON.stringify(name)} is missing: expected it in ${where}`);
+        continue;
+      }
       parameters[name] = parameterFromText(name, text, type);
     } catch (error) {
       problems.push(`output ${messageOf(error)} in ${path}`);
@@ -114,14 +116,12 @@ async function publish(task: AgentTask, { objects, report }: ArtifactAgentOption
 }
 
 async function executorOutput(task: AgentTask, context: ProgramContext, problems: string[]): Promise<ExecutorOutput> {
-  const text = await readText(context.hostPath(task.outputFile));
-  if (text !== undefined) {
-    try {
-      return parseExecutorOutput(text);
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      problems.push(`${task.outputFile}: ${error.message}`);
-    }
+  try {
+    const text = await readText(context, task.outputFile);
+    if (text !== undefined) return parseExecutorOutput(text);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    problems.push(`${task.outputFile}: ${error.message}`);
   }
   return { parameterValues: {}, artifacts: {} };
 }
@@ -140,41 +140,77 @@ async function publishArtifact(
   const path = customPath === "" ? localPathOfUri(uri) : customPath;
   // The container put it there itself, at an address that has no local path.
   if (path === uri && customPath === "") return artifact;
-  const hostPath = hostPathOf(context, path);
-  const stored = hostPath === undefined ? undefined : await store(uri, hostPath, objects, context);
+  const stored = isVisible(context, path) ? await store(uri, path, objects, context) : undefined;
   if (stored === undefined) context.log(`output artifact ${JSON.stringify(output)} has no content: nothing was written to ${path}`);
   return { ...artifact, ...stored };
 }
 
 /** A path outside the shared volumes cannot be seen from here. */
-function hostPathOf(context: ProgramContext, path: string): string | undefined {
+function isVisible(context: ProgramContext, path: string): boolean {
   try {
-    return context.hostPath(path);
+    context.hostPath(path);
+    return true;
   } catch (error) {
     context.log(`cannot read ${path}: ${messageOf(error)}`);
-    return undefined;
+    return false;
   }
+}
+
+/**
+ * Where a container's file is on this machine; undefined if it is not there. Links are followed here, where the whole machine
+ * can be seen, so none may lead out of the volume that the container wrote to.
+ */
+async function locate(context: ProgramContext, path: string): Promise<string | undefined> {
+  const real = await realpath(context.hostPath(path)).catch(ignoreAbsence);
+  if (real === undefined) return undefined;
+  const root = await realpath(volumeOf(context, path));
+  if (real !== root && !real.startsWith(`${root}${sep}`)) {
+    throw new UserError(`${path} is a link that leads out of its volume: copy what it points to there instead`);
+  }
+  return real;
+}
+
+/** The root, on this machine, of the volume that `path` lies in: the first of its parents that lies in a volume at all. */
+function volumeOf(context: ProgramContext, path: string): string {
+  const parts = path.split("/");
+  for (let length = 1; length < parts.length; length++) {
+    try {
+      return context.hostPath(parts.slice(0, length).join("/") || "/");
+    } catch {
+      // Above the mount: one further down.
+    }
+  }
+  return context.hostPath(path);
 }
 
 /** Stores a file, or all files of a directory, at `uri`; undefined if there is neither. */
 async function store(uri: string, path: string, objects: ObjectStore, context: ProgramContext): Promise<Stored | undefined> {
-  const found = await stat(path).catch(ignoreAbsence);
+  const found = await locate(context, path);
   if (found === undefined) return undefined;
-  if (!found.isDirectory()) return storeFile(uri, path, found.size, objects, context);
-  const entries = await readdir(path, { recursive: true, withFileTypes: true });
+  const own = await stat(found);
+  if (!own.isDirectory()) return storeFile(uri, found, own.size, objects, context);
+  const entries = await readdir(found, { recursive: true, withFileTypes: true });
   const files = entries
     .filter((entry) => entry.isFile() || entry.isSymbolicLink())
-    .map((entry) => relative(path, join(entry.parentPath, entry.name)));
+    .map((entry) => relative(found, join(entry.parentPath, entry.name)));
+  const base = uri.replace(/\/+$/, "");
   const hash = createHash("sha256");
   let size = 0;
   let count = 0;
-  for (const file of files.sort()) {
-    const info = await stat(join(path, file)).catch(ignoreAbsence);
-    if (info === undefined || info.isDirectory()) continue;
-    const stored = await storeFile(`${uri}/${file}`, join(path, file), info.size, objects, context);
-    hash.update(`${file}\n${stored.digest}\n`);
-    size += stored.size;
-    if (++count % 1000 === 0) context.log(`stored ${count} of ${files.length} files of ${uri}`);
+  const storeOne = async (file: string): Promise<readonly [string, Stored] | undefined> => {
+    const real = await locate(context, `${path}/${file}`);
+    const info = real === undefined ? undefined : await stat(real);
+    if (real === undefined || info === undefined || info.isDirectory()) return undefined;
+    return [file, await storeFile(`${base}/${file}`, real, info.size, objects, context)];
+  };
+  for await (const some of groups(files.sort())) {
+    for (const stored of await Promise.all(some.map(storeOne))) {
+      if (stored === undefined) continue;
+      const [file, { digest, size: bytes }] = stored;
+      hash.update(`${file}\n${digest}\n`);
+      size += bytes;
+      if (++count % 1000 === 0) context.log(`stored ${count} of ${files.length} files of ${uri}`);
+    }
   }
   context.log(`stored ${uri} (${count} files, ${megabytes(size)})`);
   return { digest: `sha256:${hash.digest("hex")}`, size };
@@ -186,8 +222,23 @@ async function storeFile(uri: string, path: string, size: number, objects: Objec
   return { digest, size: stored };
 }
 
-async function readText(path: string): Promise<string | undefined> {
-  return readFile(path, "utf8").catch(ignoreAbsence);
+async function readText(context: ProgramContext, path: string): Promise<string | undefined> {
+  const found = await locate(context, path);
+  if (found === undefined) return undefined;
+  if (!(await stat(found)).isFile()) throw new UserError(`${path} is not a file`);
+  return readFile(found, "utf8");
+}
+
+/** The items some at a time. */
+async function* groups<T>(items: Iterable<T> | AsyncIterable<T>): AsyncGenerator<readonly T[]> {
+  let group: T[] = [];
+  for await (const item of items) {
+    group.push(item);
+    if (group.length < AT_ONCE) continue;
+    yield group;
+    group = [];
+  }
+  if (group.length > 0) yield group;
 }
 
 function ignoreAbsence(error: unknown): undefined {

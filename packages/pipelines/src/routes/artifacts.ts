@@ -4,6 +4,7 @@ import { ApiError } from "@sluice/kubernetes";
 import type { ObjectStore } from "@sluice/object-store";
 import type { ArtifactRecord } from "../engine/types.ts";
 import { equals } from "../store.ts";
+import { byteRange } from "./byte-range.ts";
 import { authorize, found, listJson, namespaceOf, type RouteContext, type RouteOptions } from "./context.ts";
 import { artifactRowJson } from "./json.ts";
 import { listRequest } from "./list-options.ts";
@@ -41,7 +42,7 @@ export function artifactRoutes(app: Routes, options: RouteOptions): void {
     await authorize(options, context, { verb: verb === undefined ? "get" : "readArtifact", resource: "runs", namespace: row.namespace });
     const artifact = JSON.parse(row.record) as ArtifactRecord;
     if (verb === undefined) return context.json(artifactRowJson(row));
-    if (verb === "download") return download(objects, artifact, context.req.query("path") ?? "");
+    if (verb === "download") return download(objects, artifact, context);
     if (verb === "files") return context.json({ files: await filesOf(objects, artifact.uri) });
     throw new ApiError("NotFound", `there is no ${context.req.method} ${context.req.path}`);
   });
@@ -51,7 +52,7 @@ export function artifactRoutes(app: Routes, options: RouteOptions): void {
     const isRead = target.endsWith(":read");
     const name = isRead ? target.slice(0, -":read".length) : target;
     const artifact = await taskArtifact(options, context, name);
-    if (!isRead) return download(objects, artifact, context.req.query("path") ?? "");
+    if (!isRead) return download(objects, artifact, context);
     const { size } = found(await objects.stat(artifact.uri), "the bytes of artifact", name);
     if (size > MAX_READ_BYTES) throw new ApiError("RequestEntityTooLarge", `artifact ${name} has ${size} bytes: read it without ":read"`);
     return context.json({ data: (await buffer(objects.get(artifact.uri))).toString("base64") });
@@ -73,7 +74,9 @@ async function filesOf(objects: ObjectStore, uri: string): Promise<{ readonly pa
   return files;
 }
 
-async function download(objects: ObjectStore, artifact: ArtifactRecord, path: string): Promise<Response> {
+/** The bytes of an artifact, or of a file in it; of those, what the request's `Range` asks for. */
+async function download(objects: ObjectStore, artifact: ArtifactRecord, context: RouteContext): Promise<Response> {
+  const path = context.req.query("path") ?? "";
   if (path.split("/").includes("..")) throw invalid("path", "must stay within the artifact");
   const uri = path === "" ? artifact.uri : `${artifact.uri.replace(/\/$/u, "")}/${path.replace(/^\/+/u, "")}`;
   const info = await objects.stat(uri);
@@ -85,13 +88,19 @@ async function download(objects: ObjectStore, artifact: ArtifactRecord, path: st
   const type = contentType(fileName, path === "" ? artifact.type.schemaTitle : undefined);
   const headers = {
     "content-type": type.startsWith("text/") ? `${type}; charset=utf-8` : type,
-    "content-length": String(info.size),
+    "accept-ranges": "bytes",
     "content-disposition": `inline; filename="${fileName}"`,
     "content-security-policy": SANDBOX,
     "x-content-type-options": "nosniff",
     etag: JSON.stringify(info.digest),
   };
-  return new Response(streamOf(objects.get(uri)), { headers });
+  const isCurrent = [undefined, headers.etag].includes(context.req.header("if-range"));
+  const range = isCurrent ? byteRange(context.req.header("range"), info.size) : undefined;
+  if (range === "unsatisfiable") return new Response(null, { status: 416, headers: { "content-range": `bytes */${info.size}` } });
+  const { start, end } = range ?? { start: 0, end: info.size };
+  const part = range === undefined ? {} : { "content-range": `bytes ${start}-${end - 1}/${info.size}` };
+  const body = streamOf(objects.get(uri, { start, end }));
+  return new Response(body, { status: range === undefined ? 200 : 206, headers: { ...headers, ...part, "content-length": String(end - start) } });
 }
 
 function contentType(fileName: string, schemaTitle: string | undefined): string {

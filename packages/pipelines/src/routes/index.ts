@@ -25,7 +25,7 @@
  *   GET    /runs/{id}/nodes/{task}/artifacts/{output}:read  {"data": base64}
  *   GET    /runs/{id}/nodes/{task}/artifacts/{output}       the bytes (?path=file within a directory artifact)
  *   GET    /artifacts?namespace                        {artifacts: [Artifact], …}    GET /artifacts/{id}
- *   GET    /artifacts/{id}:download?path               the bytes, with a content type by name
+ *   GET    /artifacts/{id}:download?path               the bytes, with a content type by name; `Range` is understood
  *   GET    /artifacts/{id}:files                       {files: [{path, size}]} of a directory artifact
  *
  * Run is KFP's, with `tasks` when asked for; `run_details.task_details` is KFP's PipelineTaskDetail.

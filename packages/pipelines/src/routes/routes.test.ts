@@ -177,6 +177,10 @@ describe("runs", () => {
     const page = await world.app.request(`/artifacts/${artifacts[0]?.artifact_id ?? ""}:download`);
     expect([page.headers.get("content-type"), await page.text()]).toEqual(["text/html; charset=utf-8", "<b>hi"]);
     expect(page.headers.get("content-security-policy")).toMatch(/^sandbox/u);
+    const part = await world.app.request(`/artifacts/${artifacts[0]?.artifact_id ?? ""}:download`, { headers: { range: "bytes=3-" } });
+    expect([part.status, part.headers.get("content-range"), part.headers.get("content-length"), await part.text()]).toEqual([206, "bytes 3-4/5", "2", "hi"]);
+    const none = await world.app.request(`/artifacts/${artifacts[0]?.artifact_id ?? ""}:download`, { headers: { range: "bytes=9-" } });
+    expect([none.status, none.headers.get("content-range")]).toEqual([416, "bytes */5"]);
   });
 
   test("stay on the shelf of their experiment", async () => {

@@ -1,4 +1,4 @@
-import type { RunNotice } from "../runner/runner.ts";
+import type { RunNotice } from "../runner/run-notices.ts";
 import { isFinal, progressOf } from "../runner/run-record.ts";
 import type { TaskRecord } from "../engine/types.ts";
 import type { RunRow } from "../store-tables.ts";

@@ -1,7 +1,10 @@
-/** A response's body of what `chunks` gives, as fast as it is taken; a reader that goes away ends the iteration, after `onCancel`. */
+/**
+ * A response's body of what `chunks` gives, as fast as it is taken; nothing is begun before it is read, as that of a HEAD never is.
+ * A reader that goes away ends the iteration, after `onCancel`.
+ */
 export function streamOf(chunks: AsyncIterable<Uint8Array>, onCancel: () => void = () => undefined): ReadableStream<Uint8Array> {
   const iterator = chunks[Symbol.asyncIterator]();
-  return new ReadableStream<Uint8Array>({
+  const source: UnderlyingDefaultSource<Uint8Array> = {
     async pull(controller) {
       const { done, value } = await iterator.next();
       if (done === true) controller.close();
@@ -11,5 +14,6 @@ export function streamOf(chunks: AsyncIterable<Uint8Array>, onCancel: () => void
       onCancel();
       await iterator.return?.();
     },
-  });
+  };
+  return new ReadableStream(source, { highWaterMark: 0 });
 }

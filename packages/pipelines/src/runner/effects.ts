@@ -1,6 +1,6 @@
 import type { Client } from "@sluice/client";
 import type { Clock, Logger } from "@sluice/controller";
-import { isApiError, type KubernetesObject, type Resource } from "@sluice/kubernetes";
+import { isApiError, pathOf, type KubernetesObject, type ObjectKey, type Resource } from "@sluice/kubernetes";
 import type { ObjectStore } from "@sluice/object-store";
 import type { CachedResult, Effect, EngineEvent } from "../engine/types.ts";
 import type { Store } from "../store.ts";
@@ -55,8 +55,8 @@ export class Effects {
   readonly #limiter = new Limiter(IN_FLIGHT);
   /** Namespaces that are known to have what pods need, by `namespace/account`. */
   readonly #prepared = new Map<string, Promise<void>>();
-  /** What is being removed after runs, by run. */
-  readonly #leftovers = new Map<string, Promise<unknown>>();
+  /** What is on its way into being, by path: only once it is there can it be deleted. */
+  readonly #creating = new Map<string, Promise<unknown>>();
 
   constructor(options: EffectsOptions) {
     this.#options = options;
@@ -90,25 +90,14 @@ export class Effects {
 
   /** Deletes what runs that are over have left in the cluster, and then the word of it. */
   removeLeftovers(rows: readonly OutboxRow[]): void {
-    for (const [runId, some] of Map.groupBy(rows, ({ run_id }) => run_id)) {
-      const removed = Promise.all([this.#leftovers.get(runId), ...some.map((row) => this.#removeLeftover(row))]);
-      const forgotten = removed.then(() => {
-        if (this.#leftovers.get(runId) === forgotten) this.#leftovers.delete(runId);
-      });
-      this.#leftovers.set(runId, forgotten);
-    }
-  }
-
-  /** Resolves once nothing that an earlier attempt of the run has left can be mistaken for a later one's. */
-  async leftoversRemoved(runId: string): Promise<void> {
-    await this.#leftovers.get(runId);
+    for (const row of rows) void this.#removeLeftover(row);
   }
 
   async #removeLeftover({ id, kind, namespace, name }: OutboxRow): Promise<void> {
-    const { client, store, logger, signal } = this.#options;
+    const { store, logger, signal } = this.#options;
     const resource = kind === "deleteClaim" ? CLAIMS : PODS;
     try {
-      await this.#limiter.run(() => this.#persist(signal, async () => void (await client.delete(resource, { namespace, name }))));
+      await this.#limiter.run(() => this.#persist(signal, async () => void (await this.#delete(resource, { namespace, name }))));
       if (!signal.aborted) await store.removeFromOutbox([id]);
     } catch (error) {
       if (!signal.aborted) logger.warn("cannot remove what a run has left; tried again on the next start", { kind, namespace, name, error });
@@ -137,21 +126,22 @@ export class Effects {
   }
 
   async #createPod(run: LiveRun, { taskId, attempt, pod }: EffectOf<"createPod">, signal: AbortSignal): Promise<void> {
-    const { client, clock, push } = this.#options;
+    const { clock, push } = this.#options;
     const { namespace } = run.row;
     const { name } = pod.metadata;
-    if (run.doomed.has(name)) return;
+    const isWanted = (): boolean => !run.doomed.has(name) && !signal.aborted;
+    const object = { ...pod, metadata: { ...pod.metadata, namespace } };
     try {
       await this.#persist(signal, async () => {
         await this.#prepare(namespace, pod.spec.serviceAccountName);
         try {
-          await create(client, PODS, { ...pod, metadata: { ...pod.metadata, namespace } });
+          if (isWanted()) await this.#create(PODS, object);
         } catch (error) {
           if (!isApiError(error, "NotFound")) throw error;
           // The namespace went away since it was last seen to be there.
           this.#prepared.clear();
           await this.#prepare(namespace, pod.spec.serviceAccountName);
-          await create(client, PODS, { ...pod, metadata: { ...pod.metadata, namespace } });
+          if (isWanted()) await this.#create(PODS, object);
         }
       });
     } catch (error) {
@@ -160,48 +150,60 @@ export class Effects {
       await push(run, { type: "podFinished", time: clock.now(), taskId, attempt, succeeded: false, message: `the pod was refused: ${messageOf(error)}` });
       return;
     }
-    // The pod may have been deleted before it was there, or the run with all its other pods.
-    const isStopped = run.stop.signal.aborted && !this.#options.signal.aborted;
-    if (run.doomed.has(name) || (isStopped && (await this.#options.store.findRun(run.row.id)) === undefined)) {
-      await client.delete(PODS, { namespace, name });
-      return;
-    }
-    run.done.push(outboxRow(run.row, "createPod", name).id);
+    if (!signal.aborted) run.done.push(outboxRow(run.row, "createPod", name).id);
   }
 
   async #deletePod(run: LiveRun, { taskId, attempt, podName }: EffectOf<"deletePod">, signal: AbortSignal): Promise<void> {
-    const { client, clock, push } = this.#options;
+    const { clock, push } = this.#options;
     const { namespace } = run.row;
-    let isAbsent = false;
+    let wasThere = true;
     run.doomed.add(podName);
     await this.#persist(signal, async () => {
-      isAbsent = (await client.delete(PODS, { namespace, name: podName })) === undefined;
+      wasThere = await this.#delete(PODS, { namespace, name: podName });
     });
     if (signal.aborted) return;
     run.done.push(outboxRow(run.row, "deletePod", podName).id);
-    if (!isAbsent || run.over.has(podName)) return;
+    if (wasThere || run.over.has(podName)) return;
     run.over.add(podName);
     await push(run, { type: "podFinished", time: clock.now(), taskId, attempt, succeeded: false, message: "the pod was deleted" });
   }
 
   async #claim(run: LiveRun, effect: EffectOf<"createVolumeClaim"> | EffectOf<"deleteVolumeClaim">, signal: AbortSignal): Promise<void> {
-    const { client, clock, push } = this.#options;
+    const { clock, push } = this.#options;
     const { namespace } = run.row;
     let error: string | undefined;
     try {
       await this.#persist(signal, async () => {
         if (effect.type === "deleteVolumeClaim") {
-          await client.delete(CLAIMS, { namespace, name: effect.name });
+          await this.#delete(CLAIMS, { namespace, name: effect.name });
           return;
         }
         await this.#prepare(namespace, undefined);
-        await create(client, CLAIMS, { ...effect.claim, metadata: { ...effect.claim.metadata, namespace } });
+        if (!signal.aborted) await this.#create(CLAIMS, { ...effect.claim, metadata: { ...effect.claim.metadata, namespace } });
       });
     } catch (cause) {
       error = messageOf(cause);
     }
     if (signal.aborted || effect.taskId === undefined) return;
     await push(run, { type: "claimDone", time: clock.now(), taskId: effect.taskId, ...(error === undefined ? {} : { error }) });
+  }
+
+  async #create<T extends KubernetesObject>(resource: Resource<T>, object: T): Promise<void> {
+    const path = pathOf(resource, object.metadata);
+    const created = create(this.#options.client, resource, object);
+    const settled = Promise.allSettled([created]);
+    this.#creating.set(path, settled);
+    try {
+      await created;
+    } finally {
+      if (this.#creating.get(path) === settled) this.#creating.delete(path);
+    }
+  }
+
+  /** Deletes an object; tells whether it was there. */
+  async #delete(resource: Resource<KubernetesObject>, key: ObjectKey): Promise<boolean> {
+    await this.#creating.get(pathOf(resource, key));
+    return (await this.#options.client.delete(resource, key)) !== undefined;
   }
 
   /** Answers all lookups of a batch with one query. A result whose artifacts are no longer stored is none. */

@@ -84,4 +84,17 @@ export class LiveRun {
     }
     return { tasks: [...tasks.values()], effects, ...(progress === undefined ? {} : { progress }) };
   }
+
+  /** Ends the run where it is, with what that leaves to do. */
+  giveUp(message: string, time: number): Batch {
+    const unfinished = [...this.state.tasks.values()].filter(({ step }) => step !== undefined);
+    const effects = unfinished.flatMap(({ id, attempt, podName }): Effect[] =>
+      podName === undefined ? [] : [{ type: "deletePod", taskId: id, attempt, podName }],
+    );
+    const tasks = unfinished.map(({ step: _step, ...task }): TaskRecord => ({ ...task, state: "CANCELED", endedAt: time, message: "the run was given up" }));
+    for (const task of tasks) this.state.put(task);
+    const progress: RunProgress = { ...this.state.progress, phase: "FAILED", message, endedAt: time };
+    this.state.progress = progress;
+    return { tasks, progress, effects };
+  }
 }

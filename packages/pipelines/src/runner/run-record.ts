@@ -34,6 +34,19 @@ export function historyOf(row: RunRow): readonly HistoryEntry[] {
   return JSON.parse(row.history) as readonly HistoryEntry[];
 }
 
+/** The record of a run that has come further, and the states that it has gone through. */
+export function advanceRecord(
+  { row, history }: { readonly row: RunRow; readonly history: readonly HistoryEntry[] },
+  progress: RunProgress,
+  time: number,
+): { readonly row: RunRow; readonly history: readonly HistoryEntry[] } {
+  const { phase, message, endedAt = 0 } = progress;
+  const isNew = history.at(-1)?.state !== phase;
+  const states = isNew ? [...history, { time, state: phase, ...(message === undefined ? {} : { message }) }] : history;
+  const texts = { progress: JSON.stringify(progress), history: JSON.stringify(states) };
+  return { row: { ...row, state: phase, finished_at: endedAt, ...texts }, history: states };
+}
+
 /** Whether a run in this phase is over. */
 export function isFinal(phase: RunProgress["phase"]): boolean {
   return phase === "SUCCEEDED" || phase === "FAILED" || phase === "CANCELED";

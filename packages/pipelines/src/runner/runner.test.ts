@@ -1,8 +1,9 @@
 import { ApiError } from "@sluice/kubernetes";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { RUN_LABEL } from "../engine/index.ts";
+import { RUN_LABEL, TASK_LABEL } from "../engine/index.ts";
 import { CHAIN, WIDE } from "../specs.fixture.ts";
 import { PODS } from "./kinds.ts";
+import { LiveRun } from "./live-run.ts";
 import { Store } from "../store.ts";
 import { World } from "../world.fixture.ts";
 
@@ -222,24 +223,76 @@ describe("a run", () => {
     await vi.waitFor(async () => expect(await world.store.outbox()).toEqual([]));
   });
 
-  test("that is retried keeps the workspace that it makes anew", async () => {
+  test("that has failed keeps its workspace for a retry, and loses it with itself", async () => {
     world.work = (pod) => (isFirst(pod.metadata.name) ? firstOutput("minio://b/r") : { exitCode: 1 });
-    const { delete: remove } = world.client;
-    const isUp = Promise.withResolvers<void>();
-    Object.assign(world.client, {
-      delete: async (resource: Parameters<typeof remove>[0], key: Parameters<typeof remove>[1]) => {
-        if (resource.kind === "PersistentVolumeClaim") await isUp.promise;
-        return remove(resource, key);
-      },
-    });
     const id = await start(WORKSPACE, { n: 1 });
     await reaches(id, "FAILED");
-    world.work = () => ({ hangs: true });
-    const retried = world.request("POST", `/runs/${id}:retry`);
-    isUp.resolve();
-    expect(await retried).toMatchObject({ status: 200 });
-    await vi.waitFor(() => expect(world.created).toHaveLength(3));
     expect(kinds()).toContain("PersistentVolumeClaim");
-    expect((await world.store.outbox()).filter(({ kind }) => kind === "deleteClaim")).toEqual([]);
+    expect(await world.request("DELETE", `/runs/${id}`)).toMatchObject({ status: 200 });
+    await vi.waitFor(() => expect(kinds()).toEqual(expect.not.arrayContaining(["Pod", "PersistentVolumeClaim"])));
+  });
+
+  test("whose deletion overtakes the creation of its pod leaves none", async () => {
+    world.work = () => ({ hangs: true });
+    const { create } = world.client;
+    const mayCreate = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
+    Object.assign(world.client, {
+      create: async (...parameters: Parameters<typeof create>) => {
+        if (parameters[0].kind !== "Pod") return create(...parameters);
+        begun.resolve();
+        await mayCreate.promise;
+        return create(...parameters);
+      },
+    });
+    const ids = [await start(CHAIN, { n: 1 }), await start(CHAIN, { n: 2 })];
+    await begun.promise;
+    await vi.waitFor(async () => expect(await world.store.outbox()).toHaveLength(2));
+    expect(await world.request("DELETE", `/runs/${ids[0]}`)).toMatchObject({ status: 200 });
+    expect(await world.request("POST", `/runs/${ids[1]}:terminate`)).toMatchObject({ status: 200 });
+    mayCreate.resolve();
+    await reaches(ids[1] ?? "", "CANCELED");
+    await vi.waitFor(async () => {
+      expect(world.pods()).toEqual([]);
+      expect(await world.store.outbox()).toEqual([]);
+    });
+    expect(world.created).toHaveLength(2);
+  });
+
+  test("goes on from what is stored when the database fails for a while", async () => {
+    world.work = () => ({ hangs: true });
+    const id = await start(CHAIN, { n: 1 });
+    await vi.waitFor(async () => expect(states(await run(id)).first).toBe("RUNNING"));
+    const [pod] = world.pods();
+    const failure = new ApiError("InternalError", "the disk failed");
+    vi.spyOn(console, "error").mockReturnValue();
+    vi.spyOn(world.store, "commit").mockRejectedValueOnce(failure);
+    const reading = vi.spyOn(world.store, "tasksOf").mockRejectedValueOnce(failure);
+    world.work = () => ({});
+    const labels = pod?.metadata.labels ?? {};
+    await world.runner.report({ ...{ runId: id, taskId: labels[TASK_LABEL] ?? "", attempt: 0 }, ...firstOutput("minio://b/r"), problems: [] });
+    if (pod !== undefined) world.runner.observe({ ...pod, status: { phase: "Succeeded" } });
+    await vi.waitFor(() => expect(reading).toHaveBeenCalled(), { timeout: 5000 });
+    expect(states(await reaches(id, "SUCCEEDED"))).toMatchObject({ first: "SUCCEEDED", second: "SUCCEEDED" });
+    vi.restoreAllMocks();
+  });
+
+  test("in which the engine makes a mistake is given up, and can be retried", async () => {
+    world.work = () => ({ hangs: true });
+    const id = await start(CHAIN, { n: 1 });
+    await vi.waitFor(async () => expect(states(await run(id)).first).toBe("RUNNING"));
+    vi.spyOn(console, "error").mockReturnValue();
+    vi.spyOn(LiveRun.prototype, "advance").mockImplementationOnce(() => {
+      throw new Error("a mistake");
+    });
+    await world.request("POST", `/runs/${id}:terminate`);
+    const failed = await reaches(id, "FAILED");
+    expect(failed.error?.message).toBe("internal error: a mistake");
+    expect(states(failed)).toMatchObject({ root: "CANCELED", first: "CANCELED" });
+    await vi.waitFor(() => expect(kinds()).not.toContain("Pod"));
+    world.work = (pod) => (isFirst(pod.metadata.name) ? firstOutput("minio://b/r") : {});
+    expect(await world.request("POST", `/runs/${id}:retry`)).toMatchObject({ status: 200 });
+    await reaches(id, "SUCCEEDED");
+    vi.restoreAllMocks();
   });
 });

@@ -12,8 +12,6 @@ import {
   workspaceClaimOf,
   type EngineContext,
   type EngineEvent,
-  type RunProgress,
-  type TaskRecord,
   type TaskReport,
 } from "../engine/index.ts";
 import type { Store } from "../store.ts";
@@ -22,7 +20,8 @@ import { Effects, outboxRow, outboxRowsOf } from "./effects.ts";
 import { PODS, type ObservedPod } from "./kinds.ts";
 import { LiveRun, type Batch } from "./live-run.ts";
 import { isOver, podOutcome } from "./pod-outcome.ts";
-import { historyOf, isFinal, progressOf, runInfoOf } from "./run-record.ts";
+import { RunNotices, type RunNotice } from "./run-notices.ts";
+import { advanceRecord, historyOf, isFinal, progressOf, runInfoOf } from "./run-record.ts";
 
 const RETRY_MS = 500;
 const LONGEST_RETRY_MS = 30_000;
@@ -38,15 +37,6 @@ export interface RunnerOptions {
   readonly signal: AbortSignal;
 }
 
-/** A change of a run, after it was stored. */
-export interface RunNotice {
-  readonly row: RunRow;
-  /** Those that changed. */
-  readonly tasks: readonly TaskRecord[];
-  /** Whether the run is over, or gone. */
-  readonly isOver: boolean;
-}
-
 /**
  * Takes runs through their tasks. Events of one run are decided in order, and those of one turn of the event loop together: decide in
  * memory, commit once, then act. All that it knows can be had again from the database and the pods.
@@ -57,7 +47,7 @@ export class Runner {
   readonly #runs = new Map<string, LiveRun>();
   /** Which attempt a pod is, by `namespace/name`. */
   readonly #pods = new Map<string, { readonly runId: string; readonly taskId: string; readonly attempt: number }>();
-  readonly #listeners = new Map<string, Set<(notice: RunNotice) => void>>();
+  readonly #notices = new RunNotices();
   /** Resolves once the runs of an earlier process are known: before, nobody may ask for anything. */
   readonly #started = Promise.withResolvers<void>();
 
@@ -125,7 +115,7 @@ export class Runner {
     await this.#push(live ?? (await this.#load(row)), { type: "retryRequested", time: this.#now() });
   }
 
-  /** Deletes a run with its pods. */
+  /** Deletes a run with its pods and its workspace. */
   async delete(row: RunRow): Promise<void> {
     await this.#started.promise;
     const { store, client } = this.#options;
@@ -134,12 +124,12 @@ export class Runner {
     const tasks = run?.state.tasks.values() ?? (await store.tasksOf(row.id));
     const pods = new Set(page.items.map(({ metadata }) => metadata.name));
     for (const { podName } of tasks) if (podName !== undefined) pods.add(podName);
-    const workspace = run === undefined ? undefined : workspaceClaimOf(run.state.info);
+    const workspace = workspaceClaimOf(run?.state.info ?? runInfoOf(row));
     const leftovers = [...pods].map((name) => outboxRow(row, "deletePod", name));
     if (workspace !== undefined) leftovers.push(outboxRow(row, "deleteClaim", workspace.metadata.name));
     await store.deleteRun(row.id, leftovers);
     if (run !== undefined) this.#forget(run);
-    this.#tell({ row, tasks: [], isOver: true });
+    this.#notices.tell({ row, tasks: [], isOver: true });
     this.#effects.removeLeftovers(leftovers);
   }
 
@@ -152,12 +142,7 @@ export class Runner {
 
   /** Hears of every change of a run from now on; call what it returns to hear no more. */
   subscribe(runId: string, listener: (notice: RunNotice) => void): () => void {
-    const all = this.#listeners.get(runId) ?? new Set();
-    this.#listeners.set(runId, all.add(listener));
-    return () => {
-      all.delete(listener);
-      if (all.size === 0) this.#listeners.delete(runId);
-    };
+    return this.#notices.subscribe(runId, listener);
   }
 
   /** Looks at a pod as it is now. */
@@ -246,33 +231,27 @@ export class Runner {
   /** Decides what is queued, batch by batch, until nothing is. */
   async #drain(run: LiveRun): Promise<void> {
     const { clock, logger, signal } = this.#options;
-    for (let failures = 0; run.queue.length > 0 && !run.stop.signal.aborted && !signal.aborted; ) {
-      // A run that is retried must not lose what it makes anew.
-      if (isFinal(run.state.progress.phase)) await this.#effects.leftoversRemoved(run.row.id);
-      const queued = run.queue;
-      run.queue = [];
-      const batch = this.#decide(
-        run,
-        queued.map(({ event }) => event),
-      );
+    const isWanted = (): boolean => run.queue.length > 0 && !run.stop.signal.aborted && !signal.aborted;
+    for (let failures = 0; isWanted(); ) {
+      let queued: LiveRun["queue"] = [];
       try {
+        // A decision that was not stored is none: the next one must not build on it.
+        if (failures > 0) await this.#restore(run);
+        if (!isWanted()) break;
+        queued = run.queue;
+        run.queue = [];
+        const batch = this.#decide(run, queued);
         await this.#commit(run, batch);
         failures = 0;
+        for (const { settle } of queued) settle.resolve();
+        this.#follow(run, batch);
       } catch (error) {
         run.queue = [...queued, ...run.queue];
         if (isApiError(error, "NotFound")) run.stop.abort();
-        if (run.stop.signal.aborted || signal.aborted) break;
+        if (!isWanted()) break;
         logger.error("cannot store what a run did", { run: run.row.id, error });
         await clock.sleep(Math.min(RETRY_MS * 2 ** failures++, LONGEST_RETRY_MS), signal);
-        await this.#restore(run);
-        continue;
       }
-      for (const { settle } of queued) settle.resolve();
-      const isOver = isFinal(run.state.progress.phase);
-      this.#tell({ row: run.row, tasks: batch.tasks, isOver });
-      // What is left to do after a run does not end with it.
-      if (isOver) this.#effects.removeLeftovers(outboxRowsOf(run.row, batch.effects));
-      else this.#carryOut(run, batch.effects);
     }
     run.isBusy = false;
     const refusal = run.stop.signal.aborted
@@ -287,20 +266,22 @@ export class Runner {
   }
 
   /** A mistake in the engine ends the run it happens in, and no other. */
-  #decide(run: LiveRun, events: readonly EngineEvent[]): Batch {
+  #decide(run: LiveRun, queued: LiveRun["queue"]): Batch {
     try {
-      return run.advance(events, this.#options.engine);
+      return run.advance(queued.map(({ event }) => event), this.#options.engine);
     } catch (error) {
       this.#options.logger.error("the engine failed", { run: run.row.id, error });
-      const message = `internal error: ${error instanceof Error ? error.message : String(error)}`;
-      const progress: RunProgress = { ...run.state.progress, phase: "FAILED", message, endedAt: this.#now() };
-      run.state.progress = progress;
-      const tasks = [...run.state.tasks.values()].filter(({ step }) => step !== undefined);
-      const effects = tasks.flatMap(({ id, attempt, podName }) =>
-        podName === undefined ? [] : [{ type: "deletePod" as const, taskId: id, attempt, podName }],
-      );
-      return { tasks: [], progress, effects };
+      return run.giveUp(`internal error: ${error instanceof Error ? error.message : String(error)}`, this.#now());
     }
+  }
+
+  /** Does what follows from a batch that is stored. */
+  #follow(run: LiveRun, { tasks, effects }: Batch): void {
+    const isOver = isFinal(run.state.progress.phase);
+    this.#notices.tell({ row: run.row, tasks, isOver });
+    // What is left to do after a run does not end with it.
+    if (isOver) this.#effects.removeLeftovers(outboxRowsOf(run.row, effects));
+    else this.#carryOut(run, effects);
   }
 
   async #commit(run: LiveRun, { tasks, progress, effects }: Batch): Promise<void> {
@@ -309,14 +290,7 @@ export class Runner {
     const outbox = outboxRowsOf(run.row, effects);
     const done = [...run.done];
     if (tasks.length === 0 && progress === undefined && outbox.length === 0) return;
-    let { history, row } = run;
-    if (progress !== undefined) {
-      if (history.at(-1)?.state !== progress.phase) {
-        history = [...history, { time, state: progress.phase, ...(progress.message === undefined ? {} : { message: progress.message }) }];
-      }
-      const texts = { progress: JSON.stringify(progress), history: JSON.stringify(history) };
-      row = { ...row, state: progress.phase, finished_at: progress.endedAt ?? 0, ...texts };
-    }
+    const { history, row } = progress === undefined ? run : advanceRecord(run, progress, time);
     const { id, namespace } = row;
     const change = { run: { id, namespace, pipeline: run.pipeline }, tasks, time, outbox, done };
     await store.commit(progress === undefined ? change : { ...change, progress: { value: progress, history } });
@@ -327,16 +301,12 @@ export class Runner {
 
   /** Puts the run back to what is stored. */
   async #restore(run: LiveRun): Promise<void> {
-    const { store, logger } = this.#options;
-    try {
-      const row = await store.findRun(run.row.id);
-      if (row === undefined) return run.stop.abort();
-      run.row = row;
-      run.history = historyOf(row);
-      run.state = restoreRun(runInfoOf(row), progressOf(row), await store.tasksOf(row.id));
-    } catch (error) {
-      logger.error("cannot read a run again", { run: run.row.id, error });
-    }
+    const { store } = this.#options;
+    const [row, tasks] = await Promise.all([store.findRun(run.row.id), store.tasksOf(run.row.id)]);
+    if (row === undefined) throw new ApiError("NotFound", `run ${run.row.id} does not exist`);
+    run.row = row;
+    run.history = historyOf(row);
+    run.state = restoreRun(runInfoOf(row), progressOf(row), tasks);
   }
 
   #carryOut(run: LiveRun, effects: Batch["effects"]): void {
@@ -357,10 +327,6 @@ export class Runner {
     this.#options.store.removeFromOutbox(done).catch((error: unknown) => {
       this.#options.logger.warn("cannot clear the outbox; it will be cleared on the next start", { run: run.row.id, error });
     });
-  }
-
-  #tell(notice: RunNotice): void {
-    for (const listener of this.#listeners.get(notice.row.id) ?? []) listener(notice);
   }
 
   #now(): number {
