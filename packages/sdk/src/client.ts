@@ -5,7 +5,7 @@ import { isFinished, type Experiment, type Run, type RunArtifact, type RunChange
 import type { JsonValue } from "./types.ts";
 
 export * from "./client-types.ts";
-export { isPipeline, type PipelineSource } from "./client-spec.ts";
+export { isPipeline, pipelineSpecOf, type PipelineSource } from "./client-spec.ts";
 
 /** Where the server is. */
 export interface PipelinesClientOptions {
