@@ -8,7 +8,9 @@ import { parse } from "yaml";
 
 const repository = fileURLToPath(new URL("../../..", import.meta.url));
 const guide = readFileSync(join(repository, "docs/guides/pipelines-in-typescript.md"), "utf8");
-const files = [...guide.matchAll(/^```ts\n\/\/ (\S+)\n(.*?)^```/gmsu)].map(([, name = "", text = ""]) => [name, text] as const);
+const readme = readFileSync(join(repository, "README.md"), "utf8");
+const blocks = (text: string): string[] => [...text.matchAll(/^```ts\n(.*?)^```/gmsu)].map(([, block = ""]) => block);
+const files = [...blocks(guide), ...blocks(readme).map((block) => `// powers.ts\n${block}`)].map((block) => [/^\/\/ (\S+)\n/u.exec(block)?.[1] ?? "", block] as const);
 
 let home: string;
 beforeAll(() => {
@@ -20,7 +22,9 @@ beforeAll(() => {
 afterAll(() => rmSync(home, { recursive: true }));
 
 test("every block of TypeScript is a file, and all of them have the right types", () => {
-  expect(files.length).toBe(guide.match(/^```ts/gmu)?.length);
+  const names = files.map(([name]) => name);
+  expect(names).toEqual([...new Set(names)]);
+  expect(names).not.toContain("");
   const options = { extends: join(repository, "tsconfig.json"), compilerOptions: { isolatedDeclarations: false, declaration: false, typeRoots: [join(repository, "node_modules/@types")] }, include: ["*.ts"] };
   writeFileSync(join(home, "tsconfig.json"), JSON.stringify(options));
   try {
@@ -35,6 +39,8 @@ test("the pipelines compile", () => {
     return parse(execFileSync(process.execPath, ["--input-type=module", "-e", script], { cwd: home, encoding: "utf8" })) as ReturnType<typeof compiled>;
   };
   expect(Object.keys(compiled('import "./print.ts"').root.dag.tasks)).toEqual(["clean-up", "exit-handler-1"]);
-  const hello = compiled('import { compile } from "@sluice/sdk"; import hello from "./hello.ts"; console.log(compile(hello));');
-  expect(Object.keys(hello.root.dag.tasks)).toEqual(["greet"]);
+  const tasksOf = (file: string): string[] =>
+    Object.keys(compiled(`import { compile } from "@sluice/sdk"; import it from "./${file}"; console.log(compile(it));`).root.dag.tasks);
+  expect(tasksOf("hello.ts")).toEqual(["greet"]);
+  expect(tasksOf("powers.ts")).toEqual(["load", "for-loop-1", "largest"]);
 });

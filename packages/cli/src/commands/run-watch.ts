@@ -70,5 +70,6 @@ async function followPlainly(client: PipelinesClient, runId: string): Promise<Ru
       process.stdout.write(`${renderStep(task, { name, elapsed: durationOf(run.created_at ?? "", undefined, now) })}\n`);
     }
   }
+  if (last !== undefined) process.stdout.write(`${renderRun({ run: last.run, tasks: [] }, { width: Infinity, now: Date.now() }).join("\n")}\n`);
   return last;
 }
