@@ -1,5 +1,6 @@
 import { TerminalError } from "@sluice/kubernetes";
 import { expect, onTestFinished, test } from "vitest";
+import { defineIndex } from "./cache.ts";
 import { defineController, type Controller } from "./controller.ts";
 import { FakeApi, PARTS, THINGS } from "./fake-client.ts";
 import { FakeClock, settle } from "./fake-clock.ts";
@@ -59,4 +60,57 @@ test("errors are retried with backoff, requeueAfter waits, terminal errors end i
   );
   await clock.advance(10_000_000);
   expect(times).toEqual([0, 5, 15, 115, 120]);
+});
+
+test("a reconciler never meets a cache that is older than its own writes", async () => {
+  const api = new FakeApi();
+  api.put(THINGS, "a");
+  const counts: number[] = [];
+  await start(
+    api,
+    defineController({
+      name: "c",
+      for: THINGS,
+      owns: [PARTS],
+      async reconcile(_key, { cache, client }) {
+        counts.push(cache.byIndex(PARTS, "owner", "a").length);
+        if (cache.list(PARTS).length > 0) return;
+        const ownerReferences = [{ apiVersion: "test/v1", kind: "Thing", name: "a", uid: "a", controller: true }];
+        await client.create(PARTS, { apiVersion: "test/v1", kind: "Part", metadata: { name: "p", ownerReferences } });
+      },
+    }),
+  );
+  expect(counts).toEqual([0, 1]);
+  api.remove(PARTS, "p");
+  api.held = [];
+  await settle();
+  expect(counts).toEqual([0, 1, 0]);
+  const late = api.held;
+  api.held = undefined;
+  api.put(THINGS, "a");
+  await settle();
+  expect(counts).toEqual([0, 1, 0]);
+  for (const send of late) send();
+  await settle();
+  expect(counts).toEqual([0, 1, 0, 1]);
+});
+
+test("sources and indexes", async () => {
+  const api = new FakeApi();
+  api.put(THINGS, "a", { labels: { color: "red" } });
+  api.put(THINGS, "b", { labels: { color: "blue" } });
+  const seen: string[] = [];
+  await start(
+    api,
+    defineController({
+      name: "c",
+      watches: [{ resource: THINGS, keys: () => [] }],
+      indexes: [defineIndex(THINGS, "color", ({ metadata }) => Object.values(metadata.labels ?? {}))],
+      sources: [async ({ enqueue }) => enqueue({ name: "red" })],
+      async reconcile({ name }, { cache }) {
+        seen.push(...cache.byIndex(THINGS, "color", name).map(({ metadata }) => metadata.name));
+      },
+    }),
+  );
+  expect(seen).toEqual(["a"]);
 });

@@ -1,10 +1,12 @@
 import type { Client } from "@sluice/client";
-import { pathOf, TerminalError, type KubernetesObject, type ObjectKey, type Resource } from "@sluice/kubernetes";
+import { isApiError, pathOf, TerminalError, type KubernetesObject, type ObjectKey, type Resource } from "@sluice/kubernetes";
 import { keyOf, parseKey, Stores } from "./cache.ts";
 import type { Clock } from "./clock.ts";
 import type { Controller, Logger, ReconcileContext } from "./controller.ts";
+import { createEventRecorder } from "./event-recorder.ts";
 import { Reflector, type ChangeHandler } from "./reflector.ts";
 import { WorkQueue } from "./work-queue.ts";
+import { Writes } from "./writes.ts";
 
 /** What a manager runs, and with what. */
 export interface ManagerOptions {
@@ -19,15 +21,17 @@ const SILENT: Logger = { info: () => undefined, warn: () => undefined, error: ()
 
 /** Runs controllers over one shared cache until the signal aborts and the last reconciliation has returned. */
 export async function runManager({ client, controllers, clock, logger = SILENT, signal }: ManagerOptions): Promise<void> {
-  const cache = new Stores();
-  const context: ReconcileContext = { client, cache, clock, logger, signal };
+  const cache = new Stores(controllers.flatMap(({ indexes = [] }) => indexes));
   const handlers = new Map<string, { readonly resource: Resource<KubernetesObject>; readonly list: ChangeHandler[] }>();
   const on = (resource: Resource<KubernetesObject>, handler: ChangeHandler): void => {
     const entry = handlers.get(pathOf(resource)) ?? { resource, list: [] };
     entry.list.push(handler);
     handlers.set(pathOf(resource), entry);
   };
-  const loops = controllers.map((controller) => ({ controller, queue: new WorkQueue(clock) }));
+  const loops = controllers.map((controller): Loop => {
+    const events = createEventRecorder({ client, clock, component: controller.name, signal });
+    return { controller, queue: new WorkQueue(clock), cache, context: { client, cache, events, clock, logger, signal } };
+  });
   for (const { controller, queue } of loops) subscribe(controller, queue, cache, on);
 
   const reflectors = [...handlers.values()].map(({ resource, list }) => {
@@ -48,8 +52,17 @@ export async function runManager({ client, controllers, clock, logger = SILENT, 
   signal.addEventListener("abort", close, { once: true });
   const running = reflectors.map((reflector) => reflector.run());
   await Promise.all(reflectors.map(({ synced }) => synced));
-  const workers = loops.flatMap(({ controller, queue }) => Array.from({ length: controller.concurrency ?? 1 }, () => work(controller, queue, context)));
-  await Promise.all([...running, ...workers]);
+  const workers = loops.flatMap((loop) => Array.from({ length: loop.controller.concurrency ?? 1 }, () => work(loop)));
+  const sources = loops.flatMap(({ controller, queue, context }) => (controller.sources ?? []).map((source) => source({ ...context, enqueue: (key) => queue.add(keyOf(key)) })));
+  await Promise.all([...running, ...workers, ...sources]);
+}
+
+/** A controller at work. */
+interface Loop {
+  readonly controller: Controller;
+  readonly queue: WorkQueue;
+  readonly cache: Stores;
+  readonly context: ReconcileContext;
 }
 
 /** Turns changes of the resources that a controller names into keys of its queue. */
@@ -59,11 +72,14 @@ function subscribe(controller: Controller, queue: WorkQueue, cache: Stores, on: 
       for (const object of [before, after]) if (object !== undefined) for (const key of keys(object)) queue.add(keyOf(key));
     };
   };
-  on(controller.for, (before, after) => {
-    const object = after ?? before;
-    if (object !== undefined && (controller.when?.(before, after) ?? true)) queue.add(keyOf(object.metadata));
-  });
-  for (const resource of controller.owns ?? []) on(resource, both((object) => controllersOf(object, controller.for)));
+  const { for: own } = controller;
+  if (own !== undefined) {
+    on(own, (before, after) => {
+      const object = after ?? before;
+      if (object !== undefined && (controller.when?.(before, after) ?? true)) queue.add(keyOf(object.metadata));
+    });
+    for (const resource of controller.owns ?? []) on(resource, both((object) => controllersOf(object, own)));
+  }
   for (const watch of controller.watches ?? []) on(watch.resource, both((object) => watch.keys(object, cache)));
 }
 
@@ -78,18 +94,20 @@ function groupOf(apiVersion: string): string {
   return apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "";
 }
 
-async function work(controller: Controller, queue: WorkQueue, context: ReconcileContext): Promise<void> {
+async function work({ controller, queue, cache, context }: Loop): Promise<void> {
   for (let key = await queue.next(); key !== undefined; key = await queue.next()) {
+    const writes = new Writes(context.client);
     try {
-      const result = await controller.reconcile(parseKey(key), context);
+      const result = await controller.reconcile(parseKey(key), { ...context, client: writes.client });
       queue.forget(key);
       if (result?.requeueAfter !== undefined) queue.addAfter(key, result.requeueAfter);
     } catch (error) {
-      if (!context.signal.aborted) context.logger.error("reconcile failed", { controller: controller.name, key, error });
+      const log = isApiError(error, "Conflict") ? context.logger.warn : context.logger.error;
+      if (!context.signal.aborted) log.call(context.logger, "reconcile failed", { controller: controller.name, key, error });
       if (error instanceof TerminalError) queue.forget(key);
       else queue.addRateLimited(key);
     } finally {
-      queue.done(key);
+      void writes.shownIn(cache, context.signal).then(queue.done.bind(queue, key));
     }
   }
 }

@@ -6,7 +6,7 @@ import { Reflector } from "./reflector.ts";
 
 function start(api: FakeApi): { clock: FakeClock; store: Store; changes: string[]; reflector: Reflector<NonNullable<(typeof THINGS)["object"]>> } {
   const clock = new FakeClock();
-  const store = new Store();
+  const store = new Store(THINGS);
   const stop = new AbortController();
   const changes: string[] = [];
   const handler = (before?: { metadata: { name: string } }, after?: { metadata: { name: string } }): void => {
@@ -65,4 +65,38 @@ test("a list that fails is retried after 0.8 s, doubling to 30 s, forever", asyn
   api.failing = false;
   await clock.advance(30_000);
   await reflector.synced;
+});
+
+test("where the server can, what exists comes with the watch, and no list is read", async () => {
+  const api = new FakeApi();
+  api.streams = true;
+  for (const name of ["a", "b"]) api.put(THINGS, name);
+  const { clock, store, changes, reflector } = start(api);
+  await reflector.synced;
+  expect(store.keys()).toEqual(["n/a", "n/b"]);
+  api.put(THINGS, "c");
+  await settle();
+  api.remove(THINGS, "a", true);
+  api.expire();
+  await clock.advance(800);
+  expect(changes).toEqual(["->a", "->b", "->c", "a>-"]);
+  expect(api.lists).toBe(0);
+  expect(api.watches).toBe(2);
+});
+
+test("a store tells when it shows a version", async () => {
+  const api = new FakeApi();
+  const { store, reflector } = start(api);
+  await reflector.synced;
+  await settle();
+  const { signal } = new AbortController();
+  const seen: string[] = [];
+  void store.reached("10", signal).then(() => seen.push("10"));
+  for (let version = 1; version < 10; version++) api.put(THINGS, "a");
+  await settle();
+  expect(seen).toEqual([]);
+  api.put(THINGS, "a");
+  await settle();
+  expect(seen).toEqual(["10"]);
+  await store.reached("9", signal);
 });

@@ -1,5 +1,5 @@
 import type { Client } from "@sluice/client";
-import { ApiError, type KubernetesObject, type Resource } from "@sluice/kubernetes";
+import { ApiError, isApiError, type KubernetesObject, type Resource } from "@sluice/kubernetes";
 import { keyOf, type Store } from "./cache.ts";
 import type { Clock } from "./clock.ts";
 
@@ -18,6 +18,8 @@ export type ChangeHandler<T extends KubernetesObject = KubernetesObject> = (befo
 export interface ReflectorOptions<T extends KubernetesObject> {
   readonly client: Client;
   readonly resource: Resource<T>;
+  /** Only the objects that it chooses. */
+  readonly fieldSelector?: string;
   readonly store: Store<T>;
   readonly handler: ChangeHandler<T>;
   readonly clock: Clock;
@@ -25,13 +27,17 @@ export interface ReflectorOptions<T extends KubernetesObject> {
   readonly onError?: (error: unknown) => void;
 }
 
-/** Keeps a store equal to what the API has of one resource: lists, watches, and lists again when the watch breaks. */
+/**
+ * Keeps a store equal to what the API has of one resource: streams what exists and every change after it, and starts
+ * over when the stream breaks. Servers that cannot stream what exists are asked to list it.
+ */
 export class Reflector<T extends KubernetesObject> {
   /** Resolves after the first complete list, or when the reflector stops. */
   readonly synced: Promise<void>;
   readonly #options: ReflectorOptions<T>;
   readonly #markSynced: () => void;
   #failures = 0;
+  #canStream = true;
 
   constructor(options: ReflectorOptions<T>) {
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -43,13 +49,19 @@ export class Reflector<T extends KubernetesObject> {
   /** Runs until the signal aborts; no failure ends it. */
   async run(): Promise<void> {
     const { clock, signal, onError } = this.#options;
+    let version: string | undefined;
     while (!signal.aborted) {
       try {
-        let version = await this.#list();
-        this.#markSynced();
-        while (!signal.aborted) version = await this.#watch(version);
+        if (version === undefined && !this.#canStream) version = await this.#list();
+        version = await this.#watch(version);
       } catch (error) {
         if (signal.aborted) break;
+        const isRefused = version === undefined && this.#canStream && isApiError(error, "Invalid");
+        version = undefined;
+        if (isRefused) {
+          this.#canStream = false;
+          continue;
+        }
         onError?.(error);
         await clock.sleep(Math.min(BASE_DELAY * 2 ** this.#failures++, MAX_DELAY), signal);
       }
@@ -59,40 +71,66 @@ export class Reflector<T extends KubernetesObject> {
 
   /** Reads every page before changing anything, so that a list which fails halfway deletes nothing. */
   async #list(): Promise<string> {
-    const { client, resource, store, signal } = this.#options;
+    const { client, resource, fieldSelector, signal } = this.#options;
     const listed = new Map<string, T>();
     let next: string | undefined;
     let version: string;
     do {
-      const page = await client.list(resource, { limit: PAGE_SIZE, continue: next, signal });
+      const page = await client.list(resource, { fieldSelector, limit: PAGE_SIZE, continue: next, signal });
       for (const object of page.items) listed.set(keyOf(object.metadata), object);
       version = page.metadata.resourceVersion;
       next = page.metadata.continue;
     } while (next !== undefined && next !== "");
-    for (const key of store.keys()) if (!listed.has(key)) this.#change(key, undefined);
-    for (const [key, object] of listed) this.#change(key, object);
+    this.#replace(listed, version);
     return version;
   }
 
-  async #watch(from: string): Promise<string> {
-    const { client, resource, clock, signal } = this.#options;
+  /** Follows the changes after `from`; without it, what exists comes first, and counts once it is complete. */
+  async #watch(from: string | undefined): Promise<string | undefined> {
+    const { client, resource, fieldSelector, store, clock, signal } = this.#options;
     const start = clock.now();
     let version = from;
+    let initial = from === undefined ? new Map<string, T>() : undefined;
     let silent = true;
-    for await (const event of client.watch(resource, { resourceVersion: from, allowWatchBookmarks: true, timeoutSeconds: WATCH_SECONDS, signal })) {
+    const options = { fieldSelector, allowWatchBookmarks: true, timeoutSeconds: WATCH_SECONDS, signal };
+    for await (const event of client.watch(resource, from === undefined ? { ...options, sendInitialEvents: true } : { ...options, resourceVersion: from })) {
       if (signal.aborted) return version;
       if (event.type === "ERROR") {
         const { code, message } = event.object;
         throw new ApiError(code === 410 ? "Expired" : "InternalError", message ?? "the watch failed", { code });
       }
       const { metadata } = event.object;
-      if (event.type !== "BOOKMARK") this.#change(keyOf(metadata), event.type === "DELETED" ? undefined : event.object, event.object);
-      version = metadata.resourceVersion ?? version;
-      silent = false;
-      this.#failures = 0;
+      const key = keyOf(metadata);
+      if (initial === undefined) {
+        if (event.type !== "BOOKMARK") this.#change(key, event.type === "DELETED" ? undefined : event.object, event.object);
+        version = metadata.resourceVersion ?? version;
+        if (version !== undefined) store.advance(version);
+        silent = false;
+        this.#failures = 0;
+      } else if (event.type === "BOOKMARK") {
+        if (metadata.annotations?.["k8s.io/initial-events-end"] !== "true") continue;
+        version = metadata.resourceVersion ?? "";
+        this.#replace(initial, version);
+        initial = undefined;
+      } else if (event.type === "DELETED") initial.delete(key);
+      else initial.set(key, event.object);
     }
-    if (silent && !signal.aborted && clock.now() - start < SHORTEST_WATCH) throw new Error(`the watch of ${resource.plural} ended at once`);
+    if (signal.aborted) return version;
+    if (initial !== undefined) {
+      this.#canStream = false; // The server did not know what it was asked for.
+      throw new Error(`the watch of ${resource.plural} ended before all that exists had come`);
+    }
+    if (silent && clock.now() - start < SHORTEST_WATCH) throw new Error(`the watch of ${resource.plural} ended at once`);
     return version;
+  }
+
+  /** Makes the store hold exactly `objects`, which is what the API has at `version`. */
+  #replace(objects: ReadonlyMap<string, T>, version: string): void {
+    const { store } = this.#options;
+    for (const key of store.keys()) if (!objects.has(key)) this.#change(key, undefined);
+    for (const [key, object] of objects) this.#change(key, object);
+    store.advance(version);
+    this.#markSynced();
   }
 
   /** A successor with another uid is a deletion and a creation. `last` is how a deleted object ended. */

@@ -29,3 +29,4 @@ export type {
   TaskOptions,
 } from "./graph.ts";
 export * from "./client.ts";
+export { isPipeline, pipelineSpecOf, type PipelineSource } from "./client-spec.ts";

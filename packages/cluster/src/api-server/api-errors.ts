@@ -1,3 +1,4 @@
+import type { ApiResponse } from "@sluice/client";
 import { ApiError, type Resource, type StatusDetails } from "@sluice/kubernetes";
 
 /** `plural`, or `plural.group`: how messages name a resource. */
@@ -54,4 +55,9 @@ export function methodNotAllowed(): ApiError {
 /** The request is malformed. */
 export function badRequest(message: string): ApiError {
   return new ApiError("BadRequest", message);
+}
+
+/** The answer to a request that made something happen and has nothing to show. */
+export function created(): ApiResponse {
+  return { kind: "object", status: 201, object: { apiVersion: "v1", kind: "Status", metadata: { name: "" }, status: "Success", code: 201 } };
 }

@@ -1,5 +1,5 @@
 import type { ApiRequest, UserInfo } from "@sluice/client";
-import { ApiError, type ObjectKey } from "@sluice/kubernetes";
+import { ApiError, type FieldWriter, type ObjectKey } from "@sluice/kubernetes";
 import type { Store } from "../store/store.ts";
 import type { ApiServerOptions } from "./api-server-options.ts";
 import { badRequest } from "./api-errors.ts";
@@ -57,6 +57,8 @@ export function isDryRun(query: Readonly<Record<string, string>>, body?: unknown
 }
 
 /** Who owns the fields that this request writes: `fieldManager`, or what the client calls itself. */
-export function managerOf({ request, user }: ResourceRequest): string {
-  return request.query["fieldManager"] ?? user.username.split(":").at(-1) ?? "unknown";
+export function writerOf({ request, user, server, subresource }: ResourceRequest): FieldWriter {
+  const { fieldManager } = request.query;
+  const manager = fieldManager === undefined || fieldManager === "" ? (user.username.split(":").at(-1) ?? "unknown") : fieldManager;
+  return { manager, subresource, time: timestamp(server.options.clock.now()) };
 }

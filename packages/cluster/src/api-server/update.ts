@@ -1,12 +1,11 @@
 import type { ApiResponse } from "@sluice/client";
-import { invalid, type ObjectMeta, type UnknownObject } from "@sluice/kubernetes";
+import { invalid, isSameOwnership, jsonEqual, trackUpdate, type ObjectMeta, type UnknownObject } from "@sluice/kubernetes";
 import { badRequest, conflict, notFound } from "./api-errors.ts";
 import { create } from "./create.ts";
 import { decodeObject, validateMeaning, validateShape, withDefaults } from "./decode-object.ts";
-import { jsonEqual } from "./json-equal.ts";
 import { hasGeneration, isFinished, toStorage } from "./object-lifecycle.ts";
 import type { ServedResource } from "./registry.ts";
-import { isDryRun, keyOfRequest, managerOf, strategyContext, timestamp, type ResourceRequest } from "./request-context.ts";
+import { isDryRun, keyOfRequest, strategyContext, writerOf, type ResourceRequest } from "./request-context.ts";
 
 /** PUT of an object, or of its status. */
 export async function update(target: ResourceRequest): Promise<ApiResponse> {
@@ -56,7 +55,7 @@ export function mergeUpdate(
   target: ResourceRequest,
   current: UnknownObject,
   next: UnknownObject,
-  options: { readonly keepManagedFields?: boolean } = {},
+  options: { readonly ownership?: "tracked" | "given" } = {},
 ): UnknownObject {
   const { server, served, subresource } = target;
   const { resource, strategy } = served;
@@ -72,25 +71,19 @@ export function mergeUpdate(
   const split = splitStatus(served, before, next, subresource);
   const content: UnknownObject = { ...split, metadata: carryMeta(before.metadata, split.metadata) };
   const defaulted = withDefaults(served, content);
-  if (isSame(before, defaulted) && options.keepManagedFields !== true) return current;
+  if (isUnchanged(before, defaulted)) return current;
   validateShape(served, defaulted);
-  const prepared = subresource === undefined ? (strategy.prepareUpdate?.(defaulted, before, strategyContext(server)) ?? defaulted) : defaulted;
+  const prepared = subresource !== "status" ? (strategy.prepareUpdate?.(defaulted, before, strategyContext(server)) ?? defaulted) : defaulted;
   const refused = newFinalizers(before.metadata, prepared.metadata);
   if (refused.length > 0) {
     const message = `Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers ${JSON.stringify(refused)}`;
     throw invalid(resource.kind, resource.group, name, [{ reason: "FieldValueForbidden", field: "metadata.finalizers", message }]);
   }
-  if (isSame(before, prepared)) {
-    if (options.keepManagedFields !== true || sameOwners(before.metadata.managedFields, prepared.metadata.managedFields)) return current;
-  }
+  if (isUnchanged(before, prepared)) return current;
   validateMeaning(served, prepared, before);
   const grown = withGeneration(served, before, prepared);
-  const time = timestamp(server.options.clock.now());
-  const tracked =
-    options.keepManagedFields === true
-      ? grown
-      : (server.options.fieldOwnership?.track({ current: before, next: grown, resource, manager: managerOf(target), subresource, time }) ?? grown);
-  return toStorage(served, tracked);
+  if (options.ownership === "given") return toStorage(served, grown);
+  return toStorage(served, trackUpdate(before, grown, resource, writerOf(target)));
 }
 
 /** The status subresource writes only the status, the main resource everything else. */
@@ -132,13 +125,10 @@ function newFinalizers(before: ObjectMeta, next: ObjectMeta): string[] {
   return (next.finalizers ?? []).filter((finalizer) => !(before.finalizers ?? []).includes(finalizer));
 }
 
-function isSame(before: UnknownObject, next: UnknownObject): boolean {
-  return jsonEqual({ ...before, metadata: { ...before.metadata, managedFields: undefined } }, { ...next, metadata: { ...next.metadata, managedFields: undefined } });
-}
-
-function sameOwners(before: ObjectMeta["managedFields"] = [], next: ObjectMeta["managedFields"] = []): boolean {
-  const timeless = (entries: NonNullable<ObjectMeta["managedFields"]>): unknown => entries.map((entry) => ({ ...entry, time: undefined }));
-  return jsonEqual(timeless(before), timeless(next));
+/** Whether nothing has changed; the times at which managers wrote do not count. */
+function isUnchanged(before: UnknownObject, next: UnknownObject): boolean {
+  const content = ({ metadata: { managedFields: _, ...metadata }, ...rest }: UnknownObject): unknown => ({ ...rest, metadata });
+  return isSameOwnership(before.metadata.managedFields, next.metadata.managedFields) && jsonEqual(content(before), content(next));
 }
 
 /** One generation more if what is asked for has changed. */

@@ -1,4 +1,4 @@
-import { isJsonObject } from "@sluice/kubernetes";
+import { isJsonObject } from "./merge-patch.ts";
 
 /** Whether two JSON values are equal; members that are undefined count as absent. */
 export function jsonEqual(a: unknown, b: unknown): boolean {

@@ -1,0 +1,32 @@
+/**
+ * The controllers that every Kubernetes cluster has, as far as this one needs them. They reach the API only through
+ * `Client`, and each decides from what it sees, never from what it was told.
+ */
+import type { Controller } from "@sluice/controller";
+import { garbageCollector } from "./garbage-collector.ts";
+import { jobController } from "./job/job-controller.ts";
+import { orphanJobPodsController } from "./job/orphan-job-pods.ts";
+import { ttlAfterFinishedController } from "./job/ttl-after-finished.ts";
+import { rootCaController, serviceAccountController } from "./namespace-defaults.ts";
+import { namespaceLifecycleController } from "./namespace-lifecycle.ts";
+import { World } from "./world.ts";
+
+/** What the controllers must be told. */
+export interface ControlPlaneOptions {
+  /** The certificate (PEM) that pods trust when they call the API. */
+  readonly rootCa: string;
+}
+
+/** The controllers of a cluster's control plane, for one `runManager`. */
+export function controlPlaneControllers({ rootCa }: ControlPlaneOptions): readonly Controller[] {
+  const world = new World();
+  return [
+    garbageCollector(world),
+    namespaceLifecycleController(world),
+    serviceAccountController(),
+    rootCaController(rootCa),
+    jobController(),
+    orphanJobPodsController(),
+    ttlAfterFinishedController(),
+  ];
+}

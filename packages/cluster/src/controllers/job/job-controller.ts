@@ -1,0 +1,85 @@
+import { isDeepStrictEqual } from "node:util";
+import { defineController, type Controller, type ReconcileContext, type ReconcileResult } from "@sluice/controller";
+import { isApiError, Job, Pod, type JobStatus } from "@sluice/kubernetes";
+import { isNamespaceTerminating } from "../namespace-terminating.ts";
+import { podOfJob } from "./job-pod.ts";
+import { planJob } from "./plan-job.ts";
+import type { PodWish } from "./plan-workforce.ts";
+import { releasePod } from "./release-pod.ts";
+
+const MANAGER = "kubernetes.io/job-controller";
+
+/** Runs Jobs: keeps as many pods as each needs, counts how they end, and says when it is over. */
+export function jobController(): Controller {
+  return defineController({
+    name: "job-controller",
+    for: Job,
+    owns: [Pod],
+    concurrency: 5,
+    async reconcile(key, context) {
+      const job = context.cache.get(Job, key);
+      if (job === undefined || (job.spec.managedBy ?? MANAGER) !== MANAGER) return;
+      const pods = context.cache.byIndex(Pod, "owner", job.metadata.uid ?? "").filter(({ metadata }) => metadata.ownerReferences?.some(({ uid, controller }) => uid === job.metadata.uid && controller === true));
+      return carryOut(job, pods, context);
+    },
+  });
+}
+
+async function carryOut(job: Job, pods: readonly Pod[], context: ReconcileContext): Promise<ReconcileResult | void> {
+  const plan = planJob(job, pods, context.clock.now());
+  await Promise.all([
+    ...plan.discard.map(async (pod) => {
+      await releasePod(pod, context);
+      await deletePod(job, pod, context);
+    }),
+    ...plan.stop.map((pod) => deletePod(job, pod, context)),
+  ]);
+  const { created, error } = await createPods(job, plan.create, context);
+  const active = (plan.status.active ?? 0) - (plan.create.length - created);
+  await writeStatus(job, { ...plan.status, active }, context);
+  for (const event of plan.events) context.events.record(job, event);
+  await Promise.all(plan.release.map((pod) => releasePod(pod, context)));
+  if (error !== undefined) throw error;
+  return plan.requeueAfter === undefined ? undefined : { requeueAfter: plan.requeueAfter };
+}
+
+/** Creates pods in batches that double, so that what refuses one is not asked a hundred times. */
+async function createPods(job: Job, wishes: readonly PodWish[], context: ReconcileContext): Promise<{ readonly created: number; readonly error?: unknown }> {
+  let created = 0;
+  for (let start = 0, size = 1; start < wishes.length; start += size, size *= 2) {
+    const results = await Promise.allSettled(wishes.slice(start, start + size).map((wish) => createPod(job, wish, context)));
+    created += results.filter(({ status }) => status === "fulfilled").length;
+    const failure = results.find((result) => result.status === "rejected");
+    if (failure === undefined) continue;
+    if (isNamespaceTerminating(failure.reason)) return { created };
+    const message = `Error creating: ${failure.reason instanceof Error ? failure.reason.message : String(failure.reason)}`;
+    context.events.record(job, { type: "Warning", reason: "FailedCreate", message });
+    return { created, error: failure.reason };
+  }
+  return { created };
+}
+
+async function createPod(job: Job, wish: PodWish, { client, events }: ReconcileContext): Promise<void> {
+  const { metadata } = await client.create(Pod, podOfJob(job, wish));
+  events.record(job, { type: "Normal", reason: "SuccessfulCreate", message: `Created pod: ${metadata.name}` });
+}
+
+async function deletePod(job: Job, { metadata }: Pod, { client, events }: ReconcileContext): Promise<void> {
+  const { uid } = metadata;
+  try {
+    const deleted = await client.delete(Pod, metadata, uid === undefined ? {} : { preconditions: { uid } });
+    if (deleted !== undefined) events.record(job, { type: "Normal", reason: "SuccessfulDelete", message: `Deleted pod: ${metadata.name}` });
+  } catch (error) {
+    if (!isApiError(error, "Conflict")) throw error; // Another pod has its name: this one is gone.
+  }
+}
+
+/** Writes a status that differs from what is there. What has changed meanwhile is a Conflict, and is looked at again. */
+async function writeStatus(job: Job, status: JobStatus, { client }: ReconcileContext): Promise<void> {
+  if (isDeepStrictEqual(job.status, status)) return;
+  try {
+    await client.update(Job, { ...job, status }, { subresource: "status" });
+  } catch (error) {
+    if (!isApiError(error, "NotFound")) throw error; // Deleted meanwhile: nobody will ask.
+  }
+}

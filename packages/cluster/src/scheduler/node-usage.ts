@@ -1,0 +1,41 @@
+import type { HostPort, PodDemand } from "./pod-demand.ts";
+
+/** What the pods of a node take, kept up to date pod by pod. */
+export class NodeUsage {
+  readonly #requested = new Map<string, bigint>();
+  readonly #ports = new Map<string, string[]>();
+  readonly #pods = new Set<PodDemand>();
+
+  /** The pods on the node. */
+  get pods(): ReadonlySet<PodDemand> {
+    return this.#pods;
+  }
+
+  /** How much of a resource is taken. */
+  requested(resource: string): bigint {
+    return this.#requested.get(resource) ?? 0n;
+  }
+
+  /** Whether one of the ports is taken. */
+  conflicts(ports: readonly HostPort[]): boolean {
+    return ports.some(({ port, ip }) => this.#ports.get(port)?.some((taken) => taken === ip || taken === "0.0.0.0" || ip === "0.0.0.0") === true);
+  }
+
+  /** Counts a pod in. */
+  add(demand: PodDemand): void {
+    this.#pods.add(demand);
+    for (const [name, amount] of demand.requests) this.#requested.set(name, this.requested(name) + amount);
+    for (const { port, ip } of demand.hostPorts) this.#ports.set(port, [...(this.#ports.get(port) ?? []), ip]);
+  }
+
+  /** Counts out a pod that was counted in. */
+  remove(demand: PodDemand): void {
+    if (!this.#pods.delete(demand)) return;
+    for (const [name, amount] of demand.requests) this.#requested.set(name, this.requested(name) - amount);
+    for (const { port, ip } of demand.hostPorts) {
+      const ips = this.#ports.get(port) ?? [];
+      const index = ips.indexOf(ip);
+      this.#ports.set(port, ips.toSpliced(index, index < 0 ? 0 : 1));
+    }
+  }
+}

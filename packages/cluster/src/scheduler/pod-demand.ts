@@ -1,0 +1,75 @@
+import { parseQuantity, type Pod, type PodSpec } from "@sluice/kubernetes";
+
+/** Amounts by resource name, in billionths. */
+export type Amounts = ReadonlyMap<string, bigint>;
+
+/** A port of the node that a pod wants for itself. */
+export interface HostPort {
+  /** Protocol and number, as `TCP/80`. */
+  readonly port: string;
+  /** `0.0.0.0` stands for all. */
+  readonly ip: string;
+}
+
+/** What a pod asks of the node that it runs on. */
+export interface PodDemand {
+  readonly requests: Amounts;
+  readonly hostPorts: readonly HostPort[];
+  readonly namespace: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly spec: PodSpec;
+}
+
+/** Reads what a pod asks for from its spec. */
+export function demandOf(pod: Pod): PodDemand {
+  const { spec, metadata } = pod;
+  return { requests: requestsOf(spec), hostPorts: hostPortsOf(spec), namespace: metadata.namespace ?? "", labels: metadata.labels ?? {}, spec };
+}
+
+/**
+ * The most that a pod needs at any one time. Its containers run together; an init container runs alone, except for the
+ * sidecars (init containers that always restart) that were started before it and stay.
+ */
+export function requestsOf(spec: PodSpec): Amounts {
+  const together = new Map<string, bigint>();
+  const sidecars = new Map<string, bigint>();
+  const peak = new Map<string, bigint>();
+  for (const { resources } of spec.containers) add(together, amountsOf(resources?.requests));
+  for (const { resources, restartPolicy } of spec.initContainers ?? []) {
+    const requests = amountsOf(resources?.requests);
+    if (restartPolicy === "Always") {
+      add(together, requests);
+      add(sidecars, requests);
+      continue;
+    }
+    const alone = new Map(sidecars);
+    add(alone, requests);
+    raise(peak, alone);
+  }
+  raise(together, peak);
+  // What is asked for the pod as a whole stands in place of the sum.
+  for (const [name, amount] of amountsOf(spec.resources?.requests)) together.set(name, amount);
+  add(together, amountsOf(spec.overhead));
+  return together;
+}
+
+/** Quantities as amounts. */
+export function amountsOf(quantities: Readonly<Record<string, string>> = {}): Amounts {
+  return new Map(Object.entries(quantities).map(([name, text]) => [name, parseQuantity(text).nanos]));
+}
+
+function hostPortsOf({ containers, initContainers = [] }: PodSpec): HostPort[] {
+  const lasting = [...containers, ...initContainers.filter(({ restartPolicy }) => restartPolicy === "Always")];
+  return lasting
+    .flatMap(({ ports = [] }) => ports)
+    .filter(({ hostPort = 0 }) => hostPort > 0)
+    .map(({ hostPort, protocol = "TCP", hostIP = "" }) => ({ port: `${protocol}/${hostPort}`, ip: hostIP === "" ? "0.0.0.0" : hostIP }));
+}
+
+function add(to: Map<string, bigint>, amounts: Amounts): void {
+  for (const [name, amount] of amounts) to.set(name, (to.get(name) ?? 0n) + amount);
+}
+
+function raise(to: Map<string, bigint>, amounts: Amounts): void {
+  for (const [name, amount] of amounts) if (amount > (to.get(name) ?? 0n)) to.set(name, amount);
+}
