@@ -123,8 +123,9 @@ def test_apply_pod(namespace, flags):
     described = kubectl("describe", "pod", "hello", "-n", namespace).stdout
     for expected in ["Status:", "Succeeded", "Exit Code:", "Scheduled", "Started"]:
         assert expected in described
-    again = kubectl("apply", *flags, "-n", namespace, "-f", "-", stdin=POD).stdout
-    assert ("unchanged" in again) or ("serverside-applied" in again)
+    before = get(namespace, "pod", "hello")
+    kubectl("apply", *flags, "-n", namespace, "-f", "-", stdin=POD)
+    assert get(namespace, "pod", "hello") == before
     assert "deleted" in kubectl("delete", "pod", "hello", "-n", namespace).stdout
     assert "NotFound" in kubectl("get", "pod", "hello", "-n", namespace, check=False).stderr
 

@@ -100,6 +100,13 @@ test("ends a watch that is aborted, and the server sees it", async () => {
   await closed.promise;
 });
 
+test("ends a watch that is aborted before the server has answered", async () => {
+  const abort = new AbortController();
+  answer = () => abort.abort();
+  expect(await collect(await events({ signal: abort.signal }))).toEqual([]);
+  expect(await failure(send({ signal: abort.signal }))).toMatchObject({ reason: "ServiceUnavailable" });
+});
+
 test("streams logs", async () => {
   answer = (_, res) => res.writeHead(200, { "content-type": "text/plain" }).end("one\ntwo\n");
   const response = await send({ path: "/api/v1/namespaces/a/pods/b/log" });

@@ -43,11 +43,12 @@ export function createHttpsTransport(access: ClusterAccess, options: { readonly 
   return {
     async send(request) {
       const response = await exchange(request).catch((error: unknown) => {
+        if (request.signal?.aborted === true && isWatch(request)) return undefined;
         // A server may close an idle connection in the moment in which it is used again.
-        if (error instanceof Unreached && error.wasIdle && request.method === "GET" && request.signal?.aborted !== true) return exchange(request);
+        if (error instanceof Unreached && error.wasIdle && request.method === "GET") return exchange(request);
         throw error;
       });
-      return readResponse(request, response);
+      return response === undefined ? { kind: "watch", events: nothing() } : readResponse(request, response);
     },
     [Symbol.dispose]: () => agent.destroy(),
   };
@@ -80,11 +81,18 @@ async function readResponse(request: ApiRequest, response: IncomingMessage): Pro
   if (status >= 400 || status < 200) throw errorOf(request, response, await readText(response));
   const contentType = headers["content-type"] ?? "";
   if (!contentType.startsWith("application/json")) return { kind: "bytes", contentType, bytes: response };
-  if (request.query["watch"] === "true" || request.query["watch"] === "1") return { kind: "watch", events: readEvents(response, request.signal) };
+  if (isWatch(request)) return { kind: "watch", events: readEvents(response, request.signal) };
   const object = parse<UnknownObject>(await readText(response), request);
   const warnings = [...(headers.warning ?? "").matchAll(/299 \S+ "((?:[^"\\]|\\.)*)"/gu)].map(([, text = ""]) => Buffer.from(text.replaceAll(/\\(.)/gu, "$1"), "latin1").toString());
   return { kind: "object", status, object, ...(warnings.length === 0 ? {} : { warnings }) };
 }
+
+function isWatch({ query }: ApiRequest): boolean {
+  return query["watch"] === "true" || query["watch"] === "1";
+}
+
+/** A watch that was given up before it began. */
+async function* nothing(): AsyncGenerator<WatchEvent, undefined> {}
 
 async function readText(response: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];

@@ -1,9 +1,12 @@
+import { once } from "node:events";
 import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connect } from "node:tls";
 import { createClient, createHttpsTransport, loadKubeconfig, type ClusterAccess } from "@sluice/client";
-import { ConfigMap, ServiceAccount, type AuthenticationTokenRequest, type SubjectAccessReview, type TokenReview } from "@sluice/kubernetes";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { systemClock, type Clock } from "@sluice/controller";
+import { ClusterRole, ConfigMap, ServiceAccount, type AuthenticationTokenRequest, type SubjectAccessReview, type TokenReview } from "@sluice/kubernetes";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { startCluster, type Cluster } from "./start-cluster.ts";
 
 const ADMIN = { username: "root", groups: ["system:masters"] };
@@ -41,6 +44,46 @@ test("keeps its objects, its keys and its tokens over a restart", async () => {
   expect((await stat(cluster.kubeconfigPath)).mode & 0o777).toBe(0o600);
   expect((await withAccess(cluster, unchanged, (client) => client.get(ConfigMap, key))).data).toEqual({ x: "1" });
   await expect(withAccess(cluster, withToken(token), (client) => client.get(ConfigMap, key))).rejects.toThrow('User "system:serviceaccount:default:a" cannot get resource');
+});
+
+test("gives the roles of an older version what they lack, and leaves alone what is marked so", async () => {
+  const rule = { apiGroups: ["x.io"], resources: ["y"], verbs: ["get"] };
+  {
+    await using cluster = await startCluster({ directory });
+    const client = cluster.client(ADMIN);
+    for (const name of ["system:node", "system:auth-delegator"]) await client.patch(ClusterRole, { name }, { type: "merge", body: { rules: [rule] } });
+    await client.patch(ClusterRole, { name: "system:auth-delegator" }, { type: "merge", body: { metadata: { annotations: { "rbac.authorization.k8s.io/autoupdate": "false" } } } });
+  }
+  await using cluster = await startCluster({ directory });
+  const { rules = [] } = await cluster.client(ADMIN).get(ClusterRole, { name: "system:node" });
+  expect([rules[0], rules.length > 5]).toEqual([rule, true]);
+  expect((await cluster.client(ADMIN).get(ClusterRole, { name: "system:auth-delegator" })).rules).toEqual([rule]);
+});
+
+test("renews certificates that are about to expire while it runs", async () => {
+  let shift = 0;
+  let isDayOver = Promise.withResolvers<void>();
+  const day = 24 * 60 * 60 * 1000;
+  const clock: Clock = {
+    now: () => Date.now() + shift,
+    sleep: (ms, signal) => Promise.race([ms === day ? isDayOver.promise : systemClock.sleep(ms, signal), new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()))]),
+  };
+  await using cluster = await startCluster({ directory, clock });
+  const { port } = new URL(cluster.url);
+  const presented = async (): Promise<string> => {
+    const socket = connect({ port: Number(port), host: "127.0.0.1", rejectUnauthorized: false });
+    await once(socket, "secureConnect");
+    const { serialNumber } = socket.getPeerCertificate();
+    socket.destroy();
+    return serialNumber;
+  };
+  const [first, kubeconfig] = [await presented(), await readFile(cluster.kubeconfigPath, "utf8")];
+  shift = 310 * day;
+  const over = isDayOver;
+  isDayOver = Promise.withResolvers();
+  over.resolve();
+  await vi.waitUntil(async () => (await readFile(cluster.kubeconfigPath, "utf8")) !== kubeconfig, { timeout: 5000 });
+  expect(await presented()).not.toBe(first);
 });
 
 test("refuses a port that is taken, and leaves nothing running", async () => {

@@ -14,8 +14,10 @@ import { bootstrapRoles } from "./auth/bootstrap-roles.ts";
 import { kubeconfigFor } from "./auth/kubeconfig.ts";
 import { openPki, type Pki } from "./auth/pki.ts";
 import { RbacAuthorizer } from "./auth/rbac-authorizer.ts";
+import { guardAgainstEscalation } from "./auth/rbac-escalation.ts";
 import { writeSecretFile } from "./auth/secret-file.ts";
 import { ServiceAccountTokens, TOKEN_ISSUER } from "./auth/service-account-tokens.ts";
+import { updateBootstrapRoles } from "./auth/update-bootstrap-roles.ts";
 import { clusterDocuments } from "./http/cluster-documents.ts";
 import { RequestCounts } from "./http/request-counts.ts";
 import { serveApi } from "./http/serve-api.ts";
@@ -90,6 +92,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       store,
       resources: builtinResources,
       authorizer,
+      guard: guardAgainstEscalation(authorizer),
       authenticate: async (token) => (await tokens.verify(token, [TOKEN_ISSUER])).user,
       virtual: [...accessReviews(authorizer), ...authenticationReviews({ tokens, find })],
       nodes: (name) => (name === NODE_NAME ? node : undefined),
@@ -100,12 +103,14 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       logger,
     }),
   );
+  const client = (user: UserInfo): Client => createClient(api.transport(user));
+  const system = (part: string): Client => client({ username: `system:${part}`, groups: ["system:masters", "system:authenticated"] });
+  await updateBootstrapRoles(system("apiserver"));
   const served = stack.use(await serveApi({ server: api, authorizer, pki, host, port: apiPort, counts, clock, logger }));
   const url = `https://${host.includes(":") ? `[${host}]` : host}:${served.port}`;
   const kubeconfigPath = join(directory, "kubeconfig");
   await writeSecretFile(kubeconfigPath, kubeconfigFor(url, pki));
 
-  const as = (username: string): Client => createClient(api.transport({ username, groups: ["system:masters", "system:authenticated"] }));
   const running = [
     untilStopped("certificates", async () => {
       for (let current = pki; ; ) {
@@ -121,9 +126,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   ];
   if (mode !== "api-server") {
     const controllers = controlPlaneControllers({ rootCa: pki.authority });
-    const client = as("system:kube-controller-manager");
-    running.push(untilStopped("controllers", () => runManager({ client, controllers, clock, logger, signal })));
-    running.push(untilStopped("scheduler", () => runScheduler({ client: as("system:kube-scheduler"), clock, logger, signal })));
+    running.push(untilStopped("controllers", () => runManager({ client: system("kube-controller-manager"), controllers, clock, logger, signal })));
+    running.push(untilStopped("scheduler", () => runScheduler({ client: system("kube-scheduler"), clock, logger, signal })));
   }
   stack.defer(async () => {
     stopping.abort();
@@ -135,12 +139,11 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     const sandboxes = stack.use(await openSandboxes({ directory: join(home, "sandboxes"), hidden: [directory], path: environment["PATH"] ?? "", clock, logger }));
     const images = await openImages({ directory: join(home, "images"), environment, isolate: (process) => sandboxes.isolate(process) });
     const access = { host: sandboxes.hostIp, port: served.port, caCertificate: pki.authority };
-    const client = as(`system:node:${NODE_NAME}`);
-    node = stack.use(await startNode({ client, name: NODE_NAME, directory: home, programs, sandboxes, images, api: access, clock, logger }));
+    node = stack.use(await startNode({ client: system(`node:${NODE_NAME}`), name: NODE_NAME, directory: home, programs, sandboxes, images, api: access, clock, logger }));
   }
   const started = stack.move();
   return {
-    client: (user) => createClient(api.transport(user)),
+    client,
     api,
     url,
     kubeconfigPath,
@@ -151,6 +154,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   async function untilStopped(part: string, run: () => Promise<void>): Promise<void> {
     try {
       await run();
+      if (!signal.aborted) logger.error("a part of the cluster has ended", { part });
     } catch (error) {
       logger.error("a part of the cluster has ended", { part, error });
     }

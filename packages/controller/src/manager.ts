@@ -35,7 +35,7 @@ export async function runManager({ client, controllers, clock, logger = SILENT, 
   for (const { controller, queue } of loops) subscribe(controller, queue, cache, on);
 
   const reflectors = [...handlers.values()].map(({ resource, list }) => {
-    const failed = (error: unknown): void => logger.error("reflector failed", { resource: resource.plural, error });
+    const failed = (error: unknown): void => logger.warn("a watch failed and will be tried again", { resource: resource.plural, error });
     const handler: ChangeHandler = (before, after) => {
       for (const handle of list) {
         try {

@@ -100,3 +100,17 @@ test("a store tells when it shows a version", async () => {
   expect(seen).toEqual(["10"]);
   await store.reached("9", signal);
 });
+
+test("a watch whose end never comes is given up, and taken up where it was", async () => {
+  const api = new FakeApi();
+  const { clock, changes } = start(api);
+  await settle();
+  expect(api.watches).toBe(1);
+  await clock.advance(329_000);
+  expect(api.watches).toBe(1);
+  await clock.advance(1000);
+  api.put(THINGS, "a");
+  await settle();
+  expect(changes).toEqual(["->a"]);
+  expect([api.watches, api.lists]).toEqual([2, 1]);
+});

@@ -6,8 +6,10 @@ import type { Clock } from "./clock.ts";
 const PAGE_SIZE = 500;
 const BASE_DELAY = 800;
 const MAX_DELAY = 30_000;
-/** Bounds how long a connection that died silently goes unnoticed. */
+/** How long the server is asked to keep a watch. */
 const WATCH_SECONDS = 300;
+/** After this its end must have arrived, or the connection has died silently. */
+const LONGEST_WATCH = (WATCH_SECONDS + 30) * 1000;
 /** A watch that ends sooner, having said nothing, has failed. */
 const SHORTEST_WATCH = 1000;
 
@@ -53,7 +55,7 @@ export class Reflector<T extends KubernetesObject> {
     while (!signal.aborted) {
       try {
         if (version === undefined && !this.#canStream) version = await this.#list();
-        version = await this.#watch(version);
+        version = await this.#watchFor(LONGEST_WATCH, version);
       } catch (error) {
         if (signal.aborted) break;
         const isRefused = version === undefined && this.#canStream && isApiError(error, "Invalid");
@@ -63,7 +65,8 @@ export class Reflector<T extends KubernetesObject> {
           continue;
         }
         onError?.(error);
-        await clock.sleep(Math.min(BASE_DELAY * 2 ** this.#failures++, MAX_DELAY), signal);
+        const asked = isApiError(error) ? (error.details?.retryAfterSeconds ?? 0) * 1000 : 0;
+        await clock.sleep(Math.max(asked, Math.min(BASE_DELAY * 2 ** this.#failures++, MAX_DELAY)), signal);
       }
     }
     this.#markSynced();
@@ -85,9 +88,20 @@ export class Reflector<T extends KubernetesObject> {
     return version;
   }
 
+  async #watchFor(ms: number, from: string | undefined): Promise<string | undefined> {
+    const { clock, signal } = this.#options;
+    const [over, limit] = [new AbortController(), new AbortController()];
+    void clock.sleep(ms, AbortSignal.any([signal, over.signal])).then(() => limit.abort());
+    try {
+      return await this.#watch(from, AbortSignal.any([signal, limit.signal]));
+    } finally {
+      over.abort();
+    }
+  }
+
   /** Follows the changes after `from`; without it, what exists comes first, and counts once it is complete. */
-  async #watch(from: string | undefined): Promise<string | undefined> {
-    const { client, resource, fieldSelector, store, clock, signal } = this.#options;
+  async #watch(from: string | undefined, signal: AbortSignal): Promise<string | undefined> {
+    const { client, resource, fieldSelector, store, clock } = this.#options;
     const start = clock.now();
     let version = from;
     let initial = from === undefined ? new Map<string, T>() : undefined;

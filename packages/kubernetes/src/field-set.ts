@@ -128,7 +128,8 @@ export function* memberPaths(set: FieldSet, prefix = ""): Generator<string> {
   }
 }
 
-function elementText(element: string): string {
+/** A path element as messages write it: `.name`, `[key="value"]`. */
+export function elementText(element: string): string {
   const text = element.slice(2);
   switch (element.slice(0, 2)) {
     case "f:":

@@ -1,6 +1,6 @@
 /**
  * The contract: what a Kubernetes kind is, as pure values. Resource descriptors, object types, schemas, quantities,
- * selectors and patches live here; nothing in this package does I/O, so that every other room may stand on it.
+ * selectors, patches and the ownership of fields live here; nothing in this package does I/O, so that every other room may stand on it.
  */
 export * from "./errors.ts";
 export * from "./object.ts";

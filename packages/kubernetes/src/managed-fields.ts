@@ -1,11 +1,11 @@
 import { builtinDefinition } from "./builtin/schema-of-definition.ts";
 import { ApiError } from "./errors.ts";
 import { abandoned, isEmptySet, isSameSet, MEMBER, memberPaths, union, within, without, type FieldSet } from "./field-set.ts";
-import { mergeTypeOf, OPEN_FIELD, type FieldType, type MergeType } from "./merge-type.ts";
+import { mergeTypeOf, OPEN_FIELD, type MergeField, type MergeType } from "./merge-type.ts";
 import type { ManagedFieldsEntry, UnknownObject } from "./object.ts";
 import { apiVersionOf, type Resource } from "./resource.ts";
 import type { Schema } from "./schema.ts";
-import { compareFields, fieldsOf, mergeApplied, removeFields } from "./typed-merge.ts";
+import { compareFields, fieldsOf, mergeApplied, mergeProblem, removeFields } from "./typed-merge.ts";
 
 /** Who writes, and when. */
 export interface FieldWriter {
@@ -28,7 +28,7 @@ export interface FieldApply {
 }
 
 type Entries = readonly ManagedFieldsEntry[];
-type ResourceIdentity = Pick<Resource, "group" | "version" | "kind" | "schema">;
+type ResourceIdentity = Pick<Resource, "group" | "version" | "kind" | "schema" | "subresources">;
 
 /** As many entries of updates an object keeps; the oldest beyond that become one. */
 const MAX_UPDATERS = 10;
@@ -40,7 +40,9 @@ export function trackUpdate(before: UnknownObject | undefined, after: UnknownObj
   const apiVersion = apiVersionOf(resource);
   const type = objectType(resource);
   const { added, modified, removed } = before === undefined ? { added: fieldsOf(after, type), modified: MEMBER, removed: MEMBER } : compareFields(before, after, type);
-  const gained = withoutIdentity(union(modified, added));
+  const written = withoutIdentity(union(modified, added));
+  // Where the status has an endpoint of its own, what the main one shows of it is a default.
+  const gained = resource.subresources.status && writer.subresource !== "status" ? without(written, STATUS) : written;
   const lost = union(modified, removed);
   const isMine = (entry: ManagedFieldsEntry): boolean =>
     entry.operation === "Update" && entry.manager === writer.manager && entry.apiVersion === apiVersion && (entry.subresource ?? "") === (writer.subresource ?? "");
@@ -54,6 +56,8 @@ export function trackUpdate(before: UnknownObject | undefined, after: UnknownObj
 /** What an apply makes of the live object, ownership included; throws Conflict where others own what it would change. */
 export function applyFields({ live, applied, force, yielded = MEMBER }: FieldApply, resource: ResourceIdentity, writer: FieldWriter): UnknownObject {
   const type = objectType(resource);
+  const problem = mergeProblem(applied, type);
+  if (problem !== undefined) throw typedPatchError(applied, resource, problem);
   const apiVersion = apiVersionOf(resource);
   const entries = live?.metadata.managedFields ?? [];
   const known: Entries = live === undefined || entries.length > 0 ? entries : [beforeFirstApply(live, type, writer.time)];
@@ -76,6 +80,12 @@ export function applyFields({ live, applied, force, yielded = MEMBER }: FieldApp
   const lost = union(changed, removed);
   const kept = others.map((entry) => withFields(entry, without(entry.fieldsV1, lost), entry.time));
   return withEntries(next, [...kept, entryOf("Apply", apiVersion, writer, withoutIdentity(wanted), mine)]);
+}
+
+/** The 400 for a configuration that cannot be applied, for that reason. */
+export function typedPatchError({ metadata: { namespace, name } }: UnknownObject, resource: Omit<ResourceIdentity, "schema">, problem: string): ApiError {
+  const where = namespace === undefined ? name : `${namespace}/${name}`;
+  return new ApiError("BadRequest", `failed to create typed patch object (${where}; ${apiVersionOf(resource)}, Kind=${resource.kind}): ${problem}`);
 }
 
 /** The fields that `object` has, as its owner would have them. */
@@ -103,6 +113,7 @@ export function isSameOwnership(a: Entries = [], b: Entries = []): boolean {
 }
 
 const types = new WeakMap<Schema, MergeType>();
+const OBJECT_META: Schema = { ref: "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta" };
 
 /** The merge type of a whole object: its schema, and metadata as all objects have it. */
 function objectType({ schema }: ResourceIdentity): MergeType {
@@ -110,9 +121,9 @@ function objectType({ schema }: ResourceIdentity): MergeType {
   if (known !== undefined) return known;
   const options = { resolve: builtinDefinition };
   const content = mergeTypeOf(schema, options);
-  const metadata: FieldType = { type: mergeTypeOf({ ref: "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta" }, options), isNamed: true };
-  const kind: FieldType = { type: { kind: "atom" }, isNamed: true };
-  const contentField = (name: string): FieldType => (content.kind === "map" ? content.field(name) : OPEN_FIELD);
+  const metadata: MergeField = { type: mergeTypeOf(OBJECT_META, options), isNamed: true };
+  const kind: MergeField = { type: { kind: "atom" }, isNamed: true };
+  const contentField = (name: string): MergeField => (content.kind === "map" ? content.field(name) : OPEN_FIELD);
   const type: MergeType = {
     kind: "map",
     field: (name) => (name === "metadata" ? metadata : name === "apiVersion" || name === "kind" ? kind : contentField(name)),
@@ -127,6 +138,8 @@ const IDENTITY: FieldSet = {
   "f:kind": MEMBER,
   "f:metadata": Object.fromEntries(SERVER_FIELDS.map((field) => [`f:${field}`, MEMBER])),
 };
+
+const STATUS: FieldSet = { "f:status": MEMBER };
 
 /** A set without what nobody owns: the object's identity and what only the server writes. */
 function withoutIdentity(set: FieldSet): FieldSet {

@@ -14,11 +14,11 @@ export type MergeType =
 /** An object whose fields have owners of their own. */
 export interface MapType {
   readonly kind: "map";
-  field(name: string): FieldType;
+  field(name: string): MergeField;
 }
 
 /** A field's type; `isNamed` if the schema names the field, else it is a key of a map. */
-export interface FieldType {
+export interface MergeField {
   readonly type: MergeType;
   readonly isNamed: boolean;
 }
@@ -28,13 +28,15 @@ export interface ListType {
   readonly kind: "list";
   /** The path element of an item: `k:{…}` by its keys, `v:…` by itself. */
   elementOf(item: unknown): string;
+  /** The keys that every item must have: those without a default. */
+  readonly keys: readonly string[];
   readonly item: MergeType;
 }
 
 const ATOM: MergeType = { kind: "atom" };
 const OPEN: MergeType = { kind: "open" };
 /** A field that no schema names. */
-export const OPEN_FIELD: FieldType = { type: OPEN, isNamed: false };
+export const OPEN_FIELD: MergeField = { type: OPEN, isNamed: false };
 
 const compiled = new WeakMap<Schema, MergeType>();
 
@@ -59,9 +61,9 @@ function compile(schema: Schema, options: WalkOptions): MergeType {
 }
 
 function mapType(schema: Schema, options: WalkOptions): MapType {
-  const fields = new Map<string, FieldType>();
-  let rest: FieldType | undefined;
-  const compileField = (name: string): FieldType => {
+  const fields = new Map<string, MergeField>();
+  let rest: MergeField | undefined;
+  const compileField = (name: string): MergeField => {
     const { properties, additionalProperties } = schema;
     const property = properties !== undefined && Object.hasOwn(properties, name) ? properties[name] : undefined;
     if (property === undefined) return (rest ??= isObject(additionalProperties) ? { type: mergeTypeOf(additionalProperties, options), isNamed: false } : OPEN_FIELD);
@@ -82,7 +84,7 @@ function listType(schema: Schema, options: WalkOptions): MergeType {
       return (item ??= mergeTypeOf(items, options));
     },
   };
-  if (kind === "set") return Object.assign(lazy, { kind: "list" as const, elementOf: (value: unknown) => `v:${canonicalJson(value)}` });
+  if (kind === "set") return Object.assign(lazy, { kind: "list" as const, keys: [], elementOf: (value: unknown) => `v:${canonicalJson(value)}` });
   const keys = (schema["x-kubernetes-list-map-keys"] ?? []).toSorted();
   const itemSchema = follow(items, options);
   const fallbacks = keys.map((key) => fieldSchema(itemSchema, key, options)?.default);
@@ -95,5 +97,5 @@ function listType(schema: Schema, options: WalkOptions): MergeType {
     }
     return `k:{${text}}`;
   };
-  return Object.assign(lazy, { kind: "list" as const, elementOf });
+  return Object.assign(lazy, { kind: "list" as const, keys: keys.filter((_, i) => fallbacks[i] === undefined), elementOf });
 }

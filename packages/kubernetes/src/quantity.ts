@@ -1,4 +1,5 @@
 import { ApiError } from "./errors.ts";
+import { remember } from "./remember.ts";
 
 /** The notation a quantity was written in, which its canonical form keeps. */
 export type QuantityFormat = "DecimalSI" | "BinarySI" | "DecimalExponent";
@@ -43,19 +44,9 @@ export function formatQuantity({ nanos, format }: Quantity): string {
   return `${mantissa}${DECIMAL[steps] ?? ""}`;
 }
 
-const canonical = new Map<unknown, unknown>();
-/** Clusters use few different amounts; beyond this many something else is going on. */
-const MAX_REMEMBERED = 1000;
-
 /** A quantity as the API server writes it, which may be given as a number; what is no quantity comes back as it is. */
 export function canonicalQuantity(value: unknown): unknown {
-  if (typeof value !== "string" && typeof value !== "number") return value;
-  const known = canonical.get(value);
-  if (known !== undefined) return known;
-  const text = canonicalText(String(value)) ?? value;
-  if (canonical.size >= MAX_REMEMBERED) canonical.clear();
-  canonical.set(value, text);
-  return text;
+  return typeof value === "string" || typeof value === "number" ? (canonicalText(String(value)) ?? value) : value;
 }
 
 /** Whether a text is a quantity. */
@@ -63,14 +54,14 @@ export function isQuantity(text: string): boolean {
   return canonicalText(text) !== undefined;
 }
 
-function canonicalText(text: string): string | undefined {
+const canonicalText = remember((text): string | undefined => {
   try {
     return formatQuantity(parseQuantity(text));
   } catch (error) {
     if (error instanceof ApiError) return undefined; // Validation says so, with the field's name.
     throw error;
   }
-}
+});
 
 /** Orders two quantities by amount, whatever their notation: fit for `Array.prototype.sort`. */
 export function compareQuantities(a: Quantity, b: Quantity): -1 | 0 | 1 {

@@ -17,8 +17,9 @@ export const METADATA_NAMES: ReadonlySet<string> = new Set([
 ]); // prettier-ignore
 
 /**
- * Drops the fields that `schema` does not specify, and writes quantities canonically, as decoding into a type does; `root`
- * says that the value is a whole resource, whose metadata is somebody else's. Never mutates.
+ * Drops the fields that `schema` does not specify, and makes of the others what decoding into a type makes of them: nulls
+ * that stand for no value and no default are gone, quantities canonical. `root` says that the value is a whole resource,
+ * whose metadata is somebody else's. Never mutates.
  */
 export function prune<T>(value: T, schema: Schema, options: WalkOptions & { readonly root?: boolean } = {}): Pruned<T> {
   const dropped: string[] = [];
@@ -47,6 +48,10 @@ export function prune<T>(value: T, schema: Schema, options: WalkOptions & { read
       if (below === undefined && !isIdentity) {
         if (preserve) continue;
         dropped.push(childPath(path, name));
+        delete (next ??= { ...node })[name];
+        continue;
+      }
+      if (child === null && below !== undefined && below.nullable !== true && (below.default ?? null) === null) {
         delete (next ??= { ...node })[name];
         continue;
       }

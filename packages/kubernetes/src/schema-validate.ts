@@ -2,6 +2,7 @@ import { RE2JS } from "re2js";
 import { canonicalJson } from "./canonical-json.ts";
 import { ApiError } from "./errors.ts";
 import { isQuantity } from "./quantity.ts";
+import { remember } from "./remember.ts";
 import type { Schema } from "./schema.ts";
 import { childPath, fieldSchema, follow, isObject, type WalkOptions } from "./schema-walk.ts";
 
@@ -57,7 +58,8 @@ function check(value: unknown, unresolved: Schema, path: string, options: Valida
   else if (typeof value === "number") checkNumber(value, schema, path, causes);
   else if (Array.isArray(value)) checkArray(value, schema, path, options, causes);
   else if (isObject(value)) checkObject(value, schema, path, options, causes);
-  checkComposition(value, schema, path, options, causes);
+  const isComposed = schema.allOf !== undefined || schema.anyOf !== undefined || schema.oneOf !== undefined || schema.not !== undefined;
+  if (isComposed) checkComposition(value, schema, path, options, causes);
 }
 
 function checkType(value: unknown, schema: Schema, path: string): Cause | undefined {
@@ -90,7 +92,7 @@ function checkString(value: string, schema: Schema, path: string, causes: Cause[
   if (pattern === undefined) return;
   const compiled = compile(pattern);
   if (typeof compiled === "string") causes.push(wrong(value, path, `should match '${pattern}, but pattern is invalid: ${compiled}'`));
-  else if (!compiled.matcher(value).find()) causes.push(wrong(value, path, `should match '${pattern}'`));
+  else if (!compiled(value)) causes.push(wrong(value, path, `should match '${pattern}'`));
 }
 
 function checkNumber(value: number, schema: Schema, path: string, causes: Cause[]): void {
@@ -157,20 +159,20 @@ function checkComposition(value: unknown, schema: Schema, path: string, options:
 
   if (schema.allOf !== undefined) {
     const results = attempt(schema.allOf);
-    const failed = results.filter((causes) => causes.length > 0);
+    const failed = results.filter((one) => one.length > 0);
     causes.push(...failed.flat());
     if (failed.length > 0) causes.push(broken(`must validate all the schemas (allOf)${failed.length === results.length ? ". None validated" : ""}`));
   }
   if (schema.anyOf !== undefined) {
     const results = attempt(schema.anyOf);
-    if (results.every((causes) => causes.length > 0)) {
+    if (results.every((one) => one.length > 0)) {
       causes.push(broken("must validate at least one schema (anyOf)"));
       causes.push(...nearest(results));
     }
   }
   if (schema.oneOf !== undefined) {
     const results = attempt(schema.oneOf);
-    const valid = results.filter((causes) => causes.length === 0).length;
+    const valid = results.filter((one) => one.length === 0).length;
     const found = valid === 0 ? "Found none valid" : `Found ${valid} valid alternatives`;
     if (valid !== 1) causes.push(broken(`must validate one and only one schema (oneOf). ${found}`));
     if (valid === 0) causes.push(...nearest(results));
@@ -212,15 +214,18 @@ function quote(text: string): string {
   return JSON.stringify(text);
 }
 
-const compiledPatterns = new Map<string, RE2JS | string>();
+type Matcher = (value: string) => boolean;
 
-/** The compiled pattern, or why it does not compile. */
-function compile(pattern: string): RE2JS | string {
+const compiledPatterns = new Map<string, Matcher | string>();
+
+/** What tells whether a value matches the pattern, in time linear in the value's length, or why the pattern does not compile. */
+function compile(pattern: string): Matcher | string {
   const known = compiledPatterns.get(pattern);
   if (known !== undefined) return known;
-  let compiled: RE2JS | string;
+  let compiled: Matcher | string;
   try {
-    compiled = RE2JS.compile(pattern);
+    const expression = RE2JS.compile(pattern);
+    compiled = remember((value) => expression.matcher(value).find());
   } catch (error) {
     compiled = error instanceof Error ? error.message : String(error);
   }

@@ -1,6 +1,6 @@
-import { isEmptySet, isMember, MEMBER, withSelf, type FieldSet, type MutableFieldSet } from "./field-set.ts";
+import { elementText, isEmptySet, isMember, MEMBER, withSelf, type FieldSet, type MutableFieldSet } from "./field-set.ts";
 import { jsonEqual } from "./json-equal.ts";
-import { OPEN_FIELD, type FieldType, type MergeType } from "./merge-type.ts";
+import { OPEN_FIELD, type MergeField, type MergeType } from "./merge-type.ts";
 import { isObject } from "./schema-walk.ts";
 
 /** The fields that a value has: its leaves, the keys of its maps and the elements of its lists. */
@@ -23,7 +23,7 @@ export function fieldsOf(value: unknown, type: MergeType): FieldSet {
   return set;
 }
 
-function fieldOf(type: Extract<MergeType, { kind: "map" | "open" }>, name: string): FieldType {
+function fieldOf(type: Extract<MergeType, { kind: "map" | "open" }>, name: string): MergeField {
   return type.kind === "map" ? type.field(name) : OPEN_FIELD;
 }
 
@@ -108,7 +108,7 @@ class Changes {
     if (!isEmptySet(changes.removed)) (this.#removed ??= {})[element] = changes.removed;
   }
 
-  addNew(element: string, value: unknown, { type, isNamed }: FieldType): void {
+  addNew(element: string, value: unknown, { type, isNamed }: MergeField): void {
     const fields = fieldsOf(value, type);
     (this.#added ??= {})[element] = isNamed ? fields : withSelf(fields);
   }
@@ -121,6 +121,28 @@ class Changes {
     if (this.#added === undefined && this.#modified === undefined && this.#removed === undefined) return SAME;
     return { added: this.#added ?? MEMBER, modified: this.#modified ?? MEMBER, removed: this.#removed ?? MEMBER };
   }
+}
+
+/** Why a value cannot be applied, as its lists do not tell their elements apart; undefined if it can. */
+export function mergeProblem(value: unknown, type: MergeType, path = ""): string | undefined {
+  if (type.kind === "list" && Array.isArray(value)) {
+    const seen = new Set<string>();
+    for (const [i, item] of value.entries()) {
+      const missing = type.keys.find((key) => !isObject(item) || (item[key] ?? undefined) === undefined);
+      if (missing !== undefined) return `${path}: element ${i}: associative list with keys has an element that omits key field ${JSON.stringify(missing)} (and doesn't have default value)`;
+      const element = type.elementOf(item);
+      if (seen.has(element)) return `${path}: duplicate entries for key ${elementText(element)}`;
+      seen.add(element);
+      const below = mergeProblem(item, type.item, path + elementText(element));
+      if (below !== undefined) return below;
+    }
+  }
+  if ((type.kind !== "map" && type.kind !== "open") || !isObject(value)) return undefined;
+  for (const name in value) {
+    const below = mergeProblem(value[name], fieldOf(type, name).type, `${path}.${name}`);
+    if (below !== undefined) return below;
+  }
+  return undefined;
 }
 
 /** `live` with everything that `applied` says. Elements keep the order of `applied`; those it does not name stay where they were. */

@@ -75,6 +75,10 @@ describe("pods", () => {
     ["a priority of its own", { priority: 7 }, 403, 'pods "p" is forbidden: the integer value of priority (7) must not be provided in pod spec; priority admission controller computed 0 from the given PriorityClass name'],
     ["two containers of one name", { containers: [{ name: "c", image: "x" }, { name: "c", image: "x" }] }, 422, 'Pod "p" is invalid: spec.containers[1].name: Duplicate value: "c"'],
     ["a mount of no volume", { containers: [{ name: "c", image: "x", volumeMounts: [{ name: "v", mountPath: "/v" }] }] }, 422, 'Pod "p" is invalid: spec.containers[0].volumeMounts[0].name: Not found: "v"'],
+    ["a request above its limit", { containers: [{ name: "c", image: "x", resources: { limits: { cpu: 1 }, requests: { cpu: "2" } } }] }, 422, 'Pod "p" is invalid: spec.containers[0].resources.requests: Invalid value: "2": must be less than or equal to cpu limit of 1'],
+    ["an amount that is none", { containers: [{ name: "c", image: "x", resources: { limits: { cpu: "much" } } }] }, 422, expect.stringContaining("must be a quantity") as never],
+    ["a probe of nothing", { containers: [{ name: "c", image: "x", livenessProbe: { periodSeconds: 1 } }] }, 422, 'Pod "p" is invalid: spec.containers[0].livenessProbe: Required value: must specify a handler type'],
+    ["a volume of two kinds", { volumes: [{ name: "v", emptyDir: {}, hostPath: { path: "/" } }] }, 422, 'Pod "p" is invalid: spec.volumes[0]: Forbidden: may not specify more than 1 volume type'],
   ])("are refused with %s", async (_, spec, code, message) => {
     expect((await world.refusal("POST", pods, { body: pod(spec) })).toStatus()).toMatchObject({ code, message });
   });
@@ -169,6 +173,18 @@ describe("what is made stays as it was made", () => {
     expect((await world.refusal("POST", inDefault("deployments", "apps/v1"), { body: apps("Deployment", { selector: { matchLabels: { c: "d" } } }) })).message).toContain("`selector` does not match template `labels`");
   });
 
+  test("templates are judged as their pods will be", async () => {
+    const body = { apiVersion: "batch/v1", kind: "Job", metadata: { name: "w" }, spec: { template: { spec: { restartPolicy: "Never", containers: [{ name: "c", image: "x", volumeMounts: [{ name: "v", mountPath: "/v" }] }] } } } };
+    expect((await world.refusal("POST", inDefault("jobs", "batch/v1"), { body })).message).toBe('Job.batch "w" is invalid: spec.template.spec.containers[0].volumeMounts[0].name: Not found: "v"');
+  });
+
+  test("env and ports may repeat themselves, as ever", async () => {
+    const twice = { name: "c", image: "x", env: [{ name: "A", value: "1" }, { name: "A", value: "2" }], ports: [{ containerPort: 80 }, { containerPort: 80 }] };
+    const created = await post(pods, pod({ containers: [twice] }));
+    const applied = await world.apply(`${pods}/p`, { apiVersion: "v1", kind: "Pod", metadata: { name: "p", labels: { a: "b" } } }, "me");
+    expect(applied["spec"]).toEqual(created["spec"]);
+  });
+
   test("system priority classes", async () => {
     const path = "/apis/scheduling.k8s.io/v1/priorityclasses";
     expect(await world.refusal("DELETE", `${path}/system-node-critical`)).toMatchObject({ reason: "Forbidden" });
@@ -190,4 +206,15 @@ test("scale: every patch type, its selector, its own books", async () => {
   expect(spec).toMatchObject({ replicas: 3 });
   expect(metadata.managedFields?.find(({ manager }) => manager === "hpa")).toMatchObject({ operation: "Apply", subresource: "scale", fieldsV1: { "f:spec": { "f:replicas": {} } } });
   expect(await world.refusal("PUT", scale, { body: { metadata: { name: "w" }, spec: { replicas: -1 } } })).toMatchObject({ reason: "Invalid" });
+});
+
+test("a name is taken until its object is gone, and a PUT of another object is no creation", async () => {
+  const configMap = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "c", finalizers: ["example.com/x"] } };
+  await post(inDefault("configmaps"), configMap);
+  await world.send("DELETE", `${inDefault("configmaps")}/c`);
+  expect((await world.refusal("POST", inDefault("configmaps"), { body: configMap })).message).toBe('object is being deleted: configmaps "c" already exists');
+  const lease = { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: { name: "l", uid: "gone" }, spec: {} };
+  const path = `${inDefault("leases", "coordination.k8s.io/v1")}/l`;
+  expect(await world.refusal("PUT", path, { body: lease })).toMatchObject({ reason: "Conflict" });
+  expect((await world.respond("PUT", path, { body: { ...lease, metadata: { name: "l" } } })).status).toBe(201);
 });

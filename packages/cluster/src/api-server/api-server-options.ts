@@ -27,12 +27,22 @@ export interface RequestAuthorizer {
   ): Promise<{ readonly allowed: boolean; readonly reason: string }> | { readonly allowed: boolean; readonly reason: string };
 }
 
+/** Refuses, by throwing, what a user may not write although they may write the resource. */
+export type WriteGuard = (write: {
+  readonly user: UserInfo;
+  readonly resource: Resource;
+  readonly next: UnknownObject;
+  readonly current: UnknownObject | undefined;
+}) => void;
+
 /** What the API server is made of; everything that does I/O, or decides by chance or time, comes from outside. */
 export interface ApiServerOptions {
   readonly store: Store;
   /** The built-in kinds. */
   readonly resources: readonly Resource[];
   readonly authorizer: RequestAuthorizer;
+  /** Sees every object before it is written. */
+  readonly guard?: WriteGuard;
   /** Who a bearer token speaks for; throws Unauthorized. */
   readonly authenticate: (token: string) => Promise<UserInfo>;
   /** Resources that are answered, not stored: reviews, and subresources such as `serviceaccounts/token`. */

@@ -33,6 +33,7 @@ describe("server-side apply", () => {
   test("tracks creates, updates, patches and status by manager", async () => {
     const created = await world.send("POST", path, { body: deployment(), query: { fieldManager: "creator" } });
     expect(managers(created)).toEqual(["creator Update"]);
+    expect(entry(created, "creator")).not.toHaveProperty("f:status");
     expect(entry(created, "creator")).toMatchObject({ "f:spec": { "f:replicas": {}, "f:template": { "f:spec": { "f:containers": { 'k:{"name":"c"}': { ".": {}, "f:image": {}, "f:imagePullPolicy": {} } } } } } });
     await world.send("PATCH", `${path}/web`, { contentType: "application/strategic-merge-patch+json", query: { fieldManager: "patcher" }, body: { spec: { replicas: 3 } } });
     const reported = await world.send("PATCH", `${path}/web/status`, { contentType: "application/merge-patch+json", query: { fieldManager: "controller" }, body: { status: { replicas: 3 } } });
@@ -92,6 +93,8 @@ describe("server-side apply", () => {
     ["with managed fields", { fieldManager: "me" }, deployment({}, { managedFields: [{ manager: "x", operation: "Apply", apiVersion: "v1", fieldsType: "FieldsV1", fieldsV1: {} }] }), "BadRequest", /managedFields must be nil/],
     ["with a uid of nothing", { fieldManager: "me" }, deployment({}, { uid: "x" }), "Conflict", /uid mismatch/],
     ["of a field that is none", { fieldManager: "me" }, deployment({ bogus: 1 }), "BadRequest", /\.spec\.bogus: field not declared in schema/],
+    ["of two elements of one key", { fieldManager: "me" }, deployment({ template: { spec: { containers: [{ name: "c", image: "x" }, { name: "c", image: "y" }] } } }), "BadRequest", /Kind=Deployment\): \.spec\.template\.spec\.containers: duplicate entries for key \[name="c"\]$/],
+    ["of an element without its key", { fieldManager: "me" }, deployment({ template: { spec: { containers: [{ image: "x" }] } } }), "BadRequest", /^failed to create typed patch object \(default\/web; apps\/v1, Kind=Deployment\): \.spec\.template\.spec\.containers: element 0: associative list with keys has an element that omits key field "name"/],
   ])("is refused %s", async (_, query, body, reason, message) => {
     expect(await world.refusal("PATCH", `${path}/web`, { contentType: "application/apply-patch+yaml", query, body })).toMatchObject({ reason, message: expect.stringMatching(message) });
   });
@@ -102,4 +105,12 @@ test("strategic merge patches merge lists of built-in kinds, and are refused for
   const body = { spec: { template: { spec: { containers: [{ name: "c", env: [{ name: "A", value: "1" }] }] } } } };
   const patched = await world.send("PATCH", `${path}/web`, { contentType: "application/strategic-merge-patch+json", body });
   expect(patched).toMatchObject({ spec: { template: { spec: { containers: [{ name: "c", image: "x", env: [{ name: "A", value: "1" }] }] } } } });
+  const version = { name: "v1", served: true, storage: true, schema: { openAPIV3Schema: { type: "object", properties: { spec: { type: "object", "x-kubernetes-preserve-unknown-fields": true } } } } };
+  await world.send("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", {
+    body: { apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition", metadata: { name: "ws.e.com" }, spec: { group: "e.com", scope: "Namespaced", names: { plural: "ws", kind: "W" }, versions: [version] } },
+  });
+  const custom = "/apis/e.com/v1/namespaces/default/ws";
+  await world.apply(`${custom}/w`, { apiVersion: "e.com/v1", kind: "W", metadata: { name: "w" }, spec: { a: 1 } }, "me");
+  const refused = await world.refusal("PATCH", `${custom}/w`, { contentType: "application/strategic-merge-patch+json", body: { spec: { a: 2 } } });
+  expect(refused.toStatus()).toMatchObject({ code: 415, reason: "UnsupportedMediaType" });
 });

@@ -17,12 +17,7 @@ export async function apply(target: ResourceRequest): Promise<ApiResponse> {
   const { resource } = served;
   const manager = requireManager(request);
   const key = keyOfRequest(target);
-  const { object, warnings, unknown } = decodeObject(target, request.body);
-  const where = [key.namespace, key.name].filter((part) => part !== undefined).join("/");
-  if (unknown.length > 0) {
-    const fields = unknown.map((path) => `.${path}: field not declared in schema`).join("\n");
-    throw badRequest(`failed to create typed patch object (${where}; ${object.apiVersion}, Kind=${object.kind}): ${fields}`);
-  }
+  const { object, warnings } = decodeObject(target, request.body);
   const applied = part({ ...object, metadata: { ...object.metadata, name: object.metadata.name === "" ? key.name : object.metadata.name } }, target);
   if (applied.metadata.name !== key.name) throw badRequest(`the name of the object (${applied.metadata.name}) does not match the name on the URL (${key.name})`);
   if ((applied.metadata.managedFields ?? []).length > 0) throw badRequest("metadata.managedFields must be nil");

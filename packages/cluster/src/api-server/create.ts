@@ -25,7 +25,10 @@ export async function create(target: ResourceRequest): Promise<ApiResponse> {
     const prepared = prepareCreate(target, named);
     const stored = await insert(target, prepared, dryRun);
     if (stored !== undefined) return { kind: "object", status: 201, object: served.view(stored), ...(warnings.length === 0 ? {} : { warnings }) };
-    if (!isGenerated || attempt === NAME_ATTEMPTS) throw alreadyExists(served.resource, prepared.metadata.name);
+    if (isGenerated && attempt < NAME_ATTEMPTS) continue;
+    const { namespace: home, name } = prepared.metadata;
+    const isGoing = target.server.store.get(served.table, { namespace: home, name })?.metadata.deletionTimestamp !== undefined;
+    throw alreadyExists(served.resource, name, { isGoing });
   }
 }
 
@@ -49,9 +52,12 @@ export function prepareCreate(target: ResourceRequest, object: UnknownObject, op
   };
   const defaulted = withDefaults(served, identified);
   validateShape(served, defaulted);
-  const completed = strategy.prepareCreate?.(defaulted, strategyContext(server)) ?? defaulted;
+  // A writer owns what it has written and its defaults, not what admission adds.
+  const tracked = options.ownership === "given" ? defaulted : trackUpdate(undefined, defaulted, resource, writerOf(target));
+  const completed = strategy.prepareCreate?.(tracked, strategyContext(server)) ?? tracked;
   validateMeaning(served, completed, undefined);
-  return toStorage(served, options.ownership === "given" ? completed : trackUpdate(undefined, completed, resource, writerOf(target)));
+  server.options.guard?.({ user: target.user, resource, next: completed, current: undefined });
+  return toStorage(served, completed);
 }
 
 /** Writes a new object and what it brings with it; undefined if the name is taken. */

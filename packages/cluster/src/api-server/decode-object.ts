@@ -1,7 +1,8 @@
 import {
-  ApiError, apiVersionOf, applyBuiltinDefaults, applyDefaults, hasRepeatedMembers, invalid, isJsonObject, jsonMembers, prune, validate, type Cause, type UnknownObject,
+  ApiError, apiVersionOf, applyBuiltinDefaults, applyDefaults, hasRepeatedMembers, invalid, isJsonObject, jsonMembers, prune, typedPatchError, validate, type Cause, type UnknownObject,
 } from "@sluice/kubernetes"; // prettier-ignore
 import { badRequest } from "./api-errors.ts";
+import { isApply } from "./media-type.ts";
 import { readMeta, validateMeta } from "./object-meta.ts";
 import type { ServedResource } from "./registry.ts";
 import type { ResourceRequest } from "./request-context.ts";
@@ -10,8 +11,6 @@ import type { ResourceRequest } from "./request-context.ts";
 export interface DecodedObject {
   readonly object: UnknownObject;
   readonly warnings: readonly string[];
-  /** The paths of the fields that the kind does not have, which are gone. */
-  readonly unknown: readonly string[];
 }
 
 /** Reads an object of the served kind from a body: identity checked, nulls and unknown fields dealt with; defaults come later. */
@@ -33,10 +32,12 @@ export function decodeObject(target: ResourceRequest, body: unknown): DecodedObj
   const { metadata, unknown: unknownMeta } = readMeta(body["metadata"]);
   const { value, dropped } = prune(withoutUndefined(body), resource.schema, { resolve, root: true });
   const unknown = [...dropped.filter((path) => !path.startsWith("metadata.")), ...unknownMeta];
+  const object = { ...value, apiVersion, kind: resource.kind, metadata: inNamespace(metadata, resource.scope === "Cluster" ? undefined : namespace) };
+  // Nobody could own such a field.
+  if (unknown.length > 0 && isApply(request.contentType)) throw typedPatchError(object, resource, unknown.map((path) => `.${path}: field not declared in schema`).join("\n"));
   const problems = strictness === "Ignore" ? [] : fieldProblems(served, request.bodyText, unknown);
   if (problems.length > 0 && strictness === "Strict") throw badRequest(`strict decoding error: ${problems.join(", ")}`);
-  const object = { ...value, apiVersion, kind: resource.kind, metadata: inNamespace(metadata, resource.scope === "Cluster" ? undefined : namespace) };
-  return { object, warnings: problems, unknown };
+  return { object, warnings: problems };
 }
 
 /** What is wrong with the fields of a body: unknown ones, and those that its text has twice. */

@@ -5,6 +5,7 @@ import { listObject } from "./list.ts";
 import { hasGeneration, isFinished, toStorage } from "./object-lifecycle.ts";
 import { select } from "./selection.ts";
 import { isDryRun, keyOfRequest, strategyContext, timestamp, type ResourceRequest } from "./request-context.ts";
+import type { ServedResource } from "./registry.ts";
 import { rewrite } from "./update.ts";
 
 const FOREGROUND = "foregroundDeletion";
@@ -31,10 +32,16 @@ export async function deleteObject(target: ResourceRequest): Promise<ApiResponse
     isGone = next !== current && isFinished(served, next);
     return next;
   });
-  if (!isGone || served.strategy.returnsDeleted === true) return { kind: "object", status: 200, object: served.view(last) };
+  const orphans = served.strategy.orphansByDefault === true && options.policy === undefined;
+  const warnings = orphans ? { warnings: [orphanWarning(served)] } : {};
+  if (!isGone || served.strategy.returnsDeleted === true) return { kind: "object", status: 200, object: served.view(last), ...warnings };
   const details = { ...detailsOf(served.resource, key.name), uid: last.metadata.uid };
   const status = { apiVersion: "v1", kind: "Status", metadata: { name: "" }, status: "Success", details };
-  return { kind: "object", status: 200, object: status };
+  return { kind: "object", status: 200, object: status, ...warnings };
+}
+
+function orphanWarning({ resource: { plural } }: ServedResource): string {
+  return `child pods are preserved by default when ${plural} are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning`;
 }
 
 /** DELETE of a collection: everything that the selectors choose. */

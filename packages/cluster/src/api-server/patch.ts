@@ -2,11 +2,10 @@ import type { ApiResponse } from "@sluice/client";
 import { ApiError, applyJsonPatch, applyMergePatch, applyStrategicMergePatch, isJsonObject, type UnknownObject } from "@sluice/kubernetes";
 import { badRequest, notFound } from "./api-errors.ts";
 import { apply } from "./apply.ts";
+import { APPLY_TYPES, isApply, mediaTypeOf } from "./media-type.ts";
 import { decodeObject } from "./decode-object.ts";
 import { isDryRun, keyOfRequest, type ResourceRequest } from "./request-context.ts";
 import { mergeUpdate, rewrite } from "./update.ts";
-
-const APPLY: ReadonlySet<string> = new Set(["application/apply-patch+yaml", "application/apply-patch+json"]);
 
 /** PATCH of an object or its status. The store serialises writes, so that a patch meets no conflict but its own precondition. */
 export async function patch(target: ResourceRequest): Promise<ApiResponse> {
@@ -25,16 +24,6 @@ export async function patch(target: ResourceRequest): Promise<ApiResponse> {
   return { kind: "object", status: 200, object: served.view(stored), ...(warnings.length === 0 ? {} : { warnings }) };
 }
 
-/** Whether a content type announces a server-side apply. */
-export function isApply(contentType: string | undefined): boolean {
-  return APPLY.has(mediaTypeOf(contentType));
-}
-
-/** The media type of a body, without parameters. */
-export function mediaTypeOf(contentType = ""): string {
-  return contentType.split(";")[0]?.trim().toLowerCase() ?? "";
-}
-
 function patched({ request, served }: ResourceRequest, mediaType: string, current: UnknownObject): unknown {
   switch (mediaType) {
     case "application/json-patch+json":
@@ -45,7 +34,7 @@ function patched({ request, served }: ResourceRequest, mediaType: string, curren
     case "application/strategic-merge-patch+json":
       if (!served.isCustom) return applyStrategicMergePatch(current, request.body, served.resource.schema, { resolve: served.resolve });
   }
-  const supported = ["application/json-patch+json", "application/merge-patch+json", ...(served.isCustom ? [] : ["application/strategic-merge-patch+json"]), ...APPLY];
+  const supported = ["application/json-patch+json", "application/merge-patch+json", ...(served.isCustom ? [] : ["application/strategic-merge-patch+json"]), ...APPLY_TYPES];
   throw new ApiError(
     "UnsupportedMediaType",
     `the body of the request was in an unknown format - accepted media types include: ${supported.join(", ")}`,

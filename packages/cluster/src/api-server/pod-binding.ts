@@ -27,7 +27,7 @@ export async function bind(target: ResourceRequest): Promise<ApiResponse> {
     if ((pod.spec.nodeName ?? "") !== "") throw refuse(`pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`);
     if ((pod.spec.schedulingGates ?? []).length > 0) throw refuse(`pod ${name} has non-empty .spec.schedulingGates`);
     const conditions = (pod.status?.conditions ?? []).filter(({ type }) => type !== "PodScheduled");
-    const scheduled = { type: "PodScheduled", status: "True", lastProbeTime: null, lastTransitionTime: timestamp(server.options.clock.now()) };
+    const scheduled = { type: "PodScheduled", status: "True", lastTransitionTime: timestamp(server.options.clock.now()) };
     return {
       ...pod,
       metadata: { ...pod.metadata, ...marks("annotations", pod.metadata.annotations, binding["annotations"]), ...marks("labels", pod.metadata.labels, binding["labels"]) },

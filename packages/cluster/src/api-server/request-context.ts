@@ -24,9 +24,14 @@ export interface ResourceRequest {
   readonly subresource: string | undefined;
 }
 
+let last = { second: 0, text: "1970-01-01T00:00:00Z" };
+
 /** The current time as objects carry it. */
 export function timestamp(now: number): string {
-  return `${new Date(now).toISOString().slice(0, 19)}Z`;
+  const second = Math.floor(now / 1000);
+  // One request asks several times, and so do all others of that second.
+  if (second !== last.second) last = { second, text: `${new Date(second * 1000).toISOString().slice(0, 19)}Z` };
+  return last.text;
 }
 
 /** What a strategy sees of the server. */

@@ -3,7 +3,7 @@ import { applyFields, applyJsonPatch, applyMergePatch, invalid, isJsonObject, ty
 import { requireManager } from "./apply.ts";
 import { conflict, methodNotAllowed, notFound } from "./api-errors.ts";
 import { find } from "./list.ts";
-import { isApply, mediaTypeOf } from "./patch.ts";
+import { isApply, mediaTypeOf } from "./media-type.ts";
 import { isTrue } from "./request-info.ts";
 import { isDryRun, keyOfRequest, writerOf, type ResourceRequest } from "./request-context.ts";
 import { mergeUpdate, rewrite } from "./update.ts";

@@ -17,6 +17,9 @@ export async function update(target: ResourceRequest): Promise<ApiResponse> {
     throw badRequest(`the name of the object (${named.metadata.name}) does not match the name on the URL (${key.name})`);
   }
   if (served.strategy.createsOnUpdate === true && subresource === undefined && target.server.store.get(served.table, key) === undefined) {
+    const { uid = "" } = named.metadata;
+    // Who knows a uid has met another object.
+    if (uid !== "") throw conflict(served.resource, key.name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: `);
     return create(target);
   }
   if (served.isCustom && (named.metadata.resourceVersion ?? "") === "") {
@@ -80,10 +83,17 @@ export function mergeUpdate(
     throw invalid(resource.kind, resource.group, name, [{ reason: "FieldValueForbidden", field: "metadata.finalizers", message }]);
   }
   if (isUnchanged(before, prepared)) return current;
-  validateMeaning(served, prepared, before);
+  if (subresource !== "status") validateMeaning(served, prepared, before);
+  server.options.guard?.({ user: target.user, resource, next: prepared, current: before });
   const grown = withGeneration(served, before, prepared);
   if (options.ownership === "given") return toStorage(served, grown);
-  return toStorage(served, trackUpdate(before, grown, resource, writerOf(target)));
+  // As on creation: what the strategy carries over or adds is nobody's doing.
+  const { managedFields } = trackUpdate(before, defaulted, resource, writerOf(target)).metadata;
+  return toStorage(served, { ...grown, metadata: withManagedFields(grown.metadata, managedFields) });
+}
+
+function withManagedFields({ managedFields: _, ...metadata }: ObjectMeta, managedFields: ObjectMeta["managedFields"]): ObjectMeta {
+  return managedFields === undefined ? metadata : { ...metadata, managedFields };
 }
 
 /** The status subresource writes only the status, the main resource everything else. */

@@ -53,6 +53,12 @@ test.each<[string, () => Promise<Pki>, readonly (keyof Pki)[]]>([
   expect(changed).toEqual(renewed);
 });
 
+test("has room for as many names as there are", async () => {
+  const many = Array.from({ length: 300 }, (_, i) => `host-${i}.${"x".repeat(60)}.example.org`);
+  const certificate = new X509Certificate((await open(Date.now(), many)).server.certificate);
+  for (const name of many) expect(certificate.checkHost(name)).toBe(name);
+});
+
 test("writes DER that another implementation accepts", async () => {
   const { authority, server } = await open();
   await writeFile(join(directory, "root.pem"), authority);

@@ -52,7 +52,7 @@ export class RbacAuthorizer implements RequestAuthorizer, Disposable {
       for (const subject of subjects) {
         for (const binding of this.#bindings.get(`${scope}/${subject}`) ?? []) {
           const { roleRef, metadata } = binding;
-          const rules = this.#rules(roleRef, scope === "" ? undefined : scope);
+          const rules = this.rulesOfRole(roleRef, scope === "" ? undefined : scope);
           const name = metadata.namespace === undefined ? metadata.name : `${metadata.name}/${metadata.namespace}`;
           yield { rules, because: `${binding.kind} ${JSON.stringify(name)} of ${roleRef.kind} ${JSON.stringify(roleRef.name)} to ${described(subject)}` };
         }
@@ -60,13 +60,14 @@ export class RbacAuthorizer implements RequestAuthorizer, Disposable {
     }
   }
 
-  [Symbol.dispose](): void {
-    for (const stop of this.#stop) stop();
-  }
-
-  #rules({ kind, name }: RoleBinding["roleRef"], namespace: string | undefined): readonly PolicyRule[] {
+  /** The rules of the role that a binding in `namespace` refers to; none if it is not there. */
+  rulesOfRole({ kind, name }: RoleBinding["roleRef"], namespace: string | undefined): readonly PolicyRule[] {
     const role = kind === "Role" ? this.#store.get(`roles.${GROUP}`, { namespace, name }) : this.#store.get(`clusterroles.${GROUP}`, { name });
     return (role as (UnknownObject & (Role | ClusterRole)) | undefined)?.rules ?? [];
+  }
+
+  [Symbol.dispose](): void {
+    for (const stop of this.#stop) stop();
   }
 
   #file(binding: Binding, action: "add" | "remove"): void {

@@ -36,7 +36,7 @@ class Collector {
   }
 
   async follow(enqueue: (key: ObjectKey) => void, signal: AbortSignal): Promise<void> {
-    await Promise.race([this.#world.ready, aborted(signal)]);
+    await this.#world.ready;
     this.#enqueue = enqueue;
     const stop = this.#graph.onChange((before, after) => this.#changed(before, after));
     this.#world.onKindsChange(() => {

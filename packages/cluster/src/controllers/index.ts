@@ -3,12 +3,19 @@
  * `Client`, and each decides from what it sees, never from what it was told.
  */
 import type { Controller } from "@sluice/controller";
+import { deploymentController } from "./apps/deployment-controller.ts";
+import { replicaSetController } from "./apps/replica-set-controller.ts";
+import { eventExpiryController } from "./event-expiry.ts";
 import { garbageCollector } from "./garbage-collector.ts";
 import { jobController } from "./job/job-controller.ts";
 import { orphanJobPodsController } from "./job/orphan-job-pods.ts";
 import { ttlAfterFinishedController } from "./job/ttl-after-finished.ts";
 import { rootCaController, serviceAccountController } from "./namespace-defaults.ts";
 import { namespaceLifecycleController } from "./namespace-lifecycle.ts";
+import { nodeLifecycleController } from "./node/node-lifecycle.ts";
+import { podGarbageCollector } from "./node/pod-garbage-collector.ts";
+import { taintEvictionController } from "./node/taint-eviction.ts";
+import { endpointSliceController } from "./service/endpoint-slice-controller.ts";
 import { World } from "./world.ts";
 
 /** What the controllers must be told. */
@@ -28,5 +35,12 @@ export function controlPlaneControllers({ rootCa }: ControlPlaneOptions): readon
     jobController(),
     orphanJobPodsController(),
     ttlAfterFinishedController(),
+    replicaSetController(),
+    deploymentController(),
+    endpointSliceController(),
+    nodeLifecycleController(),
+    taintEvictionController(),
+    podGarbageCollector(),
+    eventExpiryController(),
   ];
 }

@@ -30,7 +30,7 @@ export function namespaceLifecycleController(world: World): Controller {
     async reconcile({ name }, context) {
       const namespace = context.cache.get(Namespace, { name });
       if (namespace?.metadata.deletionTimestamp === undefined || !(namespace.spec?.finalizers ?? []).includes(FINALIZER)) return;
-      await Promise.race([world.ready, aborted(context.signal)]);
+      await world.ready;
       return empty(namespace, world, context);
     },
   });
@@ -113,6 +113,5 @@ async function report(namespace: Namespace, wanted: readonly NamespaceCondition[
     const old = before.find(({ type }) => type === one.type);
     return { ...one, lastTransitionTime: old?.status === one.status ? (old.lastTransitionTime ?? now) : now };
   });
-  const { resourceVersion: _, ...metadata } = namespace.metadata;
-  await client.update(Namespace, { ...namespace, metadata, status: { ...namespace.status, conditions } }, { subresource: "status" });
+  await client.patch(Namespace, namespace.metadata, { type: "merge", subresource: "status", body: { metadata: { uid: namespace.metadata.uid }, status: { conditions } } });
 }

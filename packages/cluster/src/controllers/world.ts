@@ -1,15 +1,20 @@
 import { keyOf, Reflector, Store, type ChangeHandler, type ReconcileContext } from "@sluice/controller";
-import { builtinResources, CustomResourceDefinition, pathOf, resourcesOfCrd, storageVersionOf, type Resource, type UnknownObject } from "@sluice/kubernetes";
+import { builtinResources, CustomResourceDefinition, isApiError, pathOf, resourcesOfCrd, storageVersionOf, type Resource, type UnknownObject } from "@sluice/kubernetes";
 import { ObjectGraph } from "./object-graph.ts";
 
 /** One version of each built-in kind; core Events are events.k8s.io's too. */
 const BUILTIN: readonly Resource[] = [...Map.groupBy(builtinResources, ({ group, kind }) => `${group}/${kind}`).values()].flatMap(([first]) => first ?? []).filter(({ group }) => group !== "events.k8s.io");
 
-interface CustomKind {
+/** A kind that is being watched. */
+interface WatchedKind {
   readonly resource: Resource;
-  readonly stop: AbortController;
-  readonly synced: Promise<void>;
+  /** Resolves once all its objects are known, or it turns out that there is no such kind. */
+  readonly known: Promise<unknown>;
   readonly running: Promise<void>;
+}
+
+interface CustomKind extends WatchedKind {
+  readonly stop: AbortController;
 }
 
 /**
@@ -27,7 +32,7 @@ export class World {
     return [...BUILTIN, ...[...this.#custom.values()].map(({ resource }) => resource)];
   }
 
-  /** Resolves once the graph has everything that was there at the start. */
+  /** Resolves once the graph has everything that was there at the start, or `run` has ended. */
   get ready(): Promise<void> {
     return this.#ready.promise;
   }
@@ -40,19 +45,18 @@ export class World {
   /** Keeps the graph equal to the API until the signal aborts. */
   async run(context: ReconcileContext): Promise<void> {
     const watched = BUILTIN.filter(({ kind }) => kind !== "Event");
-    const reflectors = watched.map((resource) => {
+    const builtin = watched.map((resource) => {
       const onChange = resource.kind === CustomResourceDefinition.kind ? this.#defining(context) : undefined;
-      return this.#reflect(resource, context, context.signal, onChange);
+      return this.#watch(resource, context, context.signal, onChange);
     });
-    const running = reflectors.map((reflector) => reflector.run());
-    await Promise.all(reflectors.map(({ synced }) => synced));
-    await Promise.all([...this.#custom.values()].map(({ synced }) => synced));
+    await Promise.all(builtin.map(({ known }) => known));
+    await Promise.all([...this.#custom.values()].map(({ known }) => known));
     this.#ready.resolve();
-    await Promise.all(running);
-    await Promise.all([...this.#custom.values()].map((kind) => kind.running));
+    await Promise.all(builtin.map(({ running }) => running));
+    await Promise.all([...this.#custom.values()].map(({ running }) => running));
   }
 
-  #reflect(resource: Resource, { client, clock, logger }: ReconcileContext, signal: AbortSignal, onChange?: ChangeHandler<UnknownObject>): Reflector<UnknownObject> {
+  #watch(resource: Resource, { client, clock, logger }: ReconcileContext, signal: AbortSignal, onChange?: ChangeHandler<UnknownObject>): WatchedKind {
     const store = new Store(resource);
     const handler: ChangeHandler<UnknownObject> = (before, after) => {
       const uid = (after ?? before)?.metadata.uid;
@@ -63,8 +67,14 @@ export class World {
     signal.addEventListener("abort", () => {
       for (const object of store.list()) handler(store.set(keyOf(object.metadata), undefined), undefined);
     });
-    const onError = (error: unknown): void => logger.warn("watching all objects failed and will be tried again", { resource: resource.plural, error });
-    return new Reflector({ client, resource, store, handler, clock, signal, onError });
+    const absent = Promise.withResolvers<void>();
+    const onError = (error: unknown): void => {
+      // A kind that is not served, or not yet: it is asked for again, but nobody waits for it.
+      if (isApiError(error, "NotFound")) absent.resolve();
+      else logger.warn("watching all objects failed and will be tried again", { resource: resource.plural, error });
+    };
+    const reflector = new Reflector({ client, resource, store, handler, clock, signal, onError });
+    return { resource, known: Promise.race([reflector.synced, absent.promise]), running: reflector.run() };
   }
 
   /** Follows the definitions of custom kinds. */
@@ -79,8 +89,7 @@ export class World {
       this.#custom.delete(name);
       if (resource !== undefined) {
         const stop = new AbortController();
-        const reflector = this.#reflect(resource, context, AbortSignal.any([stop.signal, context.signal]));
-        this.#custom.set(name, { resource, stop, synced: reflector.synced, running: reflector.run() });
+        this.#custom.set(name, { ...this.#watch(resource, context, AbortSignal.any([stop.signal, context.signal])), stop });
       }
       for (const listener of this.#listeners) listener();
     };

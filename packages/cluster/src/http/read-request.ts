@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { ApiRequest } from "@sluice/client";
 import { ApiError, decodeProtobuf, PROTOBUF_MEDIA_TYPE } from "@sluice/kubernetes";
 import { parseDocument } from "yaml";
-import { isApply } from "../api-server/patch.ts";
+import { isApply } from "../api-server/media-type.ts";
 
 /** The largest body that is read. */
 export const MAX_BODY_BYTES: number = 3 * 1024 * 1024;
@@ -87,7 +87,11 @@ function decodeYaml(text: string, isStrict: boolean): Pick<ApiRequest, "body" | 
   const [error] = document.errors;
   if (error?.code === "DUPLICATE_KEY") throw new ApiError("BadRequest", `strict decoding error: ${error.message}`, { cause: error });
   if (error !== undefined) throw malformed("YAML", error);
-  return { body: document.toJS({ maxAliasCount: 100 }) };
+  try {
+    return { body: document.toJS({ maxAliasCount: 100 }) };
+  } catch (cause) {
+    throw malformed("YAML", cause); // An alias of nothing, or so many that they are an attack.
+  }
 }
 
 function malformed(notation: string, cause: unknown): ApiError {

@@ -56,6 +56,7 @@ describe("bodies", () => {
     ["YAML", post("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: yaml}\ndata: {a: b}\n", "application/yaml"), 201, { data: { a: "b" } }],
     ["half an object", post("{"), 400, { reason: "BadRequest", message: expect.stringMatching(/not valid JSON/) }],
     ["a YAML that says a thing twice", post("kind: ConfigMap\napiVersion: v1\nmetadata: {name: twice}\ndata: {a: b}\ndata: {}\n", "application/yaml"), 201, { kind: "ConfigMap" }],
+    ["a YAML that refers to nothing", post("a: *b\n", "application/yaml"), 400, { message: expect.stringMatching(/not valid YAML/) }],
     ["half a YAML", post("a: [", "application/yaml"), 400, { reason: "BadRequest", message: expect.stringMatching(/not valid YAML/) }],
     ["nothing", post(""), 400, { reason: "BadRequest" }],
     ["another language", post("<a/>", "application/xml"), 415, { reason: "UnsupportedMediaType", message: expect.stringContaining("accepted media types include: application/json, application/yaml") }],

@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
-import type { ApiRequest, ApiResponse } from "@sluice/client";
 import type { Clock, Logger } from "@sluice/controller";
 import { ApiError, isApiError, UserError, type Resource } from "@sluice/kubernetes";
 import type { ApiServer } from "../api-server/api-server.ts";
@@ -37,6 +36,8 @@ export interface ServedApi extends AsyncDisposable {
   renew(pki: Pick<Pki, "authority" | "server">): void;
 }
 
+/** Connections are kept; those whose other end has died without a word are found out by TCP. */
+const CONNECTIONS = { keepAliveTimeout: 90_000, keepAlive: true, keepAliveInitialDelay: 30_000, maxHeaderSize: 64 * 1024 } as const;
 /** How long requests may take to finish once the server stops. */
 const GRACE_MS = 5000;
 
@@ -58,7 +59,8 @@ export async function serveApi(options: ServeApiOptions): Promise<ServedApi> {
     const resource = resources(info);
     const form = path === "/api" || path === "/apis" ? "object" : negotiate(request.accept, { canTransform: resource !== undefined });
     if (form === undefined && !path.startsWith("/openapi")) throw notAcceptable();
-    const response = await send(verb, request, res, (signal) => server.send(signal === undefined ? request : { ...request, signal }, user));
+    const mayStream = verb === "watch" || path.endsWith("/log");
+    const response = await server.send(mayStream ? { ...request, signal: streamSignal(res) } : request, user);
     const headers = response.kind === "object" && resource === undefined ? documentHeaders(request, response.object, clock.now()) : {};
     if (headers["etag"] !== undefined && message.headers["if-none-match"] === headers["etag"]) {
       res.writeHead(304, headers);
@@ -76,16 +78,15 @@ export async function serveApi(options: ServeApiOptions): Promise<ServedApi> {
     });
   };
 
-  /** Sends with a signal what may stream: it aborts when the client goes, or the server stops. */
-  const send = async (verb: string, request: ApiRequest, res: ServerResponse, act: (signal?: AbortSignal) => Promise<ApiResponse>): Promise<ApiResponse> => {
-    if (verb !== "watch" && !request.path.endsWith("/log")) return act();
+  /** A signal for what may stream: it aborts when the client goes, or the server stops. */
+  const streamSignal = (res: ServerResponse): AbortSignal => {
     const stream = new AbortController();
     streams.add(stream);
     res.once("close", () => {
       streams.delete(stream);
       stream.abort();
     });
-    return act(stream.signal);
+    return stream.signal;
   };
 
   const listener = (message: IncomingMessage, res: ServerResponse): void => {
@@ -98,7 +99,7 @@ export async function serveApi(options: ServeApiOptions): Promise<ServedApi> {
       writeError(res, isApiError(error) ? error : new ApiError("InternalError", `an error on the server (${String(error)}) has prevented the request from succeeding`, { cause: error }));
     });
   };
-  const https = createServer({ ...tls(options.pki), requestCert: true, rejectUnauthorized: false, keepAlive: true, keepAliveTimeout: 90_000, maxHeaderSize: 64 * 1024 }, listener);
+  const https = createServer({ ...tls(options.pki), ...CONNECTIONS, requestCert: true, rejectUnauthorized: false }, listener);
   await listen(https, host, port);
 
   return {

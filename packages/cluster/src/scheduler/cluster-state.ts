@@ -1,13 +1,14 @@
 import type { Node } from "@sluice/kubernetes";
-import { NodeUsage } from "./node-usage.ts";
+import { NodeUsage, type SchedulableNode } from "./node-usage.ts";
 import { amountsOf, type Amounts, type PodDemand } from "./pod-demand.ts";
-import type { SchedulableNode } from "./schedule.ts";
+import type { NamespaceLabels } from "./pod-topology.ts";
 
 /** The nodes and what their pods take, as the scheduler knows and expects it. */
 export class ClusterState {
   readonly #nodes = new Map<string, { readonly node: Node; readonly allocatable: Amounts }>();
   readonly #usages = new Map<string, NodeUsage>();
   readonly #assigned = new Map<string, { readonly node: string; readonly demand: PodDemand }>();
+  readonly #namespaces = new Map<string, Readonly<Record<string, string>>>();
   #schedulable: readonly SchedulableNode[] | undefined;
 
   /** The nodes, by name. */
@@ -16,6 +17,17 @@ export class ClusterState {
       .toSorted((a, b) => (a.node.metadata.name < b.node.metadata.name ? -1 : 1))
       .map(({ node, allocatable }) => ({ node, allocatable, usage: this.#usage(node.metadata.name) }));
     return this.#schedulable;
+  }
+
+  /** The labels of the namespaces. */
+  get namespaces(): NamespaceLabels {
+    return this.#namespaces;
+  }
+
+  /** Puts the labels of a namespace, or forgets it. */
+  setNamespace(name: string, labels: Readonly<Record<string, string>> | undefined): void {
+    if (labels === undefined) this.#namespaces.delete(name);
+    else this.#namespaces.set(name, labels);
   }
 
   /** Puts a node as it is now, or removes it; what is known of its pods stays. */

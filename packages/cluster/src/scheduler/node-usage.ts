@@ -1,14 +1,28 @@
-import type { HostPort, PodDemand } from "./pod-demand.ts";
+import type { Node } from "@sluice/kubernetes";
+import { isRepelling, type Amounts, type HostPort, type PodDemand } from "./pod-demand.ts";
+
+/** A node with what it offers. */
+export interface SchedulableNode {
+  readonly node: Node;
+  readonly allocatable: Amounts;
+  readonly usage: NodeUsage;
+}
 
 /** What the pods of a node take, kept up to date pod by pod. */
 export class NodeUsage {
   readonly #requested = new Map<string, bigint>();
   readonly #ports = new Map<string, string[]>();
   readonly #pods = new Set<PodDemand>();
+  readonly #repelling = new Set<PodDemand>();
 
   /** The pods on the node. */
   get pods(): ReadonlySet<PodDemand> {
     return this.#pods;
+  }
+
+  /** Those of them that keep others away. */
+  get repelling(): ReadonlySet<PodDemand> {
+    return this.#repelling;
   }
 
   /** How much of a resource is taken. */
@@ -24,6 +38,7 @@ export class NodeUsage {
   /** Counts a pod in. */
   add(demand: PodDemand): void {
     this.#pods.add(demand);
+    if (isRepelling(demand.spec)) this.#repelling.add(demand);
     for (const [name, amount] of demand.requests) this.#requested.set(name, this.requested(name) + amount);
     for (const { port, ip } of demand.hostPorts) this.#ports.set(port, [...(this.#ports.get(port) ?? []), ip]);
   }
@@ -31,6 +46,7 @@ export class NodeUsage {
   /** Counts out a pod that was counted in. */
   remove(demand: PodDemand): void {
     if (!this.#pods.delete(demand)) return;
+    this.#repelling.delete(demand);
     for (const [name, amount] of demand.requests) this.#requested.set(name, this.requested(name) - amount);
     for (const { port, ip } of demand.hostPorts) {
       const ips = this.#ports.get(port) ?? [];

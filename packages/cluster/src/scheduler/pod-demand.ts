@@ -53,6 +53,16 @@ export function requestsOf(spec: PodSpec): Amounts {
   return together;
 }
 
+/** Whether a pod cares where other pods are. */
+export function isSocial({ affinity, topologySpreadConstraints = [] }: PodSpec): boolean {
+  return affinity?.podAffinity !== undefined || affinity?.podAntiAffinity !== undefined || topologySpreadConstraints.length > 0;
+}
+
+/** Whether a pod keeps others away. */
+export function isRepelling({ affinity }: PodSpec): boolean {
+  return (affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []).length > 0;
+}
+
 /** Quantities as amounts. */
 export function amountsOf(quantities: Readonly<Record<string, string>> = {}): Amounts {
   return new Map(Object.entries(quantities).map(([name, text]) => [name, parseQuantity(text).nanos]));

@@ -9,12 +9,13 @@ import { describeReasons, schedule, type Placement } from "./schedule.ts";
 const container = (requests: Record<string, string> = {}, more: object = {}): PodSpec["containers"][number] => ({ name: "main", image: "x", resources: { requests }, ...more });
 const pod = (spec: Partial<PodSpec> = {}): Pod => ({ apiVersion: "v1", kind: "Pod", metadata: { name: "p", namespace: "n" }, spec: { containers: [container()], ...spec } });
 const demand = (spec: Partial<PodSpec> = {}): PodDemand => demandOf(pod(spec));
+const NONE = new Map<string, Record<string, string>>();
 const stateOf = (...nodes: Node[]): ClusterState => {
   const state = new ClusterState();
   for (const node of nodes) state.setNode(node.metadata.name, node);
   return state;
 };
-const place = (spec: Partial<PodSpec>, ...nodes: Node[]): Placement => schedule(demand(spec), stateOf(...nodes).nodes);
+const place = (spec: Partial<PodSpec>, ...nodes: Node[]): Placement => schedule(demand(spec), stateOf(...nodes).nodes, NONE);
 const told = (placement: Placement, nodes = 1): string => ("reasons" in placement ? describeReasons(placement.reasons, nodes) : placement.node);
 const tainted = (effect: "NoSchedule" | "NoExecute" | "PreferNoSchedule"): Node => nodeObject("a", undefined, { spec: { taints: [{ key: "gpu", value: "yes", effect }] } });
 
@@ -65,10 +66,10 @@ describe("where a pod may go", () => {
     const ports = (hostIP?: string): Partial<PodSpec> => ({ containers: [container({}, { ports: [{ containerPort: 80, hostPort: 80, ...(hostIP === undefined ? {} : { hostIP }) }] })] });
     const state = stateOf(zone);
     state.assign("1", "a", demand(ports("10.0.0.1")));
-    expect(told(schedule(demand(ports("10.0.0.2")), state.nodes))).toBe("a");
-    expect(told(schedule(demand(ports()), state.nodes))).toBe("0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports.");
+    expect(told(schedule(demand(ports("10.0.0.2")), state.nodes, NONE))).toBe("a");
+    expect(told(schedule(demand(ports()), state.nodes, NONE))).toBe("0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports.");
     state.release("1");
-    expect(told(schedule(demand(ports()), state.nodes))).toBe("a");
+    expect(told(schedule(demand(ports()), state.nodes, NONE))).toBe("a");
   });
 
   test("of several nodes the preferred, then the freest", () => {
@@ -77,7 +78,7 @@ describe("where a pod may go", () => {
     expect(place(prefers, zone, other)).toEqual({ node: "b" });
     const state = stateOf(zone, other);
     state.assign("1", "a", demand({ containers: [container({ cpu: "4" })] }));
-    expect(schedule(demand(), state.nodes)).toEqual({ node: "b" });
+    expect(schedule(demand(), state.nodes, NONE)).toEqual({ node: "b" });
     expect(place({}, tainted("PreferNoSchedule"), other)).toEqual({ node: "b" });
   });
 
@@ -109,7 +110,7 @@ test("nodes are never overcommitted, nothing is refused that fits, and the books
         }
         const wanted = demand({ containers: [container({ cpu: `${one.cpu}`, "nvidia.com/gpu": `${one.gpu}` })] });
         const fits = sizes.some((size, i) => taken(i).cpu + one.cpu <= size.cpu && taken(i).gpu + one.gpu <= size.gpu && taken(i).pods < size.pods);
-        const placement = schedule(wanted, state.nodes);
+        const placement = schedule(wanted, state.nodes, NONE);
         expect("node" in placement).toBe(fits);
         if (!("node" in placement)) continue;
         placed.set(`${serial}`, { node: Number(placement.node.slice(1)), cpu: one.cpu, gpu: one.gpu });

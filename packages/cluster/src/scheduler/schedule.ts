@@ -1,31 +1,26 @@
 import type { Node } from "@sluice/kubernetes";
 import { matchesNode, nodePreference } from "./node-affinity.ts";
-import type { NodeUsage } from "./node-usage.ts";
-import type { Amounts, PodDemand } from "./pod-demand.ts";
+import type { SchedulableNode } from "./node-usage.ts";
+import type { PodDemand } from "./pod-demand.ts";
+import { podPreference, topologyRules, type NamespaceLabels, type TopologyRule } from "./pod-topology.ts";
 import { tolerates, untolerated } from "./taints.ts";
-
-/** A node with what it offers. */
-export interface SchedulableNode {
-  readonly node: Node;
-  readonly allocatable: Amounts;
-  readonly usage: NodeUsage;
-}
 
 /** Where a pod goes, or how many nodes refused it for which reason. */
 export type Placement = { readonly node: string } | { readonly reasons: ReadonlyMap<string, number> };
 
 /** Finds the node for a pod: of those that have room and that it may use, the one it prefers and that is least taken. */
-export function schedule(demand: PodDemand, nodes: readonly SchedulableNode[]): Placement {
+export function schedule(demand: PodDemand, nodes: readonly SchedulableNode[], namespaces: NamespaceLabels): Placement {
   const reasons = new Map<string, number>();
+  const rules = topologyRules(demand, nodes, namespaces);
   const feasible = nodes.filter((candidate) => {
-    const refused = refusals(demand, candidate);
+    const refused = refusals(demand, candidate, rules);
     for (const reason of refused) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
     return refused.length === 0;
   });
   const [first, ...others] = feasible;
   if (first === undefined) return { reasons };
   if (others.length === 0) return { node: first.node.metadata.name };
-  return { node: best(demand, feasible) };
+  return { node: best(demand, feasible, nodes, namespaces) };
 }
 
 /** Why a pod cannot be placed, in Kubernetes' words. */
@@ -36,7 +31,8 @@ export function describeReasons(reasons: ReadonlyMap<string, number>, nodeCount:
 }
 
 /** Why a node does not take a pod: what the first objection finds. */
-function refusals({ spec, requests, hostPorts }: PodDemand, { node, allocatable, usage }: SchedulableNode): string[] {
+function refusals({ spec, requests, hostPorts }: PodDemand, candidate: SchedulableNode, rules: readonly TopologyRule[]): string[] {
+  const { node, allocatable, usage } = candidate;
   const tolerations = spec.tolerations ?? [];
   const cordon = { key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" } as const;
   if (node.spec?.unschedulable === true && !tolerations.some((one) => tolerates(one, cordon))) return ["node(s) were unschedulable"];
@@ -48,22 +44,35 @@ function refusals({ spec, requests, hostPorts }: PodDemand, { node, allocatable,
   for (const [name, amount] of requests) {
     if (amount > 0n && usage.requested(name) + amount > (allocatable.get(name) ?? 0n)) lacking.push(`Insufficient ${name}`);
   }
-  return lacking;
+  if (lacking.length > 0) return lacking;
+  for (const rule of rules) {
+    const refused = rule(candidate);
+    if (refused !== undefined) return [refused];
+  }
+  return [];
 }
 
 /** The name of the best of several feasible nodes; of equals the one with fewer pods, then the first. */
-function best(demand: PodDemand, nodes: readonly SchedulableNode[]): string {
+function best(demand: PodDemand, nodes: readonly SchedulableNode[], all: readonly SchedulableNode[], namespaces: NamespaceLabels): string {
+  const company = shares(nodes.map((node) => podPreference(demand, node, all, namespaces)));
   const preferences = nodes.map(({ node }) => nodePreference(demand.spec, node));
   const aversions = nodes.map(({ node }) => aversion(demand, node));
   const most = Math.max(1, ...preferences);
   const worst = Math.max(1, ...aversions);
   let winner: { readonly name: string; readonly score: number; readonly pods: number } | undefined;
   for (const [i, candidate] of nodes.entries()) {
-    const score = 3 * (1 - (aversions[i] ?? 0) / worst) + (2 * (preferences[i] ?? 0)) / most + freeShare(demand, candidate);
+    const score = 3 * (1 - (aversions[i] ?? 0) / worst) + (2 * (preferences[i] ?? 0)) / most + 2 * (company[i] ?? 0) + freeShare(demand, candidate);
     const pods = candidate.usage.pods.size;
     if (winner === undefined || score > winner.score || (score === winner.score && pods < winner.pods)) winner = { name: candidate.node.metadata.name, score, pods };
   }
   return winner?.name ?? "";
+}
+
+/** Values as shares of their range, from 0 to 1. */
+function shares(values: readonly number[]): number[] {
+  const least = Math.min(...values);
+  const range = Math.max(...values) - least;
+  return values.map((value) => (range === 0 ? 0 : (value - least) / range));
 }
 
 /** How many of the node's taints would rather keep the pod away. */

@@ -1,6 +1,6 @@
 import type { Client } from "@sluice/client";
-import { createEventRecorder, Reflector, Store, WorkQueue, type ChangeHandler, type Clock, type EventRecorder, type Logger } from "@sluice/controller";
-import { isApiError, Node, pathOf, Pod, type KubernetesObject, type PodCondition } from "@sluice/kubernetes";
+import { createEventRecorder, keyOf, Reflector, Store, WorkQueue, type ChangeHandler, type Clock, type EventRecorder, type Logger } from "@sluice/controller";
+import { isApiError, Namespace, Node, pathOf, Pod, type KubernetesObject, type PodCondition } from "@sluice/kubernetes";
 import { ClusterState } from "./cluster-state.ts";
 import { demandOf } from "./pod-demand.ts";
 import { describeReasons, schedule } from "./schedule.ts";
@@ -33,7 +33,10 @@ class Scheduler {
   readonly #queue = new SchedulingQueue();
   readonly #reports: WorkQueue;
   readonly #messages = new Map<string, string>();
+  readonly #pods = new Store(Pod);
   readonly #bindings = new Set<Promise<void>>();
+  /** The pods that are counted on a node though the API does not say yet that they are there. */
+  readonly #assumed = new Set<string>();
   #wake: () => void = () => {};
 
   constructor(options: SchedulerOptions) {
@@ -46,15 +49,16 @@ class Scheduler {
     const { client, clock, logger, signal } = this.#options;
     const onError = (error: unknown): void => logger.warn("the scheduler lost its watch and will try again", { error });
     const nodes = new Reflector({ client, resource: Node, store: new Store(Node), handler: this.#guarded((before, after) => this.#nodeChanged(before, after)), clock, signal, onError });
-    const pods = new Reflector({ client, resource: Pod, store: new Store(Pod), handler: this.#guarded((before, after) => this.#podChanged(before, after)), clock, signal, onError });
-    const running = [nodes.run(), pods.run()];
+    const pods = new Reflector({ client, resource: Pod, store: this.#pods, handler: this.#guarded((before, after) => this.#podChanged(before, after)), clock, signal, onError });
+    const namespaces = new Reflector({ client, resource: Namespace, store: new Store(Namespace), handler: this.#guarded((before, after) => this.#namespaceChanged(before, after)), clock, signal, onError });
+    const running = [namespaces.run(), nodes.run(), pods.run()];
     const stop = (): void => {
       this.#reports.close();
       this.#wake();
     };
     signal.addEventListener("abort", stop, { once: true });
     if (signal.aborted) stop();
-    await Promise.all([nodes.synced, pods.synced]);
+    await Promise.all([namespaces.synced, nodes.synced, pods.synced]);
     const reporters = Array.from({ length: REPORTERS }, () => this.#report());
     await this.#schedule();
     await Promise.all([...running, ...reporters, ...this.#bindings]);
@@ -67,29 +71,39 @@ class Scheduler {
       const pending = this.#queue.next();
       if (pending !== undefined) {
         this.#place(pending);
-        if (this.#bindings.size >= BINDERS) await Promise.race(this.#bindings);
+        if (this.#bindings.size >= BINDERS) await this.#change();
         continue;
       }
       for (const { uid, message } of this.#queue.takeUntold()) {
         this.#messages.set(uid, message);
         this.#reports.add(uid);
       }
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#wake = resolve;
-      await promise;
+      await this.#change();
     }
   }
 
+  /** Resolves when something has changed that matters. */
+  #change(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    return promise;
+  }
+
   #place(pending: PendingPod): void {
-    const { nodes } = this.#state;
-    const placement = schedule(pending.demand, nodes);
+    const { nodes, namespaces } = this.#state;
+    const placement = schedule(pending.demand, nodes, namespaces);
     if ("reasons" in placement) {
       this.#queue.fail(pending, describeReasons(placement.reasons, nodes.length));
       return;
     }
     this.#queue.remove(pending.uid);
     this.#state.assign(pending.uid, placement.node, pending.demand);
-    const binding = this.#bind(pending, placement.node).finally(() => this.#bindings.delete(binding));
+    this.#assumed.add(pending.uid);
+    this.#queue.wakeSocial();
+    const binding = this.#bind(pending, placement.node).finally(() => {
+      this.#bindings.delete(binding);
+      this.#wake();
+    });
     this.#bindings.add(binding);
   }
 
@@ -101,14 +115,14 @@ class Scheduler {
       await client.request({ method: "POST", path: pathOf(Pod, { namespace, name, subresource: "binding" }), body });
       this.#events.record(pod, { type: "Normal", reason: "Scheduled", message: `Successfully assigned ${namespace ?? ""}/${name} to ${node}` });
     } catch (error) {
-      if (this.#state.release(uid)) this.#retry();
+      // Unless its events have said meanwhile where it is, it is nowhere.
+      if (this.#assumed.delete(uid) && this.#state.release(uid)) this.#retry();
       // Gone, on its way out, or placed by somebody else: its events tell what there is to know.
       if (isApiError(error, "NotFound") || isApiError(error, "Conflict") || signal.aborted) return;
       logger.warn("a pod could not be bound to its node and will be tried again", { pod: `${namespace ?? ""}/${name}`, node, error });
       await clock.sleep(RETRY_MS, signal);
-      const latest = await client.find(Pod, { namespace, name });
+      const latest = this.#pods.get(keyOf(pod.metadata));
       if (latest?.metadata.uid === uid && isWaiting(latest) && !this.#state.isAssigned(uid)) this.#queue.add({ uid, pod: latest, demand });
-      this.#wake();
     }
   }
 
@@ -168,21 +182,33 @@ class Scheduler {
     this.#retry();
   }
 
+  #namespaceChanged(before: Namespace | undefined, after: Namespace | undefined): void {
+    this.#state.setNamespace((after ?? before)?.metadata.name ?? "", after === undefined ? undefined : (after.metadata.labels ?? {}));
+    this.#queue.wakeSocial();
+    this.#wake();
+  }
+
   #podChanged(before: Pod | undefined, after: Pod | undefined): void {
     const uid = (after ?? before)?.metadata.uid ?? "";
     if (after === undefined || isOver(after)) {
       this.#queue.remove(uid);
+      this.#assumed.delete(uid);
       if (this.#state.release(uid)) this.#retry();
       return;
     }
     const node = after.spec.nodeName ?? "";
     if (node !== "") {
       this.#queue.remove(uid);
+      this.#assumed.delete(uid);
       const isKnown = before !== undefined && before.spec.nodeName === node && before.metadata.generation === after.metadata.generation;
-      if (!isKnown || !this.#state.isAssigned(uid)) this.#state.assign(uid, node, demandOf(after));
+      if (isKnown && this.#state.isAssigned(uid)) return;
+      this.#state.assign(uid, node, demandOf(after));
+      this.#queue.wakeSocial();
+      if (before?.spec.nodeName === node) this.#queue.wake(); // It may ask for less than before.
+      this.#wake();
       return;
     }
-    if (this.#state.isAssigned(uid)) return; // Its binding is under way.
+    if (this.#assumed.has(uid)) return; // Its binding is under way.
     if (isWaiting(after)) this.#queue.add({ uid, pod: after, demand: demandOf(after) });
     else this.#queue.remove(uid);
     this.#wake();

@@ -1,5 +1,8 @@
 import type { Pod } from "@sluice/kubernetes";
-import type { PodDemand } from "./pod-demand.ts";
+import { isSocial, type PodDemand } from "./pod-demand.ts";
+
+/** Labels that number the pods of one owner, by which nobody keeps others away. */
+const ORDINALS: ReadonlySet<string> = new Set(["batch.kubernetes.io/job-completion-index", "apps.kubernetes.io/pod-index", "statefulset.kubernetes.io/pod-name"]);
 
 /** A pod that waits for a node. */
 export interface PendingPod {
@@ -11,6 +14,8 @@ export interface PendingPod {
 /** Pods that ask for exactly the same: if one cannot be placed, none can. */
 interface PodClass {
   readonly priority: number;
+  /** Whether it matters to them where other pods are. */
+  readonly isSocial: boolean;
   /** As they came. */
   readonly pods: Map<string, { readonly pending: PendingPod; readonly arrival: number }>;
   /** When it was last found unplaceable, and why; undefined if it was not. */
@@ -34,7 +39,11 @@ export class SchedulingQueue {
     const signature = signatureOf(pending.demand);
     if (this.#classOf.get(pending.uid) !== signature) this.remove(pending.uid);
     let own = this.#classes.get(signature);
-    if (own === undefined) this.#classes.set(signature, (own = { priority: pending.demand.spec.priority ?? 0, pods: new Map(), failure: undefined, untold: new Set() }));
+    if (own === undefined) {
+      const { spec } = pending.demand;
+      own = { priority: spec.priority ?? 0, isSocial: isSocial(spec), pods: new Map(), failure: undefined, untold: new Set() };
+      this.#classes.set(signature, own);
+    }
     const known = own.pods.get(pending.uid);
     if (known === undefined) own.untold.add(pending.uid);
     own.pods.set(pending.uid, { pending, arrival: known?.arrival ?? this.#arrivals++ });
@@ -73,6 +82,11 @@ export class SchedulingQueue {
     this.#version++;
   }
 
+  /** A pod has found its place: those may be tried again to which that matters. */
+  wakeSocial(): void {
+    for (const one of this.#classes.values()) if (one.isSocial && one.failure !== undefined) one.failure = { ...one.failure, version: -1 };
+  }
+
   /** Notes that a pod, and with it its class, cannot be placed now. */
   fail({ uid }: PendingPod, message: string): void {
     const own = this.#classes.get(this.#classOf.get(uid) ?? "");
@@ -95,8 +109,8 @@ export class SchedulingQueue {
 
 function signatureOf({ spec, requests, hostPorts, namespace, labels }: PodDemand): string {
   const { nodeSelector, affinity, tolerations, topologySpreadConstraints, priority } = spec;
-  // Whom a pod goes with, or keeps away from, depends on who it is.
-  const isSocial = affinity?.podAffinity !== undefined || affinity?.podAntiAffinity !== undefined || topologySpreadConstraints !== undefined;
   const amounts = [...requests].map(([name, amount]) => `${name}=${amount}`);
-  return JSON.stringify([priority, amounts, hostPorts, nodeSelector, affinity, tolerations, isSocial ? [namespace, labels, topologySpreadConstraints] : []]);
+  // Where a pod may go can depend on who it is: on whom it looks for, and on who keeps it away.
+  const identity = Object.entries(labels).filter(([key]) => isSocial(spec) || !ORDINALS.has(key));
+  return JSON.stringify([priority, amounts, hostPorts, nodeSelector, affinity, tolerations, topologySpreadConstraints, namespace, identity]);
 }

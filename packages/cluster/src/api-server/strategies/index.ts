@@ -63,6 +63,7 @@ function withoutStringData(object: UnknownObject): UnknownObject {
 
 const plain: Strategy = { hasGeneration: false };
 const returning: Strategy = { hasGeneration: false, returnsDeleted: true };
+const counted: Strategy = { hasGeneration: true };
 const role: Strategy = { hasGeneration: false, nameRule: "path", createsOnUpdate: true };
 
 const STRATEGIES: Readonly<Record<string, Strategy>> = {
@@ -80,6 +81,12 @@ const STRATEGIES: Readonly<Record<string, Strategy>> = {
   "customresourcedefinitions.apiextensions.k8s.io": customResourceDefinitionStrategy,
   "priorityclasses.scheduling.k8s.io": priorityClassStrategy,
   "storageclasses.storage.k8s.io": storageClassStrategy,
+  "networkpolicies.networking.k8s.io": counted,
+  "ingressclasses.networking.k8s.io": counted,
+  "endpointslices.discovery.k8s.io": counted,
+  "validatingwebhookconfigurations.admissionregistration.k8s.io": counted,
+  "mutatingwebhookconfigurations.admissionregistration.k8s.io": counted,
+  "validatingadmissionpolicybindings.admissionregistration.k8s.io": counted,
   nodes: plain,
   serviceaccounts: returning,
   persistentvolumes: returning,

@@ -1,5 +1,7 @@
-import { jsonEqual, type Cause, type Job, type UnknownObject } from "@sluice/kubernetes";
+import { jsonEqual, type Job, type UnknownObject } from "@sluice/kubernetes";
 import type { Strategy } from "../strategy.ts";
+import { immutable, unchanged } from "./immutable.ts";
+import { validateFinite } from "./workloads.ts";
 
 /** What of a job's spec never changes, whatever its state. */
 const FIXED = ["selector", "completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"] as const;
@@ -24,29 +26,18 @@ export const jobStrategy: Strategy = {
   },
   validate: (next, current) => {
     const { spec } = next as UnknownObject & Job;
-    const causes: Cause[] = [];
-    const policy = spec.template.spec?.restartPolicy;
-    if (policy !== "OnFailure" && policy !== "Never") {
-      causes.push({
-        reason: "FieldValueNotSupported",
-        field: "spec.template.spec.restartPolicy",
-        message: `Unsupported value: ${JSON.stringify(policy ?? "Always")}: supported values: "OnFailure", "Never"`,
-      });
-    }
+    const causes = current === undefined ? validateFinite(spec.template.spec, "spec.template.spec") : [];
     if (spec.completionMode === "Indexed" && spec.completions === undefined) {
       causes.push({ reason: "FieldValueRequired", field: "spec.completions", message: "Required value: when completion mode is Indexed" });
     }
     if (current === undefined) return causes;
     const before = current as UnknownObject & Job;
-    const immutable = (field: string, value: unknown): void => {
-      causes.push({ reason: "FieldValueInvalid", field, message: `Invalid value: ${JSON.stringify(value)}: field is immutable` });
-    };
-    for (const field of FIXED) if (!jsonEqual(spec[field], before.spec[field])) immutable(`spec.${field}`, spec[field]);
+    causes.push(...unchanged("spec", spec, before.spec, FIXED));
     const isElastic = spec.completionMode === "Indexed" && spec.completions === spec.parallelism;
-    if (spec.completions !== before.spec.completions && !isElastic) immutable("spec.completions", spec.completions);
+    if (spec.completions !== before.spec.completions && !isElastic) causes.push(immutable("spec.completions", spec.completions));
     // A suspended job that has not started may still be placed elsewhere: queues rely on it.
     const isPlaceable = before.spec.suspend === true && before.status?.startTime === undefined;
-    if (!jsonEqual(templateOf(spec.template, isPlaceable), templateOf(before.spec.template, isPlaceable))) immutable("spec.template", spec.template);
+    if (!jsonEqual(templateOf(spec.template, isPlaceable), templateOf(before.spec.template, isPlaceable))) causes.push(immutable("spec.template", spec.template));
     return causes;
   },
 };

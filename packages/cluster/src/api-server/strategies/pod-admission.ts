@@ -1,4 +1,4 @@
-import { compareQuantities, isApiError, parseQuantity, type Pod, type PodSpec, type PriorityClass, type ServiceAccount, type Toleration, type UnknownObject } from "@sluice/kubernetes";
+import { compareQuantities, parseQuantity, type Pod, type PodSpec, type PriorityClass, type ServiceAccount, type Toleration, type UnknownObject } from "@sluice/kubernetes";
 import { forbidden } from "../api-errors.ts";
 import { generateName } from "../object-meta.ts";
 import type { StrategyContext } from "../strategy.ts";
@@ -101,16 +101,12 @@ export function qosClass({ containers, initContainers = [] }: PodSpec): "BestEff
   return all.every(isFixed) ? "Guaranteed" : "Burstable";
 }
 
+/** The amounts that count; as they are canonical, none is just `0`. */
 function counted(amounts: Readonly<Record<string, unknown>> = {}): Amounts {
-  const entries = Object.entries(amounts).map(([name, amount]) => [name, String(amount)] as const);
-  return Object.fromEntries(entries.filter(([name, amount]) => (name === "cpu" || name === "memory") && isPositive(amount)));
-}
-
-function isPositive(amount: string): boolean {
-  try {
-    return parseQuantity(amount).nanos > 0n;
-  } catch (error) {
-    if (isApiError(error)) return false; // What is no amount, validation refuses.
-    throw error;
+  const result: Record<string, string> = {};
+  for (const name of ["cpu", "memory"]) {
+    const amount = amounts[name];
+    if (typeof amount === "string" && amount !== "0") result[name] = amount;
   }
+  return result;
 }

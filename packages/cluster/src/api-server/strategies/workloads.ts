@@ -1,10 +1,11 @@
-import { isApiError, jsonEqual, labelSelectorFrom, type Cause, type CronJob, type LabelSelectorSpec, type StatefulSet, type UnknownObject } from "@sluice/kubernetes";
+import { isApiError, jsonEqual, labelSelectorFrom, type Cause, type CronJob, type LabelSelectorSpec, type PodSpec, type StatefulSet, type UnknownObject } from "@sluice/kubernetes";
 import type { Strategy } from "../strategy.ts";
 import { forbid, unchanged } from "./immutable.ts";
+import { validatePodSpec } from "./pod-validation.ts";
 
 /** What Deployments, ReplicaSets, DaemonSets and StatefulSets have in common. */
 interface Workload {
-  readonly spec: { readonly selector?: LabelSelectorSpec; readonly template: { readonly metadata?: { readonly labels?: Record<string, string> }; readonly spec?: { readonly restartPolicy?: string } } };
+  readonly spec: { readonly selector?: LabelSelectorSpec; readonly template: { readonly metadata?: { readonly labels?: Record<string, string> }; readonly spec?: PodSpec } };
 }
 
 /** Workloads that keep pods running: what they select they must make, and never something else. */
@@ -35,15 +36,21 @@ export const statefulSetStrategy: Strategy = {
 /** CronJobs: their pods must come to an end. */
 export const cronJobStrategy: Strategy = {
   validate: (next) => {
-    const policy = (next as UnknownObject & CronJob).spec.jobTemplate.spec?.template.spec?.restartPolicy;
-    if (policy === "OnFailure" || policy === "Never") return [];
-    const message = `Unsupported value: ${JSON.stringify(policy ?? "")}: supported values: "OnFailure", "Never"`;
-    return [{ reason: "FieldValueNotSupported", field: "spec.jobTemplate.spec.template.spec.restartPolicy", message }];
+    return validateFinite((next as UnknownObject & CronJob).spec.jobTemplate.spec?.template.spec, "spec.jobTemplate.spec.template.spec");
   },
 };
 
+/** What is wrong with a template whose pods must come to an end. */
+export function validateFinite(spec: PodSpec | undefined, path: string): Cause[] {
+  const policy = spec?.restartPolicy;
+  const causes = spec === undefined ? [] : validatePodSpec(spec, path);
+  if (policy === "OnFailure" || policy === "Never") return causes;
+  const message = `Unsupported value: ${JSON.stringify(policy ?? "Always")}: supported values: "OnFailure", "Never"`;
+  return [...causes, { reason: "FieldValueNotSupported", field: `${path}.restartPolicy`, message }];
+}
+
 function validateTemplate({ selector, template }: Workload["spec"]): Cause[] {
-  const causes: Cause[] = [];
+  const causes = template.spec === undefined ? [] : validatePodSpec(template.spec, "spec.template.spec");
   const { labels = {} } = template.metadata ?? {};
   if (selector === undefined) causes.push({ reason: "FieldValueRequired", field: "spec.selector", message: "Required value" });
   else if (Object.keys(selector.matchLabels ?? {}).length === 0 && (selector.matchExpressions ?? []).length === 0) {

@@ -2,8 +2,9 @@ import type { Client } from "@sluice/client";
 import { FakeClock } from "@sluice/controller/fake-clock";
 import { Event, Job, Namespace, Pod, type JobSpec } from "@sluice/kubernetes";
 import { describe, expect, test } from "vitest";
-import { eventually, gone, quiet, reportPod, startTestCluster } from "../control-plane.fixture.ts";
-import { INDEX, isActive, isTracked } from "./job-pods.ts";
+import { eventually, gone, processorSeconds, quiet, reportPod, startTestCluster } from "../control-plane.fixture.ts";
+import { isActive } from "../pod-state.ts";
+import { INDEX, isTracked } from "./job-pods.ts";
 
 const key = { namespace: "default", name: "j" };
 
@@ -351,19 +352,19 @@ describe("pod failure policy", () => {
   });
 });
 
-test("1,000 pods complete within seconds", async () => {
+test("1,000 pods complete within seconds", { timeout: 60_000 }, async () => {
   const world = await World.start();
   await world.create({ completions: 1000, parallelism: 200 });
-  const start = performance.now();
+  const start = processorSeconds();
   const done = new Set<string>();
   await eventually(async () => {
     const fresh = (await world.pods()).filter((pod) => isActive(pod) && !done.has(pod.metadata.name));
     for (const { metadata } of fresh) done.add(metadata.name);
     await Promise.all(fresh.map((pod) => world.report(pod, "Succeeded")));
     return done.size >= 1000;
-  }, 20_000);
+  }, 60_000);
   expect((await world.has("Complete")).status).toMatchObject({ succeeded: 1000, failed: 0 });
-  expect(performance.now() - start).toBeLessThan(15_000);
+  expect(processorSeconds() - start).toBeLessThan(10);
   expect(done.size).toBe(1000);
   expect(world.errors).toEqual([]);
 });

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { defineController, type Controller, type ReconcileContext, type ReconcileResult } from "@sluice/controller";
 import { isApiError, Job, Pod, type JobStatus } from "@sluice/kubernetes";
+import { createInBatches } from "../create-in-batches.ts";
 import { isNamespaceTerminating } from "../namespace-terminating.ts";
 import { podOfJob } from "./job-pod.ts";
 import { planJob } from "./plan-job.ts";
@@ -34,29 +35,16 @@ async function carryOut(job: Job, pods: readonly Pod[], context: ReconcileContex
     }),
     ...plan.stop.map((pod) => deletePod(job, pod, context)),
   ]);
-  const { created, error } = await createPods(job, plan.create, context);
+  const { created, error } = await createInBatches(plan.create, (wish) => createPod(job, wish, context));
   const active = (plan.status.active ?? 0) - (plan.create.length - created);
   await writeStatus(job, { ...plan.status, active }, context);
   for (const event of plan.events) context.events.record(job, event);
   await Promise.all(plan.release.map((pod) => releasePod(pod, context)));
-  if (error !== undefined) throw error;
-  return plan.requeueAfter === undefined ? undefined : { requeueAfter: plan.requeueAfter };
-}
-
-/** Creates pods in batches that double, so that what refuses one is not asked a hundred times. */
-async function createPods(job: Job, wishes: readonly PodWish[], context: ReconcileContext): Promise<{ readonly created: number; readonly error?: unknown }> {
-  let created = 0;
-  for (let start = 0, size = 1; start < wishes.length; start += size, size *= 2) {
-    const results = await Promise.allSettled(wishes.slice(start, start + size).map((wish) => createPod(job, wish, context)));
-    created += results.filter(({ status }) => status === "fulfilled").length;
-    const failure = results.find((result) => result.status === "rejected");
-    if (failure === undefined) continue;
-    if (isNamespaceTerminating(failure.reason)) return { created };
-    const message = `Error creating: ${failure.reason instanceof Error ? failure.reason.message : String(failure.reason)}`;
-    context.events.record(job, { type: "Warning", reason: "FailedCreate", message });
-    return { created, error: failure.reason };
+  if (error !== undefined && !isNamespaceTerminating(error)) {
+    context.events.record(job, { type: "Warning", reason: "FailedCreate", message: `Error creating: ${error instanceof Error ? error.message : String(error)}` });
+    throw error;
   }
-  return { created };
+  return plan.requeueAfter === undefined ? undefined : { requeueAfter: plan.requeueAfter };
 }
 
 async function createPod(job: Job, wish: PodWish, { client, events }: ReconcileContext): Promise<void> {

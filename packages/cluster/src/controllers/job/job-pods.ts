@@ -1,4 +1,5 @@
 import type { Job, Pod } from "@sluice/kubernetes";
+import { isTerminating } from "../pod-state.ts";
 
 /** Holds a finished pod until its Job has counted it. */
 export const TRACKING_FINALIZER = "batch.kubernetes.io/job-tracking";
@@ -14,29 +15,9 @@ export function isTracked({ metadata }: Pod): boolean {
   return metadata.finalizers?.includes(TRACKING_FINALIZER) === true;
 }
 
-/** Whether the pod has ended by itself. */
-export function isTerminal({ status }: Pod): boolean {
-  return status?.phase === "Succeeded" || status?.phase === "Failed";
-}
-
-/** Whether the pod works, or will. */
-export function isActive(pod: Pod): boolean {
-  return !isTerminal(pod) && pod.metadata.deletionTimestamp === undefined;
-}
-
-/** Whether the pod is on its way out. */
-export function isTerminating(pod: Pod): boolean {
-  return !isTerminal(pod) && pod.metadata.deletionTimestamp !== undefined;
-}
-
 /** Whether the pod counts as failed: one that is being deleted does, unless the Job waits for its end. */
 export function isFailed(pod: Pod, { spec }: Job): boolean {
   return pod.status?.phase === "Failed" || (spec.podReplacementPolicy !== "Failed" && isTerminating(pod));
-}
-
-/** Whether the pod is ready. */
-export function isReady({ status }: Pod): boolean {
-  return status?.conditions?.some((condition) => condition.type === "Ready" && condition.status === "True") === true;
 }
 
 /** The completion index that the pod works on. */
@@ -57,21 +38,6 @@ export function finishTime({ metadata, status }: Pod, now: number): number {
   if (unready !== undefined) return Date.parse(unready);
   if (metadata.deletionTimestamp === undefined) return now;
   return Date.parse(metadata.deletionTimestamp) - (metadata.deletionGracePeriodSeconds ?? 0) * 1000;
-}
-
-/** Orders pods by how little is lost with them: unscheduled, pending, not ready, restarted and young ones first. */
-export function byWorth(a: Pod, b: Pod): number {
-  return rank(a) - rank(b) || restarts(b) - restarts(a) || Date.parse(b.metadata.creationTimestamp ?? "") - Date.parse(a.metadata.creationTimestamp ?? "") || 0;
-}
-
-function rank(pod: Pod): number {
-  if ((pod.spec.nodeName ?? "") === "") return 0;
-  if (pod.status?.phase !== "Running") return 1;
-  return isReady(pod) ? 3 : 2;
-}
-
-function restarts({ status }: Pod): number {
-  return Math.max(0, ...(status?.containerStatuses ?? []).map(({ restartCount }) => restartCount));
 }
 
 function numberIn(text: string | undefined): number | undefined {

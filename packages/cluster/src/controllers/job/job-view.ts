@@ -1,6 +1,7 @@
 import type { Job, Pod } from "@sluice/kubernetes";
+import { isActive, isTerminating } from "../pod-state.ts";
 import { parseIndexes, type IndexSet } from "./index-set.ts";
-import { earlierFailures, finishTime, indexOf, isActive, isFailed, isTerminating, isTracked } from "./job-pods.ts";
+import { earlierFailures, finishTime, indexOf, isFailed, isTracked } from "./job-pods.ts";
 import { judgeFailure } from "./pod-failure-policy.ts";
 
 /** A Job and its pods, understood: what every decision about the Job rests on. */

@@ -1,10 +1,11 @@
 import type { Job, JobSpec, Pod } from "@sluice/kubernetes";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
+import { isActive, isTerminating } from "../pod-state.ts";
 import { parseIndexes } from "./index-set.ts";
 import { isJobFinished } from "./job-outcome.ts";
 import { podOfJob } from "./job-pod.ts";
-import { indexOf, isActive, isTracked, TRACKING_FINALIZER } from "./job-pods.ts";
+import { indexOf, isTracked, TRACKING_FINALIZER } from "./job-pods.ts";
 import { planJob } from "./plan-job.ts";
 
 const SECOND = 1000;
@@ -16,6 +17,7 @@ class World {
   readonly pods = new Map<string, Pod>();
   /** What became of every pod, as an omniscient observer notes it. */
   readonly fates = new Map<string, "succeeded" | "failed" | "discarded">();
+  readonly #indexes = new Map<string, number | undefined>();
   #serial = 0;
 
   constructor(spec: Partial<JobSpec>) {
@@ -41,21 +43,44 @@ class World {
       ...plan.create.map((wish) => () => {
         const uid = `p${this.#serial++}`;
         const pod = podOfJob(this.job, wish);
+        this.#indexes.set(uid, indexOf(pod));
         this.pods.set(uid, { ...pod, metadata: { ...pod.metadata, name: uid, uid }, status: { phase: "Pending" } });
-        expect(this.active().length).toBeLessThanOrEqual(this.job.spec.parallelism ?? 1);
+        const { parallelism = 1, completions = Infinity, podReplacementPolicy } = this.job.spec;
+        const occupied = podReplacementPolicy === "Failed" ? this.list().filter((one) => isActive(one) || isTerminating(one)) : this.active();
+        expect(occupied.length).toBeLessThanOrEqual(parallelism);
+        expect(this.active().length + this.succeeded()).toBeLessThanOrEqual(completions);
       }),
       () => (this.job = { ...this.job, status: plan.status }),
-      ...plan.release.map((pod) => () => this.#release(pod)),
+      ...plan.release.map((pod) => () => {
+        // What is let go while it still runs has been counted as failed, or does not matter any more.
+        this.#seal(pod, this.#isNotedAsFailed(pod) ? "failed" : "discarded");
+        this.#release(pod);
+      }),
     ];
     for (const write of todo.slice(0, writes)) write();
     return writes >= todo.length ? plan.requeueAfter : undefined;
   }
 
+  /** How many completions there have really been. */
+  succeeded(): number {
+    const { completionMode, completions = 0 } = this.job.spec;
+    const uids = [...this.fates].filter(([, fate]) => fate === "succeeded").map(([uid]) => uid);
+    if (completionMode === "NonIndexed") return uids.length;
+    return new Set(uids.map((uid) => this.#indexes.get(uid)).filter((index) => index !== undefined && index < completions)).size;
+  }
+
   end(pod: Pod, phase: "Succeeded" | "Failed"): void {
-    const { uid = "" } = pod.metadata;
     const containerStatuses = [{ name: "main", ready: false, restartCount: 0, image: "x", imageID: "", state: { terminated: { exitCode: 1, finishedAt: new Date(this.now).toISOString() } } }];
     this.#put({ ...pod, status: { ...pod.status, phase, containerStatuses } });
-    if (!this.fates.has(uid)) this.fates.set(uid, phase === "Succeeded" ? "succeeded" : "failed");
+    this.#seal(pod, phase === "Succeeded" && !this.#isNotedAsFailed(pod) ? "succeeded" : "failed");
+  }
+
+  #isNotedAsFailed({ metadata }: Pod): boolean {
+    return this.job.status?.uncountedTerminatedPods?.failed?.includes(metadata.uid ?? "") === true;
+  }
+
+  #seal({ metadata: { uid = "" } }: Pod, fate: "succeeded" | "failed" | "discarded"): void {
+    if (!this.fates.has(uid)) this.fates.set(uid, fate);
   }
 
   /** A deletion, by the controller or anybody. */
@@ -66,7 +91,7 @@ class World {
   }
 
   #discard(pod: Pod): void {
-    if (!this.fates.has(pod.metadata.uid ?? "")) this.fates.set(pod.metadata.uid ?? "", "discarded");
+    this.#seal(pod, "discarded");
     this.#release(pod);
   }
 
@@ -140,7 +165,7 @@ test("whatever happens and wherever it crashes: never too many pods, each counte
       let isOver = false;
       for (let turn = 0; turn < 400 && !isOver; turn++) {
         const wait = world.reconcile(10_000);
-        for (const pod of world.list().filter(({ status }) => status?.phase === "Pending")) world.end(pod, "Succeeded");
+        for (const pod of world.list().filter(({ status }) => status?.phase === "Pending")) world.end(pod, isActive(pod) ? "Succeeded" : "Failed");
         world.now += wait ?? 0;
         isOver = isJobFinished(world.job) && world.list().every((pod) => !isTracked(pod));
       }

@@ -1,8 +1,9 @@
 import type { EventContent } from "@sluice/controller";
 import type { Job, JobCondition, JobStatus, Pod } from "@sluice/kubernetes";
+import { isReady } from "../pod-state.ts";
 import { countPods } from "./count-pods.ts";
 import { deadlineOf, findCondition, isJobFinished, outcomeOf, type JobOutcome } from "./job-outcome.ts";
-import { isReady, isTracked } from "./job-pods.ts";
+import { isTracked } from "./job-pods.ts";
 import { viewJob, type JobView } from "./job-view.ts";
 import { planWorkforce, type PodWish, type Workforce } from "./plan-workforce.ts";
 

@@ -1,5 +1,6 @@
 import type { Pod } from "@sluice/kubernetes";
-import { byWorth, earlierFailures, finishTime, indexOf, isFailed, isTracked } from "./job-pods.ts";
+import { byWorth } from "../pod-state.ts";
+import { earlierFailures, finishTime, indexOf, isFailed, isTracked } from "./job-pods.ts";
 import { isValidIndex, type JobView } from "./job-view.ts";
 import { judgeFailure } from "./pod-failure-policy.ts";
 

@@ -1,0 +1,126 @@
+import { isDeepStrictEqual } from "node:util";
+import { defineController, type Controller, type ReconcileContext, type ReconcileResult } from "@sluice/controller";
+import { isApiError, labelSelectorFrom, Pod, ReplicaSet, type ReplicaSetStatus } from "@sluice/kubernetes";
+import { createInBatches } from "../create-in-batches.ts";
+import { isNamespaceTerminating } from "../namespace-terminating.ts";
+import { byWorth, isActive, isReady, isTerminating } from "../pod-state.ts";
+import { claim, controllerReference } from "./claim.ts";
+import { timeToAvailability } from "./pod-availability.ts";
+
+const MOST_AT_ONCE = 500;
+
+/** What to do about a ReplicaSet. */
+export interface ReplicaSetPlan {
+  readonly create: number;
+  readonly remove: readonly Pod[];
+  readonly status: ReplicaSetStatus;
+  /** When a pod will have been ready for long enough, in milliseconds from now. */
+  readonly requeueAfter?: number;
+}
+
+/** Keeps as many pods running as each ReplicaSet wants. */
+export function replicaSetController(): Controller {
+  return defineController({
+    name: "replicaset-controller",
+    for: ReplicaSet,
+    owns: [Pod],
+    watches: [
+      {
+        resource: Pod,
+        keys({ metadata }, cache) {
+          if (metadata.ownerReferences?.some(({ controller }) => controller === true) === true) return [];
+          const sets = cache.list(ReplicaSet, metadata.namespace);
+          return sets.filter(({ spec }) => labelSelectorFrom(spec.selector).matches(metadata.labels)).map((set) => set.metadata);
+        },
+      },
+    ],
+    concurrency: 5,
+    async reconcile(key, context) {
+      const set = context.cache.get(ReplicaSet, key);
+      if (set === undefined) return;
+      const claimant = { owner: set, resource: ReplicaSet, selector: set.spec.selector };
+      const pods = await claim(claimant, Pod, context.cache.list(Pod, key.namespace), context);
+      return carryOut(set, planReplicaSet(set, pods, context.clock.now()), context);
+    },
+  });
+}
+
+/** Plans a ReplicaSet's next step from the pods that it controls and the time in milliseconds. */
+export function planReplicaSet(set: ReplicaSet, pods: readonly Pod[], now: number): ReplicaSetPlan {
+  const { spec, metadata } = set;
+  const active = pods.filter(isActive);
+  const surplus = active.length - (spec.replicas ?? 1);
+  const isGoing = metadata.deletionTimestamp !== undefined;
+  const waits = active.map((pod) => timeToAvailability(pod, spec.minReadySeconds ?? 0, now));
+  const next = Math.min(...waits.filter((wait) => wait > 0));
+  const wanted = Object.entries(spec.template?.metadata?.labels ?? {});
+  return {
+    create: isGoing ? 0 : Math.min(Math.max(0, -surplus), MOST_AT_ONCE),
+    remove: isGoing || surplus <= 0 ? [] : active.toSorted(byWorth).slice(0, Math.min(surplus, MOST_AT_ONCE)),
+    status: {
+      replicas: active.length,
+      fullyLabeledReplicas: active.filter((pod) => wanted.every(([key, value]) => pod.metadata.labels?.[key] === value)).length,
+      readyReplicas: active.filter(isReady).length,
+      availableReplicas: waits.filter((wait) => wait === 0).length,
+      terminatingReplicas: pods.filter(isTerminating).length,
+      observedGeneration: metadata.generation ?? 0,
+      ...(set.status?.conditions === undefined ? {} : { conditions: set.status.conditions }),
+    },
+    ...(Number.isFinite(next) ? { requeueAfter: next } : {}),
+  };
+}
+
+async function carryOut(set: ReplicaSet, plan: ReplicaSetPlan, context: ReconcileContext): Promise<ReconcileResult | void> {
+  const { client, events, clock } = context;
+  await Promise.all(
+    plan.remove.map(async (pod) => {
+      const { uid, name } = pod.metadata;
+      await client.delete(Pod, pod.metadata, uid === undefined ? {} : { preconditions: { uid } });
+      events.record(set, { type: "Normal", reason: "SuccessfulDelete", message: `Deleted pod: ${name}` });
+    }),
+  );
+  const { error } = await createInBatches(Array.from({ length: plan.create }), async () => {
+    const { metadata } = await client.create(Pod, podOf(set));
+    events.record(set, { type: "Normal", reason: "SuccessfulCreate", message: `Created pod: ${metadata.name}` });
+  });
+  const isRefused = error !== undefined && !isNamespaceTerminating(error);
+  const message = error instanceof Error ? error.message : String(error);
+  if (isRefused) events.record(set, { type: "Warning", reason: "FailedCreate", message: `Error creating: ${message}` });
+  await writeStatus(set, withFailure(plan.status, isRefused ? message : undefined, clock.now()), context);
+  if (isRefused) throw error;
+  return plan.requeueAfter === undefined ? undefined : { requeueAfter: plan.requeueAfter };
+}
+
+function withFailure({ conditions = [], ...status }: ReplicaSetStatus, message: string | undefined, now: number): ReplicaSetStatus {
+  const others = conditions.filter(({ type }) => type !== "ReplicaFailure");
+  const old = conditions.find(({ type }) => type === "ReplicaFailure");
+  const lastTransitionTime = old?.lastTransitionTime ?? `${new Date(now).toISOString().slice(0, 19)}Z`;
+  const all = message === undefined ? others : [...others, { type: "ReplicaFailure", status: "True", reason: "FailedCreate", message, lastTransitionTime }];
+  return all.length === 0 ? status : { ...status, conditions: all };
+}
+
+async function writeStatus(set: ReplicaSet, status: ReplicaSetStatus, { client }: ReconcileContext): Promise<void> {
+  if (isDeepStrictEqual(set.status, status)) return;
+  try {
+    await client.update(ReplicaSet, { ...set, status }, { subresource: "status" });
+  } catch (error) {
+    if (!isApiError(error, "NotFound")) throw error; // Deleted meanwhile: nobody will ask.
+  }
+}
+
+function podOf(set: ReplicaSet): Pod {
+  const { template } = set.spec;
+  const { namespace, name } = set.metadata;
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      ...template?.metadata,
+      name: "",
+      generateName: `${name}-`,
+      ...(namespace === undefined ? {} : { namespace }),
+      ownerReferences: [controllerReference({ owner: set, resource: ReplicaSet })],
+    },
+    spec: template?.spec ?? { containers: [] },
+  };
+}
