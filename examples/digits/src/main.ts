@@ -35,15 +35,16 @@ async function demo(words: readonly string[]): Promise<number> {
   if (!isFinished(run)) return 130;
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   const outcome = outcomeOf(run);
-  if (run.state !== "SUCCEEDED") return explainFailure(client, run, outcome);
+  if (run.state !== "SUCCEEDED") return await explainFailure(client, run, outcome); // Not after Sluice has stopped.
 
   const report = join(dataDir, "report.html");
   if (outcome.page !== undefined) await writeFile(report, new Uint8Array(await (await client.artifact(outcome.page)).arrayBuffer()));
   print(headline(outcome));
   print("");
-  print(row("report", report));
-  print(row("steps", outcome.cached === 0 ? `${outcome.steps}, in ${seconds} s; run it again, and all are cached` : `${outcome.cached} of ${outcome.steps} cached, in ${seconds} s`));
-  const place = `--data-dir ${relative(process.cwd(), dataDir) || "."}`;
+  print(row("report", nearby(report)));
+  const { steps, cached } = outcome;
+  print(row("ran", cached === 0 ? `${steps} steps in ${seconds} s; run it again, and all are cached` : `${cached} of ${steps} steps cached, in ${seconds} s`));
+  const place = `--data-dir ${nearby(dataDir)}`;
   if (sluice.isOwn) print(row("look around", `npx sluice up ${place}`));
   else print(row("dashboard", sluice.url));
   print(row("change it", "npm run demo -- -p threshold=0.99 -p epochs=3"));
@@ -66,6 +67,12 @@ function headline({ testAccuracy, refusal, best = "the best" }: Outcome): string
 
 function row(name: string, text: string): string {
   return `  ${pale(name.padEnd(11))} ${text}`;
+}
+
+/** A path as it is shortest from here. */
+function nearby(path: string): string {
+  const way = relative(process.cwd(), path);
+  return way === "" || way.startsWith("..") ? path : way;
 }
 
 async function explainFailure(client: PipelinesClient, run: Run, { failed }: Outcome): Promise<number> {

@@ -18,7 +18,7 @@ export interface Network {
   readonly biases: readonly Float32Array[];
 }
 
-const BATCH = 32;
+const BATCH = 64;
 const MOMENTUM = 0.9;
 const TINY = 1e-30;
 

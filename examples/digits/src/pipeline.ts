@@ -12,11 +12,11 @@ import { train } from "./train.ts";
 
 /** What is tried unless a run says otherwise. */
 const CANDIDATES: readonly Candidate[] = [
-  { name: "softmax regression", hidden: [], rate: 0.05, shift: 0 },
-  { name: "32 units", hidden: [32], rate: 0.05, shift: 0 },
-  { name: "128 units", hidden: [128], rate: 0.05, shift: 0 },
-  { name: "128 units, shifted images", hidden: [128], rate: 0.05, shift: 1 },
-  { name: "128 + 64 units, shifted images", hidden: [128, 64], rate: 0.05, shift: 1 },
+  { name: "softmax regression", hidden: [], rate: 0.1, shift: 0 },
+  { name: "32 units", hidden: [32], rate: 0.1, shift: 0 },
+  { name: "96 units", hidden: [96], rate: 0.1, shift: 0 },
+  { name: "96 units, shifted images", hidden: [96], rate: 0.1, shift: 1 },
+  { name: "96 + 48 units, shifted images", hidden: [96, 48], rate: 0.1, shift: 1 },
 ];
 
 /** Handwritten digits, from raw images to a model that is published only if it is good enough. */

@@ -14,7 +14,7 @@ export function createProgram(): Command {
       `
 Examples:
   sluice up                                     start; Ctrl-C stops it
-  sluice run submit pipeline.yaml --watch       run a compiled pipeline and look on
+  sluice run submit pipeline.yaml --watch       run a compiled pipeline and watch it
   sluice run submit digits.ts -p epochs=3       run a pipeline written in TypeScript
   export KUBECONFIG=$(sluice kubeconfig --path) use kubectl`,
     );
@@ -68,32 +68,32 @@ function addRunCommands(run: Command): void {
   command("submit")
     .argument("<file>", "a compiled pipeline (YAML or JSON), or a .ts or .js module that exports a pipeline")
     .description("start a run of a pipeline")
-    .option("-p, --parameter <name=value>", "a parameter; may be repeated; lists and objects are JSON", collect, [])
+    .option("-p, --parameter <name=value>", "a parameter; may be repeated; lists and objects are JSON", collect)
     .option("--name <name>", "the run's name (default: the pipeline's)")
     .option("--experiment <name>", "the experiment it belongs to; created if there is none")
     .option("--pipeline-root <uri>", "where its artifacts go")
-    .option("--no-cache", "run every task even if its result is known")
-    .option("--watch", "look on until it is over; exit code 1 if it fails")
+    .option("--no-cache", "run every step even if its result is known")
+    .option("--watch", "watch it until it is over; exit code 1 if it fails")
     .action(async (file: string, options) => finish((await import("./commands/run-submit.ts")).submitRun(file, options)));
   command("list")
     .description("list runs, newest first")
     .option("--limit <count>", "how many", positive, 20)
-    .option("--json", "as JSON")
+    .option("--json", "print JSON")
     .action(async (options) => (await import("./commands/run-list.ts")).listRuns(options));
   command("get")
     .argument("<run>", "a run's id, or `latest`")
-    .description("show a run and its tasks")
-    .option("--json", "as JSON")
+    .description("show a run and its steps")
+    .option("--json", "print JSON")
     .action(async (run: string, options) => (await import("./commands/run-get.ts")).getRun(run, options));
   command("logs")
     .argument("<run>", "a run's id, or `latest`")
-    .argument("[task]", "a task's name or id; all tasks unless given")
-    .description("print what tasks wrote")
+    .argument("[task]", "a step's name, as `run get` shows it, or its id; all steps unless given")
+    .description("print what steps wrote")
     .option("-f, --follow", "go on until they end")
     .action(async (run: string, task: string | undefined, options) => (await import("./commands/run-logs.ts")).printLogs(run, task, options));
   command("watch")
     .argument("<run>", "a run's id, or `latest`")
-    .description("look on until a run is over; exit code 1 if it fails")
+    .description("watch a run until it is over; exit code 1 if it fails")
     .action(async (run: string, options) => finish((await import("./commands/run-watch.ts")).watchRun(run, options)));
   command("terminate")
     .argument("<run>", "a run's id, or `latest`")
@@ -106,7 +106,7 @@ async function finish(succeeded: Promise<boolean>): Promise<void> {
   if (!(await succeeded)) process.exitCode = 1;
 }
 
-function collect(value: string, values: readonly string[]): readonly string[] {
+function collect(value: string, values: readonly string[] = []): readonly string[] {
   return [...values, value];
 }
 

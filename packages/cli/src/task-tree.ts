@@ -28,6 +28,22 @@ export function taskTree(tasks: Iterable<RunTask>): readonly ShownTask[] {
   return below(root).map(shown);
 }
 
+/** A task that something runs for, under the name that people see. */
+export interface Step {
+  readonly task: RunTask;
+  readonly name: string;
+}
+
+/** A run's steps in the order of its tree; one in an iteration of several has the iteration's name before its own. */
+export function stepsOf(tasks: Iterable<RunTask>): readonly Step[] {
+  const below = (tree: readonly ShownTask[], within: string): readonly Step[] =>
+    tree.flatMap(({ task, name, children }) => {
+      if (task.type === "RUNTIME" || task.type === "IMPORTER") return [{ task, name: `${within}${name}` }];
+      return below(children, task.type_attributes?.iteration_index === undefined ? within : `${within}${name} / `);
+    });
+  return below(taskTree(tasks), "");
+}
+
 /** Text that cannot move the cursor. */
 export function clean(text: string): string {
   return stripVTControlCharacters(text).replace(/\t/gu, "  ").replace(/[^\P{Cc}\n]/gu, "");
@@ -37,9 +53,10 @@ function nameOf(task: RunTask): string {
   return clean(task.display_name ?? task.name);
 }
 
-/** By time; times have whole seconds, and within one, tasks stay as the server told them. */
+/** By time; times have whole seconds, and within one, iterations and branches are in order, and others as the server told them. */
 function byOrder(a: RunTask, b: RunTask): number {
   const [x, y] = [a.create_time ?? "~", b.create_time ?? "~"];
   if (x !== y) return x < y ? -1 : 1;
-  return Number(a.type_attributes?.iteration_index ?? 0) - Number(b.type_attributes?.iteration_index ?? 0);
+  const isAlike = a.type_attributes?.iteration_index !== undefined || (a.type === "CONDITION" && b.type === "CONDITION");
+  return isAlike ? (a.scope_path ?? a.name).localeCompare(b.scope_path ?? b.name, "en", { numeric: true }) : 0;
 }

@@ -29,4 +29,4 @@ export type {
   TaskOptions,
 } from "./graph.ts";
 export * from "./client.ts";
-export { isPipeline, type PipelineSource } from "./client-spec.ts";
+export { isPipeline, pipelineSpecOf, type PipelineSource } from "./client-spec.ts";

@@ -81,6 +81,8 @@ test("an error says what and where, without the machinery", () => {
   expect(stderr).not.toContain("node:internal");
   const forget = component({ name: "forget", inputs: {}, outputs: { text: string() }, run: written("") });
   expect(run(forget, answer).stderr).toContain('did not return its output "text"');
+  const diverge = component({ name: "diverge", inputs: {}, outputs: { text: string() }, run: written("return { text: NaN }") });
+  expect(run(diverge, answer).stderr.trimEnd()).toBe('Error: output "text" is NaN, which no output can be');
 });
 
 test("what cannot travel is refused", () => {

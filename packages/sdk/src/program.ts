@@ -118,10 +118,14 @@ try {
     artifacts: Object.fromEntries(given.map(([key, artifact]) => [key, { artifacts: [{ ...artifact, metadata: outputs[key].metadata }] }])),
   };
   mkdirSync(dirname(input.outputs.outputFile), { recursive: true });
-  writeFileSync(input.outputs.outputFile, JSON.stringify(answer));
+  const finite = (key, value) => {
+    if (typeof value === "number" && !Number.isFinite(value)) throw new Error("output " + JSON.stringify(key) + " is " + value + ", which no output can be");
+    return value;
+  };
+  writeFileSync(input.outputs.outputFile, JSON.stringify(answer, finite));
 } catch (error) {
   const lines = inspect(error).replaceAll(pathToFileURL(home).href + "/", "").split("\\n");
-  console.error(lines.filter((line) => !/^ +at .*(node:|\\[eval)/.test(line)).join("\\n"));
+  console.error(lines.filter((line) => !/^ +at .*(node:|\\[eval|<anonymous>[)]$)/.test(line)).join("\\n"));
   process.exitCode = 1;
 }
 `;

@@ -4,7 +4,7 @@ import { LiveView } from "../live-view.ts";
 import { LogTail } from "../log-tail.ts";
 import { renderRun, renderStep } from "../render-run.ts";
 import { connect, runIdOf, type ServerOptions } from "../server.ts";
-import { taskTree, type ShownTask } from "../task-tree.ts";
+import { stepsOf } from "../task-tree.ts";
 
 const LOG_LINES = 5;
 
@@ -64,19 +64,12 @@ async function followPlainly(client: PipelinesClient, runId: string): Promise<Ru
   for await (last of client.follow(runId)) {
     const { run, tasks } = last;
     const now = Date.now();
-    for (const { task, name } of stepsOf(taskTree(tasks.values()))) {
+    for (const { task, name } of stepsOf(tasks.values())) {
       if (task.state === "PENDING" || told.get(task.task_id) === task.state) continue;
       told.set(task.task_id, task.state);
       process.stdout.write(`${renderStep(task, { name, elapsed: durationOf(run.created_at ?? "", undefined, now) })}\n`);
     }
   }
+  if (last !== undefined) process.stdout.write(`${renderRun({ run: last.run, tasks: [] }, { width: Infinity, now: Date.now() }).join("\n")}\n`);
   return last;
-}
-
-/** The tasks that something runs for, an iteration's with the iteration's name. */
-function* stepsOf(tree: readonly ShownTask[], within = ""): Generator<{ readonly task: RunTask; readonly name: string }> {
-  for (const { task, name, children } of tree) {
-    if (task.type === "RUNTIME" || task.type === "IMPORTER") yield { task, name: `${within}${name}` };
-    else yield* stepsOf(children, task.type_attributes?.iteration_index === undefined ? within : `${within}${name} / `);
-  }
 }
