@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import type { PlatformOptions } from "@sluice/platform";
 
 /** The version of this installation. */
 export function installedVersion(): string {
@@ -7,7 +8,7 @@ export function installedVersion(): string {
   return version;
 }
 
-/** Where this installation has its built dashboard, if it is built. */
-export function dashboardDirectory(): string {
-  return fileURLToPath(new URL("../../dashboard/dist", import.meta.url));
+/** What a platform is told of this installation: its version, its environment, and where its dashboard is, if that is built. */
+export function installation(): Pick<PlatformOptions, "version" | "environment"> & { readonly dashboard: string } {
+  return { version: installedVersion(), environment: process.env, dashboard: fileURLToPath(new URL("../../dashboard/dist", import.meta.url)) };
 }

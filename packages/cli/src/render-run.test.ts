@@ -1,6 +1,6 @@
 import type { Run, RunTask } from "@sluice/sdk";
 import { expect, test } from "vitest";
-import { renderRun } from "./render-run.ts";
+import { renderRun, renderStep } from "./render-run.ts";
 import { widthOf } from "./text.ts";
 
 const now = Date.parse("2026-01-01T00:02:00Z");
@@ -29,6 +29,30 @@ test("a run in flight, with the log of what runs", () => {
     "    ● train 0                           1m 59s",
     "      │ epoch 1  red",
   ]);
+});
+
+test("iterations of one step are that step, branches have no frame, and all stay in order", () => {
+  const within = (parent: string): Partial<RunTask> => ({ parent_task_id: parent });
+  const tasks = [
+    root,
+    task("load", "SUCCEEDED"),
+    task("candidates", "SUCCEEDED", { type: "LOOP", create_time: at(2) }),
+    ...[1, 0].flatMap((index) => [
+      task(`loop ${index}`, "SUCCEEDED", { ...within("candidates"), type: "DAG", type_attributes: { iteration_index: index } }),
+      task(`train-${index}`, "SUCCEEDED", { ...within(`loop ${index}`), name: "train" }),
+    ]),
+    task("branches", "SUCCEEDED", { type: "CONDITION_BRANCH", create_time: at(3) }),
+    task("good enough", "SUCCEEDED", { ...within("branches"), type: "CONDITION" }),
+    task("publish", "CACHED", within("good enough")),
+  ];
+  const lines = renderRun({ run: run("SUCCEEDED"), tasks }, { width: 60, now }).slice(1);
+  expect(lines.map((line) => line.slice(0, 20).trimEnd())).toEqual(["  ✓ load", "  ✓ candidates", "    ✓ train 0", "    ✓ train 1", "  ✓ good enough", "    ↺ publish"]);
+});
+
+test("a step's change has a line of its own", () => {
+  const failed = task("train", "FAILED", { status_metadata: { message: "exit code 1\nno such file" } });
+  expect(renderStep(task("load", "RUNNING"), { name: "load", elapsed: "3s" })).toBe("3s       ● load");
+  expect(renderStep(failed, { name: "train 0", elapsed: "1m 05s" }).split("\n")).toEqual(["1m 05s   ✗ train 0                             4s", "           exit code 1", "           no such file"]);
 });
 
 test("a failure says why", () => {

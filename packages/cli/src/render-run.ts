@@ -1,6 +1,7 @@
-import { stripVTControlCharacters, styleText } from "node:util";
+import { styleText } from "node:util";
 import { isFinished, type Run, type RunTask } from "@sluice/sdk";
 import { durationOf } from "./format.ts";
+import { clean, taskTree, type ShownTask } from "./task-tree.ts";
 import { fit, padTo, widthOf } from "./text.ts";
 
 /** What there is to show of a run. */
@@ -24,7 +25,8 @@ export interface RenderOptions {
 
 type Style = Parameters<typeof styleText>[0];
 
-const MARKS: Readonly<Record<string, readonly [mark: string, style: Style]>> = {
+/** How a state is shown in one character. */
+export const MARKS: Readonly<Record<string, readonly [mark: string, style: Style]>> = {
   PENDING: ["○", "dim"],
   RUNNING: ["●", "cyan"],
   SUCCEEDED: ["✓", "green"],
@@ -44,18 +46,6 @@ interface Line {
 /** A run as lines of a terminal: its state, its tasks as a tree, why tasks failed, and what the running one writes. */
 export function renderRun({ run, tasks, log }: RunView, { width, now, height, color = false }: RenderOptions): string[] {
   const paint = (style: Style, text: string): string => (color && text !== "" ? styleText(style, text, { validateStream: false }) : text);
-  const children = new Map<string | undefined, RunTask[]>();
-  const all = [...tasks];
-  const root = all.find((task) => task.type === "ROOT");
-  const known = new Set(all.map(({ task_id: id }) => id));
-  for (const task of all) {
-    if (task === root) continue;
-    const parent = task.parent_task_id === undefined || !known.has(task.parent_task_id) ? root?.task_id : task.parent_task_id;
-    const siblings = children.get(parent);
-    if (siblings === undefined) children.set(parent, [task]);
-    else siblings.push(task);
-  }
-
   const row = (indent: number, state: string, name: string, start: string | undefined, end: string | undefined, strong: boolean): string => {
     const [mark, style] = MARKS[state] ?? ["?", "dim"];
     const duration = start === undefined ? "" : durationOf(start, end, now);
@@ -69,10 +59,10 @@ export function renderRun({ run, tasks, log }: RunView, { width, now, height, co
   };
 
   const lines: Line[] = [];
-  const add = (task: RunTask, depth: number): void => {
+  const add = ({ task, name, children }: ShownTask, depth: number): void => {
     const indent = Math.min(2 * depth, Math.max(2, Math.floor(width / 3)));
     const isDone = task.state === "SUCCEEDED" || task.state === "CACHED" || task.state === "SKIPPED";
-    lines.push({ text: row(indent, task.state, nameOf(task), task.start_time, task.end_time, false), isDone });
+    lines.push({ text: row(indent, task.state, name, task.start_time, task.end_time, false), isDone });
     const message = task.status_metadata?.message;
     if (message !== undefined && task.state === "FAILED") {
       for (const part of clean(message).split("\n").slice(0, 3)) lines.push({ text: paint("red", fit(`${" ".repeat(indent + 2)}${part}`, width)), isDone: false });
@@ -80,14 +70,23 @@ export function renderRun({ run, tasks, log }: RunView, { width, now, height, co
     if (log?.taskId === task.task_id) {
       for (const part of log.lines) lines.push({ text: paint("dim", fit(`${" ".repeat(indent + 2)}│ ${clean(part)}`, width)), isDone: false });
     }
-    for (const child of (children.get(task.task_id) ?? []).sort(byOrder)) add(child, depth + 1);
+    for (const child of children) add(child, depth + 1);
   };
-  for (const task of (children.get(root?.task_id) ?? []).sort(byOrder)) add(task, 1);
+  for (const task of taskTree(tasks)) add(task, 1);
 
   const state = run.state ?? "PENDING";
   const header = row(0, state, `${clean(run.display_name)} (${run.run_id})`, run.created_at, isFinished(run) ? run.finished_at : undefined, true);
   const error = run.error?.message === undefined || !isFinished(run) ? [] : [paint("red", fit(`  ${clean(run.error.message).split("\n")[0] ?? ""}`, width))];
   return [header, ...within(lines, height === undefined ? Infinity : height - 1 - error.length, width), ...error];
+}
+
+/** A change of one step as a line of its own: when, what, and how long it took. */
+export function renderStep(task: RunTask, { name, elapsed }: { readonly name: string; readonly elapsed: string }): string {
+  const { state, start_time: start, end_time: end, status_metadata: status } = task;
+  const [mark] = MARKS[state] ?? ["?"];
+  const how = state === "CACHED" ? "cached" : end === undefined || start === undefined ? "" : durationOf(start, end, 0);
+  const why = state === "FAILED" && status?.message !== undefined ? `\n${clean(status.message).replace(/^/gmu, " ".repeat(11))}` : "";
+  return `${padTo(elapsed, 7)}  ${mark} ${how === "" ? name : `${padTo(name, 34)}  ${how}`}${why}`;
 }
 
 /** At most `height` lines: finished tasks are counted instead of shown, then the last lines win. */
@@ -103,23 +102,4 @@ function within(lines: readonly Line[], height: number, width: number): string[]
   });
   const note = hidden === 0 ? [] : [fit(`  … ${hidden} more done`, width)];
   return [...note, ...kept.slice(Math.max(0, kept.length - Math.max(0, height - note.length))).map(({ text }) => text)];
-}
-
-/** A task's name; an iteration is told by its index. */
-function nameOf(task: RunTask): string {
-  const index = task.type_attributes?.iteration_index;
-  const name = clean(task.display_name ?? task.name);
-  return index === undefined || name.endsWith(String(index)) ? name : `${name} ${index}`;
-}
-
-/** By time of creation, then as the graph names them. */
-function byOrder(a: RunTask, b: RunTask): number {
-  const [x, y] = [a.create_time ?? "~", b.create_time ?? "~"];
-  if (x !== y) return x < y ? -1 : 1;
-  return (a.scope_path ?? a.name).localeCompare(b.scope_path ?? b.name, "en", { numeric: true });
-}
-
-/** Text that cannot move the cursor. */
-function clean(text: string): string {
-  return stripVTControlCharacters(text).replace(/\t/gu, "  ").replace(/[^\P{Cc}\n]/gu, "");
 }

@@ -3,5 +3,8 @@
  * Objects pass through untouched: fields that this program does not know survive a read and a write.
  */
 export * from "./client.ts";
+export * from "./cluster-access.ts";
+export * from "./https-transport.ts";
+export * from "./kubeconfig.ts";
 export * from "./resource-client.ts";
 export * from "./transport.ts";

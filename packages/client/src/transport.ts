@@ -17,12 +17,23 @@ export interface ApiRequest {
   /** Media type of `body`; only patches need one. */
   readonly contentType?: string | undefined;
   readonly body?: unknown;
+  /** The JSON text of `body`, where it came as such: only it shows that a field was given twice. */
+  readonly bodyText?: string | undefined;
+  /** The media types that the client takes, as its Accept header says; only discovery asks. */
+  readonly accept?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** What comes back: an object, a stream of watch events, or a stream of bytes. Failures throw `ApiError`. */
 export type ApiResponse =
-  | { readonly kind: "object"; readonly status: number; readonly object: UnknownObject; readonly warnings?: readonly string[] }
+  | {
+      readonly kind: "object";
+      readonly status: number;
+      readonly object: UnknownObject;
+      readonly warnings?: readonly string[];
+      /** What the object's JSON is called, where that says more than `application/json`. */
+      readonly contentType?: string;
+    }
   | { readonly kind: "watch"; readonly events: AsyncIterable<WatchEvent> }
   | { readonly kind: "bytes"; readonly contentType: string; readonly bytes: AsyncIterable<Uint8Array> };
 

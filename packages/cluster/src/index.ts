@@ -7,3 +7,4 @@ export * from "./api-server/api-server.ts";
 export * from "./api-server/api-server-options.ts";
 export * from "./api-server/create-api-server.ts";
 export type { VirtualResource } from "./api-server/registry.ts";
+export * from "./start-cluster.ts";

@@ -20,6 +20,8 @@ export type ChangeHandler<T extends KubernetesObject = KubernetesObject> = (befo
 export interface ReflectorOptions<T extends KubernetesObject> {
   readonly client: Client;
   readonly resource: Resource<T>;
+  /** Only the objects that it chooses. */
+  readonly fieldSelector?: string;
   readonly store: Store<T>;
   readonly handler: ChangeHandler<T>;
   readonly clock: Clock;
@@ -72,12 +74,12 @@ export class Reflector<T extends KubernetesObject> {
 
   /** Reads every page before changing anything, so that a list which fails halfway deletes nothing. */
   async #list(): Promise<string> {
-    const { client, resource, signal } = this.#options;
+    const { client, resource, fieldSelector, signal } = this.#options;
     const listed = new Map<string, T>();
     let next: string | undefined;
     let version: string;
     do {
-      const page = await client.list(resource, { limit: PAGE_SIZE, continue: next, signal });
+      const page = await client.list(resource, { fieldSelector, limit: PAGE_SIZE, continue: next, signal });
       for (const object of page.items) listed.set(keyOf(object.metadata), object);
       version = page.metadata.resourceVersion;
       next = page.metadata.continue;
@@ -86,6 +88,7 @@ export class Reflector<T extends KubernetesObject> {
     return version;
   }
 
+  /** Watches until the server ends it, and no longer than `ms`: what comes after that would have come already. */
   async #watchFor(ms: number, from: string | undefined): Promise<string | undefined> {
     const { clock, signal } = this.#options;
     const [over, limit] = [new AbortController(), new AbortController()];
@@ -99,12 +102,12 @@ export class Reflector<T extends KubernetesObject> {
 
   /** Follows the changes after `from`; without it, what exists comes first, and counts once it is complete. */
   async #watch(from: string | undefined, signal: AbortSignal): Promise<string | undefined> {
-    const { client, resource, store, clock } = this.#options;
+    const { client, resource, fieldSelector, store, clock } = this.#options;
     const start = clock.now();
     let version = from;
     let initial = from === undefined ? new Map<string, T>() : undefined;
     let silent = true;
-    const options = { allowWatchBookmarks: true, timeoutSeconds: WATCH_SECONDS, signal };
+    const options = { fieldSelector, allowWatchBookmarks: true, timeoutSeconds: WATCH_SECONDS, signal };
     for await (const event of client.watch(resource, from === undefined ? { ...options, sendInitialEvents: true } : { ...options, resourceVersion: from })) {
       if (signal.aborted) return version;
       if (event.type === "ERROR") {

@@ -11,7 +11,7 @@ export interface Migration {
 export interface Database extends AsyncDisposable {
   /** The database as the owner of `Tables` sees it. */
   of<Tables>(): TypedDatabase<Tables>;
-  /** Brings the part of the database that `owner` keeps up to date. */
+  /** Brings the part of the database that `owner` keeps up to date. Throws `UserError` if a newer program has written it. */
   migrate(owner: string, migrations: readonly Migration[]): Promise<void>;
 }
 
@@ -20,8 +20,9 @@ export interface TypedDatabase<Tables> {
   /** For reading what is committed. */
   readonly read: Kysely<Tables>;
   /**
-   * Runs `work` in a transaction and resolves once it is on disk. Transactions asked for at the same time share one
-   * commit; one that throws is undone alone.
+   * Runs `work` in a transaction and resolves once it is on disk. Transactions run one after the other: `work` waits for
+   * nothing but its own queries, least of all for another transaction. Those asked for at the same time share one commit;
+   * one that throws is undone alone. A disk that fails is an `ApiError`, and then nothing is stored.
    */
   transaction<R>(work: (transaction: Transaction<Tables>) => Promise<R>): Promise<R>;
 }

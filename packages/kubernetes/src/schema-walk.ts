@@ -8,12 +8,23 @@ export interface WalkOptions {
 /** The schema that accepts anything and drops nothing: what a `ref` means while nobody can resolve it. */
 export const ANYTHING: Schema = { nullable: true, "x-kubernetes-preserve-unknown-fields": true };
 
-/** The schema with its `ref` followed; what stands beside the `ref` (a default, say) wins over the definition. */
+type Resolve = (name: string) => Schema;
+
+const followed = new WeakMap<Resolve, WeakMap<Schema, Schema>>();
+
+/** The schema with its `ref` followed; what stands beside the `ref` (a default, say) wins over the definition. The same one every time. */
 export function follow(schema: Schema, { resolve }: WalkOptions): Schema {
   if (schema.ref === undefined) return schema;
   if (resolve === undefined) return ANYTHING;
-  const { ref, ...beside } = schema;
-  const target = follow(resolve(ref), { resolve });
+  let known = followed.get(resolve);
+  if (known === undefined) followed.set(resolve, (known = new WeakMap()));
+  let target = known.get(schema);
+  if (target === undefined) known.set(schema, (target = lookUp(schema, resolve)));
+  return target;
+}
+
+function lookUp({ ref, ...beside }: Schema, resolve: Resolve): Schema {
+  const target = follow(resolve(ref ?? ""), { resolve });
   return Object.keys(beside).length === 0 ? target : { ...target, ...beside };
 }
 

@@ -8,9 +8,10 @@ export interface ObjectInfo {
 
 /**
  * Bytes by URI (`minio://bucket/key`, also `s3://` and `gs://`), each object addressed also by its digest. A directory is what
- * lies below `uri/`. Failures are `ApiError`s; an absent object is `undefined` from `stat` and NotFound elsewhere.
+ * lies below `uri/`; a slash at the end of a URI says nothing. Failures are `ApiError`s; an absent object is `undefined` from
+ * `stat` and NotFound elsewhere.
  */
-export interface ObjectStore {
+export interface ObjectStore extends AsyncDisposable {
   /** Stores a file's bytes; resolves once they are on disk. */
   putFile(uri: string, path: string): Promise<ObjectInfo>;
   /** Stores bytes as they come. */

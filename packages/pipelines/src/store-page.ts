@@ -15,6 +15,8 @@ export type Operation =
 /** One condition on a column. */
 export interface Predicate {
   readonly column: string;
+  /** The member to look at, where the column holds a JSON object. */
+  readonly member?: string;
   readonly operation: Operation;
   /** One value, or for IN any number of them. */
   readonly values: readonly (string | number)[];
@@ -47,15 +49,16 @@ const OPERATORS: Readonly<Record<Exclude<Operation, "IN" | "IS_SUBSTRING">, stri
   LESS_THAN_EQUALS: "<=",
 };
 
-function conditionOf({ column, operation, values }: Predicate): RawBuilder<SqlBool> {
+function conditionOf({ column, member, operation, values }: Predicate): RawBuilder<SqlBool> {
   const [value] = values;
-  if (operation === "IN") return values.length === 0 ? sql`1 = 0` : sql`${sql.ref(column)} in (${sql.join(values)})`;
+  const subject = member === undefined ? sql.ref(column) : sql`(select value from json_each(${sql.ref(column)}) where key = ${member})`;
+  if (operation === "IN") return values.length === 0 ? sql`1 = 0` : sql`${subject} in (${sql.join(values)})`;
   if (value === undefined) throw new UserError(`the filter on ${column} has no value`);
   if (operation === "IS_SUBSTRING") {
-    const pattern = `%${String(value).toLowerCase().replace(/[\\%_]/g, "\\$&")}%`;
-    return sql`lower(${sql.ref(column)}) like ${pattern} escape '\\'`;
+    const pattern = `%${String(value).replace(/[\\%_]/g, "\\$&")}%`;
+    return sql`lower(${subject}) like lower(${pattern}) escape '\\'`;
   }
-  return sql`${sql.ref(column)} ${sql.raw(OPERATORS[operation])} ${value}`;
+  return sql`${subject} ${sql.raw(OPERATORS[operation])} ${value}`;
 }
 
 /** The condition that all predicates hold. */

@@ -89,13 +89,13 @@ export interface ArtifactRow {
   created_at: number;
 }
 
-/** A pod to create or to delete, kept until that is done. */
+/** A pod to create, or a pod or volume claim to delete, kept until that is done. */
 export interface OutboxRow {
   id: string;
   run_id: string;
-  kind: "createPod" | "deletePod";
+  kind: "createPod" | "deletePod" | "deleteClaim";
   namespace: string;
-  /** The pod's name. */
+  /** The pod's or the claim's name. */
   name: string;
 }
 

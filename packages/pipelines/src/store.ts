@@ -54,19 +54,6 @@ export class Store {
     });
   }
 
-  /** The experiment of that name, made if there is none. */
-  async ensureExperiment(row: ExperimentRow): Promise<ExperimentRow> {
-    const find = (from: Kysely<PipelinesTables>): Promise<ExperimentRow | undefined> =>
-      from.selectFrom("pipelines_experiments").selectAll().where("namespace", "=", row.namespace)
-        .where("name", "=", row.name).executeTakeFirst();
-    const found = await find(this.#database.read);
-    if (found !== undefined) return found;
-    return this.#database.transaction(async (transaction) => {
-      await transaction.insertInto("pipelines_experiments").values(row).onConflict((conflict) => conflict.doNothing()).execute();
-      return (await find(transaction)) ?? row;
-    });
-  }
-
   async findExperiment(id: string): Promise<ExperimentRow | undefined> {
     return this.#database.read.selectFrom("pipelines_experiments").selectAll().where("id", "=", id).executeTakeFirst();
   }
@@ -138,6 +125,8 @@ export class Store {
   async createVersion(row: VersionRow): Promise<void> {
     await this.#insertNamed("pipeline version", row.name, (t) => t.insertInto("pipelines_versions").values(row).execute(), async (t) => {
       const { pipeline_id, name } = row;
+      const pipeline = await t.selectFrom("pipelines_pipelines").select("id").where("id", "=", pipeline_id).executeTakeFirst();
+      if (pipeline === undefined) throw new ApiError("NotFound", `pipeline ${pipeline_id} not found`);
       return (await t.selectFrom("pipelines_versions").select("id").where("pipeline_id", "=", pipeline_id)
         .where("name", "=", name).executeTakeFirst()) !== undefined;
     });
@@ -169,12 +158,27 @@ export class Store {
 
   // Runs
 
-  /** Stores a run, and that its experiment has one more. */
-  async createRun(row: RunRow): Promise<void> {
-    await this.#database.transaction(async (transaction) => {
-      await transaction.insertInto("pipelines_runs").values(row).execute();
-      const experiment = transaction.updateTable("pipelines_experiments").where("id", "=", row.experiment_id);
-      await experiment.set({ last_run_at: row.created_at }).execute();
+  /** Stores a run in its experiment, or else in the one that is called like `fallback`, which is made if there is none. Gives it as it is stored. */
+  async createRun(row: RunRow, fallback?: ExperimentRow): Promise<RunRow> {
+    return this.#database.transaction(async (transaction) => {
+      const experiments = transaction.selectFrom("pipelines_experiments").selectAll();
+      let experiment = await (fallback === undefined
+        ? experiments.where("id", "=", row.experiment_id)
+        : experiments.where("namespace", "=", fallback.namespace).where("name", "=", fallback.name)
+      ).executeTakeFirst();
+      if (experiment === undefined) {
+        if (fallback === undefined) throw new ApiError("NotFound", `experiment ${row.experiment_id} not found`);
+        experiment = fallback;
+        await transaction.insertInto("pipelines_experiments").values(experiment).execute();
+      }
+      const { id, name } = experiment;
+      if (experiment.storage_state === "ARCHIVED") {
+        throw new ApiError("BadRequest", `experiment_id: experiment ${JSON.stringify(name)} is archived: unarchive it, or name another`);
+      }
+      const stored = { ...row, experiment_id: id };
+      await transaction.insertInto("pipelines_runs").values(stored).execute();
+      await transaction.updateTable("pipelines_experiments").where("id", "=", id).set({ last_run_at: row.created_at }).execute();
+      return stored;
     });
   }
 
@@ -191,19 +195,27 @@ export class Store {
     return this.#database.read.selectFrom("pipelines_runs").selectAll().where("state", "in", ["PENDING", "RUNNING", "CANCELING"]).execute();
   }
 
+  /** Shelves a run. None comes back while its experiment is archived. */
   async shelveRun(id: string, state: StorageState): Promise<void> {
-    await this.#database.transaction((transaction) => transaction.updateTable("pipelines_runs").set({ storage_state: state })
-      .where("id", "=", id).execute());
+    await this.#database.transaction(async (transaction) => {
+      const runs = transaction.selectFrom("pipelines_runs as run").where("run.id", "=", id);
+      const experiment = await runs.innerJoin("pipelines_experiments as experiment", "experiment.id", "run.experiment_id")
+        .select(["experiment.name", "experiment.storage_state"]).executeTakeFirst();
+      if (state === "AVAILABLE" && experiment?.storage_state === "ARCHIVED") {
+        throw new ApiError("BadRequest", `run ${id} belongs to experiment ${JSON.stringify(experiment.name)}, which is archived: unarchive the experiment first`);
+      }
+      await transaction.updateTable("pipelines_runs").set({ storage_state: state }).where("id", "=", id).execute();
+    });
   }
 
-  /** Deletes all that belongs to a run, leaving word of its pods to delete; cached results stay. */
-  async deleteRun(id: string, pods: readonly OutboxRow[]): Promise<void> {
+  /** Deletes all that belongs to a run, leaving word of what is to be deleted in the cluster; cached results stay. */
+  async deleteRun(id: string, rest: readonly OutboxRow[]): Promise<void> {
     await this.#database.transaction(async (transaction) => {
       for (const table of ["pipelines_tasks", "pipelines_artifacts", "pipelines_reports", "pipelines_outbox"] as const) {
         await transaction.deleteFrom(table).where("run_id", "=", id).execute();
       }
       await transaction.deleteFrom("pipelines_runs").where("id", "=", id).execute();
-      await insertOutbox(transaction, pods);
+      await insertOutbox(transaction, rest);
     });
   }
 
@@ -227,12 +239,12 @@ export class Store {
     return { ...page, rows: page.rows.map(({ record }) => JSON.parse(record) as TaskRecord) };
   }
 
-  /** Stores what a pod's agent found; a second report of the same attempt replaces the first. */
+  /** Stores what a pod's agent found; a second report of the same attempt replaces the first, and a run that has ended needs none. */
   async putReport(report: TaskReport): Promise<void> {
     const row = { task_id: report.taskId, attempt: report.attempt, run_id: report.runId, report: JSON.stringify(report) };
     await this.#database.transaction(async (transaction) => {
-      const run = await transaction.selectFrom("pipelines_runs").select("id").where("id", "=", report.runId).executeTakeFirst();
-      if (run === undefined) throw new ApiError("NotFound", `run ${report.runId} does not exist`);
+      const { finished_at: finishedAt } = await existingRun(transaction, report.runId);
+      if (finishedAt !== 0) return;
       const insert = transaction.insertInto("pipelines_reports").values(row);
       await insert.onConflict((conflict) => conflict.columns(["task_id", "attempt"]).doUpdateSet({ report: row.report })).execute();
     });
@@ -255,9 +267,10 @@ export class Store {
     return hits;
   }
 
-  /** Writes what a batch of events changed, all or nothing; resolves once it is on disk. */
+  /** Writes what a batch of events changed, all or nothing; resolves once it is on disk. NotFound if the run is gone. */
   async commit(change: RunChange): Promise<void> {
     await this.#database.transaction(async (transaction) => {
+      await existingRun(transaction, change.run.id);
       await upsertTasks(transaction, change);
       await insertOutbox(transaction, change.outbox);
       for (const some of chunks(change.done)) await transaction.deleteFrom("pipelines_outbox").where("id", "in", [...some]).execute();
@@ -299,7 +312,12 @@ export class Store {
       select *, (select count(*) from ${sql.table(table)} where ${where}) as page_total
       from ${sql.table(table)} where ${where} and ${afterCondition(query)}
       order by ${sql.ref(query.sortColumn)} ${direction}, ${sql.ref("id")} ${direction} limit ${query.pageSize + 1}`.execute(this.#database.read);
-    return pageOf<Row>(rows, Number(rows[0]?.page_total ?? 0), query);
+    const [first] = rows;
+    if (first !== undefined) return pageOf<Row>(rows, Number(first.page_total), query);
+    // No row is left to tell the total, as happens when the last ones went since the page before.
+    const count = sql<{ total: number }>`select count(*) as total from ${sql.table(table)} where ${where}`;
+    const total = query.after === undefined ? 0 : Number((await count.execute(this.#database.read)).rows[0]?.total ?? 0);
+    return { rows: [], total };
   }
 
   async #insertNamed(
@@ -318,6 +336,12 @@ export class Store {
 /** The condition that a column has a value. */
 export function equals(column: string, value: string): Predicate {
   return { column, operation: "EQUALS", values: [value] };
+}
+
+async function existingRun(transaction: PipelinesTransaction, id: string): Promise<Pick<RunRow, "finished_at">> {
+  const run = await transaction.selectFrom("pipelines_runs").select("finished_at").where("id", "=", id).executeTakeFirst();
+  if (run === undefined) throw new ApiError("NotFound", `run ${id} does not exist`);
+  return run;
 }
 
 function* chunks<T>(items: readonly T[]): Generator<readonly T[]> {

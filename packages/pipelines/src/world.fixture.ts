@@ -1,15 +1,13 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DatabaseSync, type SQLInputValue } from "node:sqlite";
-import type { Client } from "@sluice/client";
+import type { Client, WatchOptions } from "@sluice/client";
 import { LOCAL_USER, type Action, type Routes, type RouteEnvironment } from "@sluice/component";
 import { runManager } from "@sluice/controller";
-import type { Database, Migration } from "@sluice/database";
+import { openDatabase, type Database } from "@sluice/database";
 import { ApiError, pathOf, type KubernetesObject, type ObjectKey, type Resource, type WatchEvent } from "@sluice/kubernetes";
-import type { ObjectStore } from "@sluice/object-store";
+import { openDirectoryStore, type ObjectStore } from "@sluice/object-store";
 import { Hono } from "hono";
-import { Kysely, SqliteDialect } from "kysely";
 import { createHash, randomUUID } from "node:crypto";
 import { ATTEMPT_LABEL, RUN_LABEL, TASK_LABEL, type EngineContext, type TaskReport } from "./engine/index.ts";
 import { runPods } from "./controllers/run-pods.ts";
@@ -19,48 +17,6 @@ import { PODS, type ObservedPod } from "./runner/kinds.ts";
 import { Runner } from "./runner/runner.ts";
 import { pipelinesDatabase } from "./store-tables.ts";
 import { Store } from "./store.ts";
-
-/** SQLite as the platform's database package gives it, without sharing commits. */
-class TestDatabase implements Database {
-  readonly #sqlite: DatabaseSync;
-  readonly #kysely: Kysely<unknown>;
-  #last: Promise<unknown> = Promise.resolve();
-
-  constructor(path: string) {
-    const sqlite = new DatabaseSync(path);
-    this.#sqlite = sqlite;
-    sqlite.exec("pragma journal_mode = wal");
-    const prepare = (text: string) => {
-      const statement = sqlite.prepare(text);
-      return {
-        reader: statement.columns().length > 0,
-        all: (values: readonly unknown[]) => statement.all(...(values as SQLInputValue[])),
-        run: (values: readonly unknown[]) => statement.run(...(values as SQLInputValue[])),
-        iterate: (values: readonly unknown[]) => statement.iterate(...(values as SQLInputValue[])),
-      };
-    };
-    this.#kysely = new Kysely({ dialect: new SqliteDialect({ database: { prepare, close: () => sqlite.close() } as never }) });
-  }
-
-  of<Tables>(): ReturnType<Database["of"]> & never {
-    const kysely = this.#kysely as Kysely<Tables>;
-    const transaction = (work: (transaction: never) => Promise<unknown>): Promise<unknown> => {
-      const result = this.#last.then(() => kysely.transaction().execute(work as never));
-      this.#last = result.catch(() => undefined);
-      return result;
-    };
-    return { read: kysely, transaction } as never;
-  }
-
-  async migrate(_owner: string, migrations: readonly Migration[]): Promise<void> {
-    for (const { up } of migrations) await up(this.#kysely as Kysely<unknown> as never);
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    this.#sqlite.close();
-    return Promise.resolve();
-  }
-}
 
 /** What a pod of the test's world does once it exists. */
 export interface PodWork {
@@ -77,7 +33,6 @@ export class World {
   readonly directory: string = mkdtempSync(join(tmpdir(), "sluice-pipelines-"));
   readonly objects: Map<string, KubernetesObject> = new Map();
   readonly logs: Map<string, string> = new Map();
-  readonly blobs: Map<string, Uint8Array> = new Map();
   readonly created: string[] = [];
   readonly asked: Action[] = [];
   readonly forbidden: Set<string> = new Set();
@@ -86,10 +41,14 @@ export class World {
   runner!: Runner;
   store!: Store;
   app!: Routes;
+  objectStore!: ObjectStore;
   readonly #watchers = new Set<(event: WatchEvent<KubernetesObject>) => void>();
   #version = 1;
   #stop = new AbortController();
-  #database: TestDatabase | undefined;
+  #database: Database | undefined;
+  #processes = 0;
+  /** Settles once a process runs. */
+  #running = Promise.withResolvers<void>();
 
   readonly client: Client = {
     ...({} as Client),
@@ -114,7 +73,7 @@ export class World {
       if (object !== undefined) this.#send({ type: "DELETED", object: { ...object, metadata: { ...object.metadata, resourceVersion: `${++this.#version}` } } });
       return Promise.resolve(object as never);
     },
-    watch: (_resource, options) => this.#watch(options?.signal) as never,
+    watch: (resource, options) => this.#watch(resource, options) as never,
     log: (pod) => {
       const text = this.logs.get(pod.name);
       return (async function* () {
@@ -124,30 +83,16 @@ export class World {
     },
   };
 
-  readonly objectStore: ObjectStore = {
-    ...({} as ObjectStore),
-    stat: (uri) => Promise.resolve(this.blobs.has(uri) ? { uri, size: this.blobs.get(uri)?.length ?? 0, digest: "sha256:0" } : undefined),
-    get: (uri) => {
-      const bytes = this.blobs.get(uri) ?? new Uint8Array();
-      return (async function* () {
-        yield bytes;
-      })();
-    },
-    list: (uri) => {
-      const all = [...this.blobs].filter(([key]) => key.startsWith(`${uri}/`));
-      return (async function* () {
-        for (const [key, bytes] of all) yield { uri: key, size: bytes.length, digest: "sha256:0" };
-      })();
-    },
-  };
-
-  /** Starts the component, as a new process would: nothing but files and pods are left of the one before. */
+  /** Starts the component, as a new process would: nothing but pods and files, as they are at this moment, are left of the one before. */
   async boot(): Promise<void> {
-    const isNew = this.#database === undefined;
-    this.#stop.abort();
+    this.crash();
     this.#stop = new AbortController();
-    this.#database = new TestDatabase(join(this.directory, "test.db"));
-    if (isNew) await this.#database.migrate("pipelines", [pipelinesSchema]);
+    const [before, home] = [this.#home(this.#processes), this.#home(++this.#processes)];
+    if (existsSync(before)) cpSync(before, home, { recursive: true });
+    await this.#close();
+    this.#database = await openDatabase({ path: join(home, "test.db") });
+    this.objectStore = await openDirectoryStore({ directory: join(home, "objects") });
+    await this.#database.migrate("pipelines", [pipelinesSchema]);
     this.store = new Store(pipelinesDatabase(this.#database));
     const engine: EngineContext = { sha256: (text) => createHash("sha256").update(text).digest("hex"), settings: {}, isCacheEnabled: true };
     const logger = { info: () => undefined, warn: () => undefined, error: (message: string, fields?: object) => console.error(message, fields) };
@@ -171,11 +116,37 @@ export class World {
     this.app = app;
     void runManager({ client: this.client, controllers: [runPods(this.runner)], clock, logger, signal: this.#stop.signal });
     await this.runner.start();
+    this.#running.resolve();
   }
 
   /** The end of a process without a word. */
   crash(): void {
+    if (this.#stop.signal.aborted) return;
     this.#stop.abort();
+    this.#running = Promise.withResolvers();
+  }
+
+  #home(process: number): string {
+    return join(this.directory, String(process));
+  }
+
+  async #close(): Promise<void> {
+    await this.#database?.[Symbol.asyncDispose]();
+    await this.objectStore?.[Symbol.asyncDispose]();
+  }
+
+  /** What the agent of a pod does: the death of the process that it reports to is its own, and then it begins again. */
+  async #report(report: TaskReport): Promise<void> {
+    for (;;) {
+      await this.#running.promise;
+      const stop = this.#stop;
+      try {
+        await this.runner.report(report);
+      } catch (error) {
+        if (!stop.signal.aborted) throw error;
+      }
+      if (!stop.signal.aborted) return;
+    }
   }
 
   pods(): ObservedPod[] {
@@ -198,7 +169,7 @@ export class World {
       if (hangs) return;
       if (exitCode === 0) {
         const report = { runId: labels[RUN_LABEL] ?? "", taskId: labels[TASK_LABEL] ?? "", attempt: Number(labels[ATTEMPT_LABEL]), parameters, artifacts, problems: [] };
-        await this.runner.report(report);
+        await this.#report(report);
       }
       set({ phase: exitCode === 0 ? "Succeeded" : "Failed", containerStatuses: [{ name: "main", state: { terminated: { exitCode, reason: exitCode === 0 ? "Completed" : "Error" } } }] });
     });
@@ -214,8 +185,13 @@ export class World {
     if (event.object.kind === "Pod") for (const send of this.#watchers) send(event);
   }
 
-  async *#watch(signal?: AbortSignal): AsyncGenerator<WatchEvent<KubernetesObject>> {
+  async *#watch({ kind }: Pick<Resource, "kind">, { sendInitialEvents, signal }: WatchOptions = {}): AsyncGenerator<WatchEvent<KubernetesObject>> {
     const events: WatchEvent<KubernetesObject>[] = [];
+    if (sendInitialEvents === true) {
+      for (const object of this.objects.values()) if (object.kind === kind) events.push({ type: "ADDED", object });
+      const annotations = { "k8s.io/initial-events-end": "true" };
+      events.push({ type: "BOOKMARK", object: { apiVersion: "v1", kind, metadata: { name: "", resourceVersion: `${this.#version}`, annotations } } });
+    }
     let wake = (): void => undefined;
     const send = (event: WatchEvent<KubernetesObject>): void => {
       events.push(event);
@@ -243,7 +219,7 @@ export class World {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await new Promise((resolve) => setImmediate(resolve));
-    await this.#database?.[Symbol.asyncDispose]();
+    await this.#close();
     rmSync(this.directory, { recursive: true, force: true });
   }
 }

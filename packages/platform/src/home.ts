@@ -22,6 +22,7 @@ export interface HomeClusterOptions {
   readonly programs: readonly Program[];
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
 /** Where the platform lives: what keeps its state, and the cluster that it runs on. */
@@ -42,9 +43,9 @@ export function embeddedHome({ dataDir, apiPort, address }: Config): Home {
       const { openDirectoryStore } = await import("@sluice/object-store");
       return openDirectoryStore({ directory: join(dataDir, "objects") });
     },
-    async startCluster({ programs, clock, logger }) {
+    async startCluster({ programs, clock, logger, environment }) {
       const { startCluster } = await import("@sluice/cluster");
-      return startCluster({ directory: dataDir, apiPort, host: address, programs, clock, logger, newId: randomUUID });
+      return startCluster({ directory: dataDir, apiPort, host: address, programs, environment, clock, logger, newId: randomUUID });
     },
   };
 }

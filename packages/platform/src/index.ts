@@ -6,3 +6,4 @@
 export * from "./config.ts";
 export * from "./data-directory.ts";
 export * from "./platform.ts";
+export * from "./ports.ts";

@@ -13,6 +13,7 @@ export function openLogger({ log, logLevel, dataDir }: Config): Logger & AsyncDi
     warn: (message, fields = {}) => logger.warn(fields, message),
     error: (message, fields = {}) => logger.error(fields, message),
     async [Symbol.asyncDispose]() {
+      logger.level = "silent"; // What still ends has nowhere to say so.
       if (log === "file") stream.end();
     },
   };

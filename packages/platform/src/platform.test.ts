@@ -20,7 +20,7 @@ const configure = (name: string): Promise<Config> => readConfig({ dataDir: join(
 function homeOf(events: string[], failing = false): Home {
   return {
     openDatabase: async () => ({ [Symbol.asyncDispose]: async () => void events.push("database closed") }) as unknown as Database,
-    openObjectStore: async () => ({}) as ObjectStore,
+    openObjectStore: async () => ({ ...({} as ObjectStore), [Symbol.asyncDispose]: async () => undefined }),
     async startCluster() {
       if (failing) throw new Error("no room");
       const client = { list: async () => ({ items: [], metadata: { resourceVersion: "1" } }) } as unknown as Client;
@@ -38,10 +38,10 @@ function homeOf(events: string[], failing = false): Home {
 test("starts, says where it is, and stops in the opposite order", async () => {
   const events: string[] = [];
   const config = await configure("a");
-  const platform = await startPlatform(config, { version: "1", home: homeOf(events) });
+  const platform = await startPlatform(config, { version: "1", environment: {}, home: homeOf(events) });
   expect(await (await fetch(`${platform.url}/healthz`)).json()).toEqual({ status: "ok", version: "1", components: [] });
   expect(await findRunning(config.dataDir)).toMatchObject({ pid: process.pid, url: platform.url, kubeconfig: join(root, "kubeconfig") });
-  await expect(startPlatform(config, { version: "1", home: homeOf([]) })).rejects.toThrow(`process ${process.pid}`);
+  await expect(startPlatform(config, { version: "1", environment: {}, home: homeOf([]) })).rejects.toThrow(`process ${process.pid}`);
   await platform[Symbol.asyncDispose]();
   expect(events).toEqual(["cluster stopped", "database closed"]);
   expect(await findRunning(config.dataDir)).toBeUndefined();
@@ -51,13 +51,13 @@ test("starts, says where it is, and stops in the opposite order", async () => {
 test("a start that fails leaves nothing running", async () => {
   const events: string[] = [];
   const config = await configure("b");
-  await expect(startPlatform(config, { version: "1", home: homeOf(events, true) })).rejects.toThrow("no room");
+  await expect(startPlatform(config, { version: "1", environment: {}, home: homeOf(events, true) })).rejects.toThrow("no room");
   expect(events).toEqual(["database closed"]);
-  const platform = await startPlatform(config, { version: "1", home: homeOf(events) });
+  const platform = await startPlatform(config, { version: "1", environment: {}, home: homeOf(events) });
   await platform[Symbol.asyncDispose]();
 });
 
 test("an unknown component is refused with those that there are", async () => {
   const config = await configure("c");
-  await expect(startPlatform({ ...config, components: ["katip"] }, { version: "1" })).rejects.toMatchObject({ fix: expect.stringContaining("pipelines") as string });
+  await expect(startPlatform({ ...config, components: ["katip"] }, { version: "1", environment: {} })).rejects.toMatchObject({ fix: expect.stringContaining("pipelines") as string });
 });

@@ -19,6 +19,8 @@ export interface PlatformOptions {
   readonly version: string;
   /** The built dashboard of this installation. */
   readonly dashboard?: string;
+  /** This program's environment variables: where the node looks for interpreters and tools. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
   /** Instead of the embedded home. */
   readonly home?: Home;
 }
@@ -45,7 +47,7 @@ export async function startPlatform(config: Config, options: PlatformOptions): P
   const logger = stack.use(openLogger(config));
   const home = options.home ?? embeddedHome(config);
   const database = stack.use(await home.openDatabase());
-  const objects = await home.openObjectStore();
+  const objects = stack.use(await home.openObjectStore());
   for (const { name, migrations = [] } of components) await database.migrate(name, migrations);
 
   const stopping = new AbortController();
@@ -56,7 +58,7 @@ export async function startPlatform(config: Config, options: PlatformOptions): P
   const built = components.map((component) => build(component, { ...shared, logger: named(logger, component.name), client: clientOf(identityOf(component)) }));
 
   const programs = built.flatMap(({ parts }) => parts.programs ?? []);
-  const cluster = stack.use(await home.startCluster({ programs, clock: systemClock, logger: named(logger, "cluster") }));
+  const cluster = stack.use(await home.startCluster({ programs, clock: systemClock, logger: named(logger, "cluster"), environment: options.environment }));
   ready.resolve((user) => cluster.client(user));
   await installResources(cluster.client(SYSTEM), components.flatMap(({ resources = [] }) => resources), signal);
 

@@ -1,6 +1,7 @@
 import { UserError } from "@sluice/kubernetes";
 import { parseAllDocuments } from "yaml";
-import { compile, type Pipeline } from "./compile.ts";
+import { compile } from "./compile.ts";
+import type { Pipeline } from "./pipeline.ts";
 
 /** A JSON object of unknown content. */
 export type Tree = { [key: string]: unknown };

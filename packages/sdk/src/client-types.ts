@@ -68,6 +68,12 @@ export interface RunTask {
   readonly pods?: readonly { readonly name: string; readonly type?: string }[];
   readonly inputs?: RunTaskValues;
   readonly outputs?: RunTaskValues;
+  /** How many pods it had before this one; absent for none. */
+  readonly attempt?: number;
+  /** When its next attempt starts, while it waits for that. */
+  readonly retry_at?: string;
+  /** The task whose results it took, if it is CACHED. */
+  readonly cached_from?: string;
 }
 
 /** A run and its tasks so far; `changed` are those that this change brought. The map is the same one, kept up to date. */
@@ -82,6 +88,33 @@ export interface Experiment {
   readonly experiment_id: string;
   readonly display_name: string;
   readonly namespace?: string;
+}
+
+/** A pipeline that the server keeps. */
+export interface StoredPipeline {
+  readonly pipeline_id: string;
+  readonly name?: string;
+  readonly display_name: string;
+  readonly description?: string;
+  readonly created_at?: string;
+}
+
+/** One version of a kept pipeline, with its specification. */
+export interface PipelineVersion {
+  readonly pipeline_id: string;
+  readonly pipeline_version_id: string;
+  readonly name?: string;
+  readonly display_name: string;
+  readonly description?: string;
+  readonly created_at?: string;
+  readonly code_source_url?: string;
+  readonly pipeline_spec?: { readonly [key: string]: JsonValue };
+}
+
+/** A file of an artifact that is a directory; `size` in bytes. */
+export interface ArtifactFile {
+  readonly path: string;
+  readonly size?: string | number;
 }
 
 /** Whether nothing more will happen to a run. */

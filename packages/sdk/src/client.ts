@@ -1,11 +1,20 @@
 import { ApiError, STATUS_CODES, UserError, type StatusReason } from "@sluice/kubernetes";
 import { chunksOf, readEvents } from "./client-events.ts";
-import { pipelineNameOf, pipelineSpecOf, setCaching, type PipelineSource } from "./client-spec.ts";
-import { isFinished, type Experiment, type Run, type RunArtifact, type RunChange, type RunTask } from "./client-types.ts";
+import type { PipelineSource } from "./client-spec.ts";
+import {
+  isFinished,
+  type ArtifactFile,
+  type Experiment,
+  type PipelineVersion,
+  type Run,
+  type RunArtifact,
+  type RunChange,
+  type RunTask,
+  type StoredPipeline,
+} from "./client-types.ts";
 import type { JsonValue } from "./types.ts";
 
 export * from "./client-types.ts";
-export { isPipeline, type PipelineSource } from "./client-spec.ts";
 
 /** Where the server is. */
 export interface PipelinesClientOptions {
@@ -35,9 +44,18 @@ export interface PageOptions {
 /** Which runs to list. */
 export interface ListRunsOptions extends PageOptions {
   readonly experimentId?: string;
+  /** Only runs whose names contain this, whatever its case. */
+  readonly name?: string;
+  readonly storage?: "AVAILABLE" | "ARCHIVED";
   /** `created_at desc` unless given. */
   readonly sortBy?: string;
 }
+
+/** One page of a list, and how many there are in all. */
+export type Paged<Name extends string, Item> = { readonly [name in Name]: readonly Item[] } & {
+  readonly total: number;
+  readonly nextPageToken?: string;
+};
 
 /** What waiting calls take. */
 export interface WaitOptions {
@@ -50,15 +68,30 @@ export interface PipelinesClient {
   /** With its tasks. */
   getRun(runId: string): Promise<Run>;
   /** Newest first. */
-  listRuns(options?: ListRunsOptions): Promise<{ readonly runs: readonly Run[]; readonly total: number; readonly nextPageToken?: string }>;
+  listRuns(options?: ListRunsOptions): Promise<Paged<"runs", Run>>;
   terminate(runId: string): Promise<void>;
+  /** Starts again what failed in a run that is over. */
+  retry(runId: string): Promise<void>;
+  archive(runId: string): Promise<void>;
+  unarchive(runId: string): Promise<void>;
+  /** Deletes a run with its pods and records. */
+  deleteRun(runId: string): Promise<void>;
+  /** The run now and after every change, through one connection: returns when the run is over, throws when the connection breaks. */
+  watch(runId: string, options?: WaitOptions): AsyncIterable<Pick<RunChange, "run" | "changed">>;
   /** The run now and after every change until it is over; a broken connection is made anew. */
   follow(runId: string, options?: WaitOptions): AsyncIterable<RunChange>;
   /** The log of a task, by its id or its pod's name, as it comes. */
   logs(runId: string, taskId: string, options?: WaitOptions & { readonly follow?: boolean }): AsyncIterable<string>;
-  listArtifacts(options?: PageOptions): Promise<{ readonly artifacts: readonly RunArtifact[]; readonly total: number; readonly nextPageToken?: string }>;
+  listArtifacts(options?: PageOptions): Promise<Paged<"artifacts", RunArtifact>>;
   /** The bytes of an artifact, or of one file in it. */
   artifact(artifactId: string, options?: { readonly path?: string }): Promise<Response>;
+  /** The files of an artifact that is a directory. */
+  artifactFiles(artifactId: string): Promise<readonly ArtifactFile[]>;
+  listExperiments(options?: PageOptions): Promise<Paged<"experiments", Experiment>>;
+  getPipeline(pipelineId: string): Promise<StoredPipeline>;
+  /** Newest first. */
+  listPipelineVersions(pipelineId: string, options?: PageOptions): Promise<Paged<"versions", PipelineVersion>>;
+  getPipelineVersion(pipelineId: string, versionId: string): Promise<PipelineVersion>;
 }
 
 const API = "/apis/v2beta1";
@@ -68,6 +101,7 @@ const MAX_FAILURES = 5;
 /** A client of the pipelines' REST API, for Node and browsers. */
 export function createPipelinesClient({ host, fetch: send = globalThis.fetch }: PipelinesClientOptions): PipelinesClient {
   const base = host.replace(/\/+$/u, "");
+  const server = base === "" ? "this address" : base;
 
   const request = async (path: string, init: RequestInit = {}): Promise<Response> => {
     let response: Response;
@@ -75,7 +109,7 @@ export function createPipelinesClient({ host, fetch: send = globalThis.fetch }: 
       response = await send(`${base}${API}${path}`, init);
     } catch (cause) {
       if (init.signal?.aborted === true) throw cause;
-      throw new UserError(`Sluice does not answer at ${base === "" ? "this address" : base}`, { fix: "start it with `sluice up`", cause });
+      throw new UserError(`Sluice does not answer at ${server}`, { fix: "start it with `sluice up`", cause });
     }
     if (!response.ok) throw await refusal(response);
     return response;
@@ -84,6 +118,10 @@ export function createPipelinesClient({ host, fetch: send = globalThis.fetch }: 
   const post = async <T>(path: string, body: unknown): Promise<T> => {
     const init = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
     return (await (await request(path, init)).json()) as T;
+  };
+
+  const act = async (runId: string, verb: string): Promise<void> => {
+    await post(`${runPath(runId)}:${verb}`, {});
   };
 
   const experimentId = async (name: string): Promise<string> => {
@@ -101,32 +139,41 @@ export function createPipelinesClient({ host, fetch: send = globalThis.fetch }: 
     }
   };
 
-  async function* follow(runId: string, { signal }: WaitOptions = {}): AsyncGenerator<RunChange> {
+  async function* watch(runId: string, { signal }: WaitOptions = {}): AsyncGenerator<Pick<RunChange, "run" | "changed">> {
+    const { body } = await request(`${runPath(runId)}:watch`, streaming(signal, "text/event-stream"));
+    if (body !== null) {
+      for await (const { event, data } of readEvents(body)) {
+        if (event === "end") return;
+        if (event !== "run") continue;
+        const { run, tasks: changed = [] } = JSON.parse(data) as { run: Run; tasks?: RunTask[] };
+        yield { run, changed };
+      }
+    }
+    throw new UserError(`the connection to ${server} broke`, { fix: `look at the run again: sluice run watch ${runId}` });
+  }
+
+  async function* follow(runId: string, options: WaitOptions = {}): AsyncGenerator<RunChange> {
+    const { signal } = options;
     const tasks = new Map<string, RunTask>();
-    for (let failures = 0; failures < MAX_FAILURES; failures++) {
+    for (let failures = 0; ; failures++) {
       if (failures > 0) await pause(200 * 2 ** failures, signal);
       try {
-        const { body } = await request(`/runs/${encodeURIComponent(runId)}:watch`, streaming(signal, "text/event-stream"));
-        if (body === null) continue;
-        for await (const { event, data } of readEvents(body)) {
-          if (event === "end") return;
-          if (event !== "run") continue;
-          const { run, tasks: changed = [] } = JSON.parse(data) as { run: Run; tasks?: RunTask[] };
+        for await (const { run, changed } of watch(runId, options)) {
           for (const task of changed) tasks.set(task.task_id, task);
           failures = 0;
           yield { run, tasks, changed };
         }
+        return;
       } catch (error) {
         if (signal?.aborted === true) return;
         if (error instanceof ApiError && error.code < 500) throw error;
-        if (failures === MAX_FAILURES - 1 || tasks.size === 0) throw error;
+        if (failures >= MAX_FAILURES - 1 || tasks.size === 0) throw error;
       }
     }
-    throw new UserError(`the connection to ${base} breaks again and again`, { fix: `look at the run later: sluice run watch ${runId}` });
   }
 
   async function* logs(runId: string, taskId: string, { follow: live = false, signal }: WaitOptions & { follow?: boolean } = {}): AsyncGenerator<string> {
-    const path = `/runs/${encodeURIComponent(runId)}/nodes/${encodeURIComponent(taskId)}/log${live ? "?follow=true" : ""}`;
+    const path = `${runPath(runId)}/nodes/${encodeURIComponent(taskId)}/log${live ? "?follow=true" : ""}`;
     const decoder = new TextDecoder();
     try {
       const { body } = await request(path, streaming(signal, "text/plain"));
@@ -138,6 +185,8 @@ export function createPipelinesClient({ host, fetch: send = globalThis.fetch }: 
 
   return {
     async submit({ pipeline, name, parameters, experiment, pipelineRoot, caching }) {
+      // The compiler is for those who submit: a page that only looks never loads it.
+      const { pipelineNameOf, pipelineSpecOf, setCaching } = await import("./client-spec.ts");
       const spec = pipelineSpecOf(pipeline);
       if (caching !== undefined) setCaching(spec, caching);
       const runtime = { ...(parameters === undefined ? {} : { parameters }), ...(pipelineRoot === undefined ? {} : { pipeline_root: pipelineRoot }) };
@@ -148,23 +197,46 @@ export function createPipelinesClient({ host, fetch: send = globalThis.fetch }: 
         ...(experiment === undefined ? {} : { experiment_id: await experimentId(experiment) }),
       });
     },
-    getRun: (runId) => get<Run>(`/runs/${encodeURIComponent(runId)}?view=FULL`),
-    async listRuns({ pageSize, pageToken, experimentId: experiment, sortBy = "created_at desc" } = {}) {
-      const options = { page_size: pageSize, page_token: pageToken, experiment_id: experiment, sort_by: sortBy };
-      const page = await get<Page & { runs?: readonly Run[] }>(`/runs${query(options)}`);
-      return { runs: page.runs ?? [], ...restOf(page) };
+    getRun: (runId) => get<Run>(`${runPath(runId)}?view=FULL`),
+    async listRuns({ experimentId: experiment, name = "", storage, sortBy = "created_at desc", ...page } = {}) {
+      const predicates = [
+        ...(name === "" ? [] : [{ operation: "IS_SUBSTRING", key: "display_name", string_value: name }]),
+        ...(storage === undefined ? [] : [{ operation: "EQUALS", key: "storage_state", string_value: storage }]),
+      ];
+      const filter = predicates.length === 0 ? undefined : JSON.stringify({ predicates });
+      const answer = await get<Page & { runs?: readonly Run[] }>(`/runs${pageQuery(page, { experiment_id: experiment, sort_by: sortBy, filter })}`);
+      return { runs: answer.runs ?? [], ...restOf(answer) };
     },
-    async terminate(runId) {
-      await post(`/runs/${encodeURIComponent(runId)}:terminate`, {});
+    terminate: (runId) => act(runId, "terminate"),
+    retry: (runId) => act(runId, "retry"),
+    archive: (runId) => act(runId, "archive"),
+    unarchive: (runId) => act(runId, "unarchive"),
+    async deleteRun(runId) {
+      await request(runPath(runId), { method: "DELETE" });
     },
+    watch,
     follow,
     logs,
-    async listArtifacts({ pageSize, pageToken } = {}) {
-      const options = { page_size: pageSize, page_token: pageToken };
-      const page = await get<Page & { artifacts?: readonly RunArtifact[] }>(`/artifacts${query(options)}`);
-      return { artifacts: page.artifacts ?? [], ...restOf(page) };
+    async listArtifacts(page = {}) {
+      const answer = await get<Page & { artifacts?: readonly RunArtifact[] }>(`/artifacts${pageQuery(page)}`);
+      return { artifacts: answer.artifacts ?? [], ...restOf(answer) };
     },
     artifact: (artifactId, { path } = {}) => request(`/artifacts/${encodeURIComponent(artifactId)}:download${query({ path })}`),
+    async artifactFiles(artifactId) {
+      return (await get<{ files?: readonly ArtifactFile[] }>(`/artifacts/${encodeURIComponent(artifactId)}:files`)).files ?? [];
+    },
+    async listExperiments(page = {}) {
+      const answer = await get<Page & { experiments?: readonly Experiment[] }>(`/experiments${pageQuery(page, { sort_by: "created_at desc" })}`);
+      return { experiments: answer.experiments ?? [], ...restOf(answer) };
+    },
+    getPipeline: (pipelineId) => get<StoredPipeline>(`/pipelines/${encodeURIComponent(pipelineId)}`),
+    async listPipelineVersions(pipelineId, page = {}) {
+      const path = `/pipelines/${encodeURIComponent(pipelineId)}/versions${pageQuery(page, { sort_by: "created_at desc" })}`;
+      const answer = await get<Page & { pipeline_versions?: readonly PipelineVersion[] }>(path);
+      return { versions: answer.pipeline_versions ?? [], ...restOf(answer) };
+    },
+    getPipelineVersion: (pipelineId, versionId) =>
+      get<PipelineVersion>(`/pipelines/${encodeURIComponent(pipelineId)}/versions/${encodeURIComponent(versionId)}`),
   };
 }
 
@@ -175,6 +247,14 @@ interface Page {
 
 function restOf({ total_size: total = 0, next_page_token: next = "" }: Page): { total: number; nextPageToken?: string } {
   return { total, ...(next === "" ? {} : { nextPageToken: next }) };
+}
+
+function runPath(runId: string): string {
+  return `/runs/${encodeURIComponent(runId)}`;
+}
+
+function pageQuery({ pageSize, pageToken }: PageOptions, more: Readonly<Record<string, string | undefined>> = {}): string {
+  return query({ page_size: pageSize, page_token: pageToken, ...more });
 }
 
 function query(values: Readonly<Record<string, string | number | undefined>>): string {

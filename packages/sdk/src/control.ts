@@ -1,7 +1,11 @@
 import { UserError } from "@sluice/kubernetes";
 import {
   currentScope,
+  describe,
+  homeOf,
   isReference,
+  listOf,
+  pathOf,
   within,
   type Condition,
   type Operator,
@@ -30,55 +34,74 @@ export function all(...conditions: readonly Condition[]): Condition {
   if (conditions.length === 0) throw new UserError("all() needs at least one condition");
   return { kind: "all", conditions };
 }
+/** True when at least one condition is. */
+export function any(...conditions: readonly Condition[]): Condition {
+  if (conditions.length === 0) throw new UserError("any() needs at least one condition");
+  return not(all(...conditions.map(not)));
+}
 
-/** Runs a block only if a condition holds. */
-export function when(condition: Condition, body: () => void): void {
+/** How a block is called where runs are shown. */
+export interface BlockOptions {
+  readonly name?: string;
+}
+
+/** Runs a block only if a condition holds. What the block returns is for `oneOf`. */
+export function when<R>(condition: Condition, body: () => R, options: BlockOptions = {}): R {
   const parent = currentScope("when()");
-  const scope: Scope = { kind: "condition", parent, nodes: [], condition };
+  const scope: Scope = { kind: "condition", parent, nodes: [], condition, ...options };
   parent.nodes.push(scope);
-  within(scope, body);
+  return within(scope, body);
 }
 
 /** Runs a block if none of the preceding conditions held, and, when given one, its own does. */
-export function otherwise(body: () => void): void;
-export function otherwise(condition: Condition, body: () => void): void;
-export function otherwise(first: Condition | (() => void), second?: () => void): void {
+export function otherwise<R>(body: () => R, options?: BlockOptions): R;
+export function otherwise<R>(condition: Condition, body: () => R, options?: BlockOptions): R;
+export function otherwise<R>(first: Condition | (() => R), second?: BlockOptions | (() => R), third?: BlockOptions): R {
   const parent = currentScope("otherwise()");
   const previous = parent.nodes.at(-1);
-  const body = typeof first === "function" ? first : second;
-  if (
-    previous === undefined ||
-    (previous.kind !== "condition" && previous.kind !== "branches") ||
-    body === undefined
-  ) {
-    throw new UserError("otherwise() does not follow a when()", {
-      fix: "call otherwise() directly after when(), in the same block",
-    });
-  }
+  type Given = [condition: Condition | undefined, body: () => R, options?: BlockOptions];
+  const [condition, body, options] = (typeof first === "function" ? [undefined, first, second] : [first, second, third]) as Given;
+  if (previous === undefined || (previous.kind !== "condition" && previous.kind !== "branches"))
+    throw new UserError("otherwise() does not follow a when()", { fix: "call otherwise() directly after when(), in the same block" });
   let branches = previous;
   if (previous.kind === "condition") {
     branches = { kind: "branches", parent, nodes: [previous] };
     previous.parent = branches;
     parent.nodes[parent.nodes.length - 1] = branches;
   }
-  const before: Condition[] = [];
-  for (const branch of branches.nodes)
-    if (branch.kind === "condition" && branch.condition !== undefined)
-      before.push(branch.condition);
-  // Each branch's condition already excludes its predecessors; the last operand is its own.
-  const own = before.map((condition, index) =>
-    index > 0 && condition.kind === "all" ? (condition.conditions.at(-1) ?? condition) : condition,
-  );
-  if (branches.nodes.length > 1 && before.at(-1)?.kind === "all" && own.at(-1)?.kind === "not") {
-    throw new UserError("otherwise() follows an unconditional otherwise()", {
-      fix: "the branch without a condition comes last",
-    });
-  }
-  const negated = own.map(not);
-  const mine = typeof first === "function" ? negated : [...negated, all(first)];
-  const scope: Scope = { kind: "condition", parent: branches, nodes: [], condition: all(...mine) };
+  if (isComplete(branches))
+    throw new UserError("otherwise() follows an unconditional otherwise()", { fix: "the branch without a condition comes last" });
+  const scope: Scope = { kind: "condition", parent: branches, nodes: [], ...options, ...(condition === undefined ? {} : { condition }) };
   branches.nodes.push(scope);
-  within(scope, body);
+  return within(scope, body);
+}
+
+/** Whether one of the branches always runs. */
+function isComplete(branches: Scope): boolean {
+  const last = branches.nodes.at(-1);
+  return last?.kind === "condition" && last.condition === undefined;
+}
+
+/** The value of whichever branch ran: one reference from each block of a `when()` and its `otherwise()`s. */
+export function oneOf<P extends PortType>(...choices: readonly [Reference<P>, ...Reference<P>[]]): Reference<P> {
+  const here = currentScope("oneOf()");
+  const branchOf = ({ source }: Reference): Scope | undefined => {
+    const path = pathOf(homeOf(source));
+    return path[path.indexOf(here) + 2];
+  };
+  const [first] = choices;
+  const branches = branchOf(first)?.parent;
+  if (branches?.kind !== "branches" || branches.parent !== here)
+    throw new UserError("oneOf() takes what a when() and its otherwise() return", { fix: "call it after them, in the same block" });
+  const covered = choices.map(branchOf);
+  if (!isComplete(branches) || covered.length !== branches.nodes.length || branches.nodes.some((branch) => !covered.includes(branch as Scope)))
+    throw new UserError("oneOf() takes one value from every branch, so that there is always one", {
+      fix: "end with an unconditional otherwise(), and give oneOf() one reference from each block",
+    });
+  for (const { type } of choices) {
+    if (describe(type) !== describe(first.type)) throw new UserError(`oneOf() takes values of one type, not ${describe(first.type)} and ${describe(type)}`);
+  }
+  return { kind: "reference", type: first.type, source: { kind: "oneOf", branches, choices }, collected: false };
 }
 
 function typeOf(value: JsonValue | undefined): ParameterType {
@@ -95,12 +118,12 @@ function typeOf(value: JsonValue | undefined): ParameterType {
   return { kind: "parameter", parameterType: name, optional: false };
 }
 
-/** Runs a block once per item, at most `parallelism` at a time. */
-export function forEach<T>(
+/** Runs a block once per item, at most `parallelism` at a time. What the block returns is for `collect`. */
+export function forEach<T, R>(
   items: readonly T[] | Reference<ParameterType<readonly T[]>>,
-  body: (item: Reference<ParameterType<T>>) => void,
-  options: { readonly parallelism?: number } = {},
-): void {
+  body: (item: Reference<ParameterType<T, false>>) => R,
+  options: BlockOptions & { readonly parallelism?: number } = {},
+): R {
   const parent = currentScope("forEach()");
   const { parallelism } = options;
   if (parallelism !== undefined && (!Number.isInteger(parallelism) || parallelism < 1))
@@ -122,17 +145,11 @@ export function forEach<T>(
     nodes: [],
     items: items as Reference | readonly JsonValue[],
     itemType,
-    ...(parallelism === undefined ? {} : { parallelism }),
+    ...options,
   };
   parent.nodes.push(scope);
-  within(scope, () =>
-    body({
-      kind: "reference",
-      type: itemType as ParameterType<T>,
-      source: { kind: "item", loop: scope },
-      collected: false,
-    }),
-  );
+  const item = { kind: "reference", type: itemType as ParameterType<T, false>, source: { kind: "item", loop: scope }, collected: false } as const;
+  return within(scope, () => body(item));
 }
 
 /** One field of a struct known at run time, such as a loop's item. */
@@ -146,25 +163,21 @@ export function field<T, K extends keyof T & string>(
   return { ...reference, type, field: key };
 }
 
-/** Every iteration's value of an output made inside a loop, for use after it. */
+/** Every iteration's value of an output made inside a loop, for use after it; nested loops give one flat list. */
 export function collect<T>(
   reference: Reference<ParameterType<T>>,
 ): Reference<ParameterType<readonly T[]>>;
 export function collect(reference: Reference<ArtifactType<false>>): Reference<ArtifactType<true>>;
 export function collect(reference: Reference): Reference {
-  let scope = reference.source.kind === "task" ? reference.source.task.scope : undefined;
-  while (scope !== undefined && scope.kind !== "loop") scope = scope.parent;
-  if (scope === undefined)
+  const { source } = reference;
+  const isMade = source.kind === "task" || source.kind === "oneOf";
+  if (!isMade || reference.field !== undefined || !pathOf(homeOf(source)).some(({ kind }) => kind === "loop"))
     throw new UserError("collect() takes an output of a task inside forEach()");
-  const type: PortType =
-    reference.type.kind === "artifact"
-      ? { ...reference.type, list: true }
-      : { kind: "parameter", parameterType: "LIST", optional: false, element: reference.type };
-  return { ...reference, type, collected: true };
+  return { ...reference, type: listOf(reference.type), collected: true };
 }
 
 /** Runs a block, and then the given task whether or not the block succeeded. */
-export function onExit(task: Task<Ports>, body: () => void): void {
+export function onExit<R>(task: Task<Ports>, body: () => R): R {
   const parent = currentScope("onExit()");
   const { node } = task;
   if (node.scope !== parent)
@@ -174,7 +187,7 @@ export function onExit(task: Task<Ports>, body: () => void): void {
       fix: "make one exit task per onExit()",
     });
   for (const value of node.args.values()) {
-    if (isReference(value) && value.source.kind === "task")
+    if (isReference(value) && value.source.kind !== "input" && value.source.kind !== "item")
       throw new UserError("onExit(): an exit task cannot take another task's output");
   }
   if ((node.options.after ?? []).length > 0)
@@ -182,5 +195,5 @@ export function onExit(task: Task<Ports>, body: () => void): void {
   const scope: Scope = { kind: "exit", parent, nodes: [] };
   node.exitOf = scope;
   parent.nodes.push(scope);
-  within(scope, body);
+  return within(scope, body);
 }

@@ -5,7 +5,8 @@ import type { ArtifactType, JsonValue, ParameterType, PortType, Ports } from "./
 export type Source =
   | { readonly kind: "input"; readonly root: Scope; readonly key: string }
   | { readonly kind: "task"; readonly task: TaskNode; readonly key: string }
-  | { readonly kind: "item"; readonly loop: Scope };
+  | { readonly kind: "item"; readonly loop: Scope }
+  | { readonly kind: "oneOf"; readonly branches: Scope; readonly choices: readonly Reference[] };
 
 /** A value known only when the pipeline runs. */
 export interface Reference<P extends PortType = PortType> {
@@ -100,12 +101,16 @@ export type Operator = "==" | "!=" | ">" | ">=" | "<" | "<=";
 /** One level of the pipeline's graph: the pipeline itself, or a block inside it. */
 export interface Scope {
   readonly kind: "root" | "condition" | "branches" | "loop" | "exit";
+  /** Changes once, when `otherwise()` makes a lone condition the first of several branches. */
   parent: Scope | undefined;
   readonly nodes: (TaskNode | Scope)[];
-  condition?: Condition;
-  items?: Reference | readonly JsonValue[];
-  itemType?: ParameterType;
-  parallelism?: number;
+  /** What it is called where runs are shown. */
+  readonly name?: string;
+  /** A condition's own; absent from the branch that takes what the others leave. */
+  readonly condition?: Condition;
+  readonly items?: Reference | readonly JsonValue[];
+  readonly itemType?: ParameterType;
+  readonly parallelism?: number;
 }
 
 let current: Scope | undefined;
@@ -119,18 +124,42 @@ export function currentScope(what: string): Scope {
   return current;
 }
 
-/** Runs a function with calls inside it landing in the given block. */
-export function within(scope: Scope, body: () => unknown): void {
+/** Runs a function with calls inside it landing in the given block, and gives back what it returns. */
+export function within<R>(scope: Scope, body: () => R): R {
   const before = current;
   current = scope;
   try {
-    if (body() instanceof Promise)
+    const result = body();
+    if (result instanceof Promise)
       throw new UserError("a pipeline function must not be async", {
         fix: "build the graph synchronously; only run functions are async",
       });
+    return result;
   } finally {
     current = before;
   }
+}
+
+/** The block that a value is made in: from there outwards it must be passed on. */
+export function homeOf(source: Source): Scope {
+  switch (source.kind) {
+    case "input":
+      return source.root;
+    case "task":
+      return source.task.scope;
+    case "item":
+      return source.loop;
+    case "oneOf": {
+      const { parent } = source.branches;
+      if (parent === undefined) throw new UserError("oneOf() has lost its conditions");
+      return parent;
+    }
+  }
+}
+
+/** A block and all around it, outermost first. */
+export function pathOf(scope: Scope | undefined): readonly Scope[] {
+  return scope === undefined ? [] : [...pathOf(scope.parent), scope];
 }
 
 /** Whether a value is a reference. */
@@ -225,8 +254,14 @@ export function addTask<O extends Ports>(
   return { outputs: references as References<O>, node };
 }
 
-function describe(type: PortType): string {
+/** A type in words, for messages. */
+export function describe(type: PortType): string {
   return type.kind === "parameter"
     ? type.parameterType
     : `${type.list ? "a list of " : ""}${type.schemaTitle}`;
+}
+
+/** The type of many values of a type, as a loop gives them. */
+export function listOf(type: PortType): PortType {
+  return type.kind === "artifact" ? { ...type, list: true } : { kind: "parameter", parameterType: "LIST", optional: false, element: type };
 }

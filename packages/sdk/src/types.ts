@@ -138,6 +138,10 @@ export function model(): ArtifactType<false> {
 export function metrics(): ArtifactType<false> {
   return artifact("system.Metrics");
 }
+/** A classification's metrics, whose metadata holds a confusion matrix and a ROC curve. */
+export function classificationMetrics(): ArtifactType<false> {
+  return artifact("system.ClassificationMetrics");
+}
 /** An HTML artifact the dashboard shows. */
 export function html(): ArtifactType<false> {
   return artifact("system.HTML");
@@ -161,5 +165,5 @@ export function checkName(what: string, name: string, pattern: RegExp): void {
 
 /** Throws unless every input or output name can be one. */
 export function checkPorts(owner: string, ports: Ports): void {
-  for (const name of Object.keys(ports)) checkName(`${owner}:`, name, /^[A-Za-z_][A-Za-z0-9_-]*$/u);
+  for (const name of Object.keys(ports)) checkName(`${owner}:`, name, /^[A-Za-z_][A-Za-z0-9_]*$/u);
 }

@@ -5,7 +5,7 @@ import { UserError } from "@sluice/kubernetes";
 import { compile, isPipeline } from "@sluice/sdk";
 import { parametersOf } from "../parameters.ts";
 import { connect, type ServerOptions } from "../server.ts";
-import { follow } from "./run-watch.ts";
+import { followRun } from "./run-watch.ts";
 
 /** What `run submit` takes. */
 export interface SubmitFlags extends ServerOptions {
@@ -29,7 +29,7 @@ export async function submitRun(file: string, { parameter, name, experiment, pip
     ...(pipelineRoot === undefined ? {} : { pipelineRoot }),
     ...(cache ? {} : { caching: false }),
   });
-  if (watch === true) return follow(client, run.run_id);
+  if (watch === true) return followRun(client, run.run_id);
   process.stdout.write(`${run.run_id}\n`);
   return true;
 }

@@ -1,19 +1,21 @@
 import { isFinished, type PipelinesClient, type RunChange, type RunTask } from "@sluice/sdk";
+import { durationOf } from "../format.ts";
 import { LiveView } from "../live-view.ts";
 import { LogTail } from "../log-tail.ts";
-import { renderRun } from "../render-run.ts";
+import { renderRun, renderStep } from "../render-run.ts";
 import { connect, runIdOf, type ServerOptions } from "../server.ts";
+import { taskTree, type ShownTask } from "../task-tree.ts";
 
 const LOG_LINES = 5;
 
 /** Shows a run until it is over; resolves to whether it succeeded. */
 export async function watchRun(run: string, options: ServerOptions): Promise<boolean> {
   const client = connect(options);
-  return follow(client, await runIdOf(client, run));
+  return followRun(client, await runIdOf(client, run));
 }
 
 /** As `watchRun`, with a client that is there already. */
-export async function follow(client: PipelinesClient, runId: string): Promise<boolean> {
+export async function followRun(client: PipelinesClient, runId: string): Promise<boolean> {
   const last = await (process.stdout.isTTY ? followInTerminal(client, runId) : followPlainly(client, runId));
   const run = last !== undefined && isFinished(last.run) ? last.run : await client.getRun(runId);
   return run.state === "SUCCEEDED";
@@ -55,19 +57,26 @@ function isWriting({ type, state }: RunTask): boolean {
   return type === "RUNTIME" && state === "RUNNING";
 }
 
+/** Prints a line whenever a step starts or ends. */
 async function followPlainly(client: PipelinesClient, runId: string): Promise<RunChange | undefined> {
-  const states = new Map<string, string>();
-  const say = (name: string, state: string, message?: string): void => {
-    if (states.get(name) === state) return;
-    states.set(name, state);
-    process.stdout.write(`${new Date().toISOString().slice(0, 19)}Z  ${state.padEnd(9)}  ${name}${message === undefined ? "" : `: ${message}`}\n`);
-  };
+  const told = new Map<string, string>();
   let last: RunChange | undefined;
   for await (last of client.follow(runId)) {
-    for (const { type, scope_path: path, name, state, status_metadata: status } of last.changed) {
-      if (type !== "ROOT") say((path ?? name).replace(/^root\./u, ""), state, state === "FAILED" ? status?.message : undefined);
+    const { run, tasks } = last;
+    const now = Date.now();
+    for (const { task, name } of stepsOf(taskTree(tasks.values()))) {
+      if (task.state === "PENDING" || told.get(task.task_id) === task.state) continue;
+      told.set(task.task_id, task.state);
+      process.stdout.write(`${renderStep(task, { name, elapsed: durationOf(run.created_at ?? "", undefined, now) })}\n`);
     }
-    say(`run ${last.run.display_name} (${runId})`, last.run.state ?? "PENDING", last.run.error?.message);
   }
   return last;
+}
+
+/** The tasks that something runs for, an iteration's with the iteration's name. */
+function* stepsOf(tree: readonly ShownTask[], within = ""): Generator<{ readonly task: RunTask; readonly name: string }> {
+  for (const { task, name, children } of tree) {
+    if (task.type === "RUNTIME" || task.type === "IMPORTER") yield { task, name: `${within}${name}` };
+    else yield* stepsOf(children, task.type_attributes?.iteration_index === undefined ? within : `${within}${name} / `);
+  }
 }

@@ -1,3 +1,4 @@
+import type { ApiResponse } from "@sluice/client";
 import { ApiError, type Resource, type StatusDetails } from "@sluice/kubernetes";
 
 /** `plural`, or `plural.group`: how messages name a resource. */
@@ -20,9 +21,10 @@ export function noSuchResource(): ApiError {
   return new ApiError("NotFound", "the server could not find the requested resource", { details: {} });
 }
 
-/** The object exists. */
-export function alreadyExists(resource: Pick<Resource, "plural" | "group">, name: string): ApiError {
-  return new ApiError("AlreadyExists", `${qualified(resource)} ${JSON.stringify(name)} already exists`, { details: detailsOf(resource, name) });
+/** The object exists, though it may be about to go. */
+export function alreadyExists(resource: Pick<Resource, "plural" | "group">, name: string, options: { readonly isGoing?: boolean } = {}): ApiError {
+  const message = `${qualified(resource)} ${JSON.stringify(name)} already exists`;
+  return new ApiError("AlreadyExists", options.isGoing === true ? `object is being deleted: ${message}` : message, { details: detailsOf(resource, name) });
 }
 
 /** The object has changed since the caller read it, or is another one. */
@@ -54,4 +56,9 @@ export function methodNotAllowed(): ApiError {
 /** The request is malformed. */
 export function badRequest(message: string): ApiError {
   return new ApiError("BadRequest", message);
+}
+
+/** The answer to a request that made something happen and has nothing to show. */
+export function created(): ApiResponse {
+  return { kind: "object", status: 201, object: { apiVersion: "v1", kind: "Status", metadata: { name: "" }, status: "Success", code: 201 } };
 }

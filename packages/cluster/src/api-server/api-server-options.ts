@@ -27,28 +27,13 @@ export interface RequestAuthorizer {
   ): Promise<{ readonly allowed: boolean; readonly reason: string }> | { readonly allowed: boolean; readonly reason: string };
 }
 
-/** Server-side apply and the bookkeeping of who owns which field. */
-export interface FieldOwnership {
-  /** The object that an apply makes of `current`; throws Conflict where other managers own what it sets. */
-  apply(request: {
-    readonly current: UnknownObject | undefined;
-    readonly applied: UnknownObject;
-    readonly resource: Resource;
-    readonly manager: string;
-    readonly force: boolean;
-    readonly subresource?: string | undefined;
-    readonly time: string;
-  }): UnknownObject;
-  /** `next` with the managed fields that a create, update or patch by `manager` leaves. */
-  track(request: {
-    readonly current: UnknownObject | undefined;
-    readonly next: UnknownObject;
-    readonly resource: Resource;
-    readonly manager: string;
-    readonly subresource?: string | undefined;
-    readonly time: string;
-  }): UnknownObject;
-}
+/** Refuses, by throwing, what a user may not write although they may write the resource. */
+export type WriteGuard = (write: {
+  readonly user: UserInfo;
+  readonly resource: Resource;
+  readonly next: UnknownObject;
+  readonly current: UnknownObject | undefined;
+}) => void;
 
 /** What the API server is made of; everything that does I/O, or decides by chance or time, comes from outside. */
 export interface ApiServerOptions {
@@ -56,13 +41,13 @@ export interface ApiServerOptions {
   /** The built-in kinds. */
   readonly resources: readonly Resource[];
   readonly authorizer: RequestAuthorizer;
+  /** Sees every object before it is written. */
+  readonly guard?: WriteGuard;
   /** Who a bearer token speaks for; throws Unauthorized. */
   readonly authenticate: (token: string) => Promise<UserInfo>;
   /** Resources that are answered, not stored: reviews, and subresources such as `serviceaccounts/token`. */
   readonly virtual?: readonly VirtualResource[];
   readonly nodes: (name: string) => NodeAccess | undefined;
-  readonly fieldOwnership?: FieldOwnership | undefined;
-  readonly strategicMerge?: ((target: UnknownObject, patch: unknown, resource: Resource) => UnknownObject) | undefined;
   /** Answers paths that are no resources, such as discovery and `/version`; undefined is 404. */
   readonly paths?: (request: ApiRequest, server: ApiServer) => ApiResponse | undefined;
   /** Objects that must exist before the first request, such as the bootstrap roles. */

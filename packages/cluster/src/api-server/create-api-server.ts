@@ -8,7 +8,8 @@ import { create } from "./create.ts";
 import { CRD_TABLE, CustomResources } from "./custom-resources.ts";
 import { deleteCollection, deleteObject } from "./delete.ts";
 import { get, list } from "./list.ts";
-import { isApply, patch } from "./patch.ts";
+import { isApply } from "./media-type.ts";
+import { patch } from "./patch.ts";
 import { Registry, type VirtualResource } from "./registry.ts";
 import type { ResourceRequest, ServerContext } from "./request-context.ts";
 import { isTrue, parseRequestPath, verbOf, type RequestInfo } from "./request-info.ts";
@@ -95,7 +96,10 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     onResourcesChange: (listener) => registry.onChange(listener),
     [Symbol.asyncDispose]: () => customResources[Symbol.asyncDispose](),
   };
-  for (const object of [...bootstrapObjects, ...(options.bootstrap ?? [])]) await ensure(object);
+  const { Namespace: namespaces = [], ...others } = Object.groupBy([...bootstrapObjects, ...(options.bootstrap ?? [])], ({ kind }) => kind);
+  // Namespaces come first, since other things are in them; what is written at once shares a commit.
+  await Promise.all(namespaces.map(ensure));
+  await Promise.all(Object.values(others).flatMap((objects = []) => objects.map(ensure)));
   return api;
 
   /** Creates an object unless it exists. */

@@ -1,9 +1,9 @@
 import type { ApiResponse } from "@sluice/client";
-import type { UnknownObject } from "@sluice/kubernetes";
+import { trackUpdate, type UnknownObject } from "@sluice/kubernetes";
 import { alreadyExists, badRequest, forbidden, methodNotAllowed, notFound } from "./api-errors.ts";
 import { decodeObject, validateMeaning, validateShape, withDefaults } from "./decode-object.ts";
 import { generateName } from "./object-meta.ts";
-import { isDryRun, managerOf, strategyContext, timestamp, type ResourceRequest } from "./request-context.ts";
+import { isDryRun, strategyContext, timestamp, writerOf, type ResourceRequest, type ServerContext } from "./request-context.ts";
 import { hasGeneration, toStorage } from "./object-lifecycle.ts";
 
 const NAME_ATTEMPTS = 8;
@@ -25,17 +25,20 @@ export async function create(target: ResourceRequest): Promise<ApiResponse> {
     const prepared = prepareCreate(target, named);
     const stored = await insert(target, prepared, dryRun);
     if (stored !== undefined) return { kind: "object", status: 201, object: served.view(stored), ...(warnings.length === 0 ? {} : { warnings }) };
-    if (!isGenerated || attempt === NAME_ATTEMPTS) throw alreadyExists(served.resource, prepared.metadata.name);
+    if (isGenerated && attempt < NAME_ATTEMPTS) continue;
+    const { namespace: home, name } = prepared.metadata;
+    const isGoing = target.server.store.get(served.table, { namespace: home, name })?.metadata.deletionTimestamp !== undefined;
+    throw alreadyExists(served.resource, name, { isGoing });
   }
 }
 
 /** A decoded object as it would be stored: identity given, completed, checked. */
-export function prepareCreate(target: ResourceRequest, object: UnknownObject, options: { readonly keepManagedFields?: boolean } = {}): UnknownObject {
+export function prepareCreate(target: ResourceRequest, object: UnknownObject, options: { readonly ownership?: "tracked" | "given" } = {}): UnknownObject {
   const { server, served } = target;
   const { resource, strategy } = served;
   requireNamespace(target, object.metadata.name);
   const now = timestamp(server.options.clock.now());
-  const { resourceVersion: _, deletionTimestamp: __, deletionGracePeriodSeconds: ___, generation: ____, managedFields, ...given } = object.metadata;
+  const { resourceVersion: _, deletionTimestamp: __, deletionGracePeriodSeconds: ___, generation: ____, ...given } = object.metadata;
   const { status, ...content } = object;
   const identified: UnknownObject = {
     ...content,
@@ -45,29 +48,37 @@ export function prepareCreate(target: ResourceRequest, object: UnknownObject, op
       uid: server.options.newId(),
       creationTimestamp: now,
       ...(hasGeneration(served) ? { generation: 1 } : {}),
-      ...(options.keepManagedFields === true && managedFields !== undefined ? { managedFields } : {}),
     },
   };
-  const defaulted = withDefaults(served, strategy.beforeDefaults?.(identified) ?? identified);
+  const defaulted = withDefaults(served, identified);
   validateShape(served, defaulted);
-  const completed = strategy.prepareCreate?.(defaulted, strategyContext(server)) ?? defaulted;
+  // A writer owns what it has written and its defaults, not what admission adds.
+  const tracked = options.ownership === "given" ? defaulted : trackUpdate(undefined, defaulted, resource, writerOf(target));
+  const completed = strategy.prepareCreate?.(tracked, strategyContext(server)) ?? tracked;
   validateMeaning(served, completed, undefined);
-  if (options.keepManagedFields === true) return toStorage(served, completed);
-  const tracked = server.options.fieldOwnership?.track({ current: undefined, next: completed, resource, manager: managerOf(target), time: now });
-  return toStorage(served, tracked ?? completed);
+  server.options.guard?.({ user: target.user, resource, next: completed, current: undefined });
+  return toStorage(served, completed);
 }
 
-/** Writes a new object; undefined if the name is taken. */
+/** Writes a new object and what it brings with it; undefined if the name is taken. */
 async function insert({ server, served }: ResourceRequest, object: UnknownObject, dryRun: boolean): Promise<UnknownObject | undefined> {
   const { namespace, name } = object.metadata;
   const key = { namespace, name };
   if (dryRun) return server.store.get(served.table, key) === undefined ? object : undefined;
   let isTaken = false;
-  const stored = await server.store.write(served.table, key, (current) => {
+  const written = server.store.write(served.table, key, (current) => {
     isTaken = current !== undefined;
     return current ?? object;
   });
+  const companions = isTaken ? [] : (served.strategy.companions?.(object) ?? []);
+  // Writes of one turn share one commit.
+  const accompanied = companions.map((one) => server.store.write(one.table, one.object.metadata, (current) => current ?? withIdentity(server, one.object)));
+  const [stored] = await Promise.all([written, ...accompanied]);
   return isTaken ? undefined : stored;
+}
+
+function withIdentity({ options }: ServerContext, object: UnknownObject): UnknownObject {
+  return { ...object, metadata: { ...object.metadata, uid: options.newId(), creationTimestamp: timestamp(options.clock.now()) } };
 }
 
 /** What is created in a namespace needs one that exists and stays. */

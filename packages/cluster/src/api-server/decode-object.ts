@@ -1,7 +1,8 @@
 import {
-  ApiError, apiVersionOf, applyBuiltinDefaults, applyDefaults, invalid, isJsonObject, prune, unknownFields, validate, type Cause, type UnknownObject,
+  ApiError, apiVersionOf, applyBuiltinDefaults, applyDefaults, hasRepeatedMembers, invalid, isJsonObject, jsonMembers, prune, typedPatchError, validate, type Cause, type UnknownObject,
 } from "@sluice/kubernetes"; // prettier-ignore
 import { badRequest } from "./api-errors.ts";
+import { isApply } from "./media-type.ts";
 import { readMeta, validateMeta } from "./object-meta.ts";
 import type { ServedResource } from "./registry.ts";
 import type { ResourceRequest } from "./request-context.ts";
@@ -24,16 +25,38 @@ export function decodeObject(target: ResourceRequest, body: unknown): DecodedObj
   if (version !== apiVersion) {
     throw badRequest(`the API version in the data (${String(version)}) does not match the expected API version (${apiVersion})`);
   }
-  const { metadata, unknown } = readMeta(body["metadata"]);
-  const { value, dropped } = prune(withoutUndefined(body), resource.schema, { resolve, root: true });
   const strictness = request.query["fieldValidation"] ?? "Warn";
-  const problems = unknownFields([...dropped.filter((path) => !path.startsWith("metadata.")), ...unknown]);
-  if (problems.length > 0 && strictness === "Strict") throw badRequest(`strict decoding error: ${problems.join(", ")}`);
-  if (!["Strict", "Warn", "Ignore"].includes(strictness)) {
-    throw new ApiError("Invalid", ` "" is invalid: fieldValidation: Unsupported value: ${JSON.stringify(strictness)}: supported values: "Ignore", "Strict", "Warn"`);
+  if (!["Strict", "Warn", "Ignore", ""].includes(strictness)) {
+    throw new ApiError("Invalid", `${request.method} options "" is invalid: fieldValidation: Unsupported value: ${JSON.stringify(strictness)}: supported values: "Ignore", "Strict", "Warn"`);
   }
+  const { metadata, unknown: unknownMeta } = readMeta(body["metadata"]);
+  const { value, dropped } = prune(withoutUndefined(body), resource.schema, { resolve, root: true });
+  const unknown = [...dropped.filter((path) => !path.startsWith("metadata.")), ...unknownMeta];
   const object = { ...value, apiVersion, kind: resource.kind, metadata: inNamespace(metadata, resource.scope === "Cluster" ? undefined : namespace) };
-  return { object, warnings: strictness === "Warn" ? problems : [] };
+  // Nobody could own such a field.
+  if (unknown.length > 0 && isApply(request.contentType)) throw typedPatchError(object, resource, unknown.map((path) => `.${path}: field not declared in schema`).join("\n"));
+  const problems = strictness === "Ignore" ? [] : fieldProblems(served, request.bodyText, unknown);
+  if (problems.length > 0 && strictness === "Strict") throw badRequest(`strict decoding error: ${problems.join(", ")}`);
+  return { object, warnings: problems };
+}
+
+/** What is wrong with the fields of a body: unknown ones, and those that its text has twice. */
+function fieldProblems({ isCustom }: ServedResource, text: string | undefined, unknown: readonly string[]): string[] {
+  if (text === undefined || !hasRepeatedMembers(text)) return unknown.map(unknownField);
+  // As upstream: built-in kinds are judged while their text is read, custom ones only after they have been.
+  const isUnknown = new Set(isCustom ? [] : unknown);
+  const problems = new Set<string>();
+  for (const { path, isRepeated } of jsonMembers(text)) {
+    if (isUnknown.has(path)) problems.add(unknownField(path));
+    else if (isRepeated) problems.add(`duplicate field ${JSON.stringify(path)}`);
+  }
+  for (const path of unknown) problems.add(unknownField(path));
+  return [...problems];
+}
+
+/** How strict decoding names a field that a kind does not have. */
+export function unknownField(path: string): string {
+  return `unknown field ${JSON.stringify(path)}`;
 }
 
 /** The object with the schema's defaults; nulls that mean nothing are gone. */
@@ -46,7 +69,7 @@ export function validateShape(served: ServedResource, object: UnknownObject): vo
   const { resource, strategy, resolve } = served;
   // A custom kind may restrict names in its schema; of built-in kinds `validateMeta` knows more than theirs.
   const content = served.isCustom ? object : { ...object, metadata: {} };
-  refuse(served, object, [...validateMeta(object, strategy.nameRule), ...validate(content, resource.schema, { resolve })]);
+  refuse(served, object, [...validateMeta(object, strategy.nameRule), ...validate(content, resource.schema, { resolve, allowDuplicates: !served.isCustom })]);
 }
 
 /** Refuses an object that its strategy finds wrong, in itself or as successor of `current`. */
@@ -67,23 +90,27 @@ function inNamespace(metadata: Partial<UnknownObject["metadata"]>, namespace: st
 }
 
 /** JSON has no undefined; callers in this process may. The same reference where there is none. */
-function withoutUndefined<T>(value: T): T {
+export function withoutUndefined<T>(value: T): T {
   // Dropping undefined members leaves what the type already allows to be absent.
   return strip(value) as T;
 }
 
 function strip(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) {
-    const next = value.map((item: unknown) => (item === undefined ? null : strip(item)));
-    return next.some((item, i) => item !== value[i]) ? next : value;
+    let next: unknown[] | undefined;
+    for (const [i, item] of value.entries()) {
+      const kept: unknown = item === undefined ? null : strip(item);
+      if (kept !== item) (next ??= [...value])[i] = kept;
+    }
+    return next ?? value;
   }
-  if (!isJsonObject(value)) return value;
-  let changed = false;
-  const entries: [string, unknown][] = [];
-  for (const [name, child] of Object.entries(value)) {
-    const next = strip(child);
-    changed ||= next !== child || next === undefined;
-    if (next !== undefined) entries.push([name, next]);
+  let next: Record<string, unknown> | undefined;
+  for (const name in value) {
+    const child: unknown = value[name as keyof typeof value];
+    const kept = strip(child);
+    if (kept === undefined) delete (next ??= { ...value })[name];
+    else if (kept !== child) (next ??= { ...value })[name] = kept;
   }
-  return changed ? Object.fromEntries(entries) : value;
+  return next ?? value;
 }

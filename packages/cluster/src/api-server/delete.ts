@@ -1,16 +1,18 @@
 import type { ApiResponse } from "@sluice/client";
 import { ApiError, apiVersionOf, isApiError, isJsonObject, type UnknownObject } from "@sluice/kubernetes";
-import { conflict, detailsOf, methodNotAllowed, notFound } from "./api-errors.ts";
+import { conflict, detailsOf, forbidden, methodNotAllowed, notFound } from "./api-errors.ts";
 import { listObject } from "./list.ts";
 import { hasGeneration, isFinished, toStorage } from "./object-lifecycle.ts";
 import { select } from "./selection.ts";
 import { isDryRun, keyOfRequest, strategyContext, timestamp, type ResourceRequest } from "./request-context.ts";
+import type { ServedResource } from "./registry.ts";
 import { rewrite } from "./update.ts";
 
 const FOREGROUND = "foregroundDeletion";
 const ORPHAN = "orphan";
 
-interface DeleteOptions {
+/** The options of a deletion. */
+export interface DeleteOptions {
   readonly gracePeriodSeconds: number | undefined;
   readonly policy: "Foreground" | "Background" | "Orphan" | undefined;
   readonly uid: string | undefined;
@@ -22,7 +24,7 @@ interface DeleteOptions {
 export async function deleteObject(target: ResourceRequest): Promise<ApiResponse> {
   const { served } = target;
   const key = keyOfRequest(target);
-  const options = readOptions(target);
+  const options = readDeleteOptions(target);
   let isGone = false;
   const last = await rewrite(target, options.dryRun, (current) => {
     if (current === undefined) throw notFound(served.resource, key.name);
@@ -30,17 +32,23 @@ export async function deleteObject(target: ResourceRequest): Promise<ApiResponse
     isGone = next !== current && isFinished(served, next);
     return next;
   });
-  if (!isGone || served.strategy.returnsDeleted === true) return { kind: "object", status: 200, object: served.view(last) };
+  const orphans = served.strategy.orphansByDefault === true && options.policy === undefined;
+  const warnings = orphans ? { warnings: [orphanWarning(served)] } : {};
+  if (!isGone || served.strategy.returnsDeleted === true) return { kind: "object", status: 200, object: served.view(last), ...warnings };
   const details = { ...detailsOf(served.resource, key.name), uid: last.metadata.uid };
   const status = { apiVersion: "v1", kind: "Status", metadata: { name: "" }, status: "Success", details };
-  return { kind: "object", status: 200, object: status };
+  return { kind: "object", status: 200, object: status, ...warnings };
+}
+
+function orphanWarning({ resource: { plural } }: ServedResource): string {
+  return `child pods are preserved by default when ${plural} are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning`;
 }
 
 /** DELETE of a collection: everything that the selectors choose. */
 export async function deleteCollection(target: ResourceRequest): Promise<ApiResponse> {
   const { served, namespace, server, request } = target;
   if (served.resource.scope === "Namespaced" && namespace === undefined) throw methodNotAllowed();
-  readOptions(target); // Refuses before anything is gone.
+  readDeleteOptions(target); // Refuses before anything is gone.
   const matches = select(served, request.query);
   const { items, revision } = server.store.list(served.table, { namespace });
   const chosen = items.filter(matches);
@@ -72,6 +80,8 @@ function beginDeletion(target: ResourceRequest, current: UnknownObject, options:
     const why = `Precondition failed: ResourceVersion in precondition: ${options.resourceVersion}, ResourceVersion in object meta: ${resourceVersion ?? ""}`;
     throw conflict(resource, name, why);
   }
+  const refusal = strategy.undeletable?.(current);
+  if (refusal !== undefined) throw forbidden(resource, name, refusal);
   const grace = strategy.gracePeriodSeconds?.(current, options.gracePeriodSeconds) ?? 0;
   const finalizers = finalizersAfter(target, current, options.policy);
   const isSooner = deletionTimestamp === undefined || grace < deletionGracePeriodSeconds;
@@ -111,7 +121,8 @@ function finalizersAfter({ served }: ResourceRequest, current: UnknownObject, po
 /** The finalizer that keeps a custom resource definition until its objects are gone. */
 export const CRD_CLEANUP = "customresourcecleanup.apiextensions.k8s.io";
 
-function readOptions({ request, served }: ResourceRequest): DeleteOptions {
+/** What a deletion asks for, in its body or its query. */
+export function readDeleteOptions({ request, served }: ResourceRequest): DeleteOptions {
   const { query } = request;
   const body = isJsonObject(request.body) ? request.body : {};
   const grace = body["gracePeriodSeconds"] ?? (query["gracePeriodSeconds"] === undefined ? undefined : Number(query["gracePeriodSeconds"]));

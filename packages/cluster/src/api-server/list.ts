@@ -7,11 +7,17 @@ import { keyOfRequest, type ResourceRequest } from "./request-context.ts";
 
 /** GET of one object. */
 export function get(target: ResourceRequest): ApiResponse {
+  requireReached(readRevision(target.request.query["resourceVersion"]) ?? 0, target.server.store.revision);
+  return { kind: "object", status: 200, object: target.served.view(find(target)) };
+}
+
+/** The stored object that a request names; throws NotFound. */
+export function find(target: ResourceRequest): UnknownObject {
   const { served, server } = target;
   const key = keyOfRequest(target);
   const object = server.store.get(served.table, key);
   if (object === undefined) throw notFound(served.resource, key.name);
-  return { kind: "object", status: 200, object: served.view(object) };
+  return object;
 }
 
 /** Where a list goes on: the revision that all of its pages show (0: whatever is current), and the last key before. */
@@ -27,7 +33,7 @@ export function list(target: ResourceRequest): ApiResponse {
   const matches = select(served, query, target.name);
   const limit = readLimit(query["limit"]);
   const start = readContinuation(query);
-  const pinned = start === undefined ? exactRevision(query, server.store.revision) : start.revision === 0 ? undefined : start.revision;
+  const pinned = start === undefined ? exactRevision(query, limit, server.store.revision) : start.revision === 0 ? undefined : start.revision;
   const revision = pinned ?? server.store.revision;
   const page: UnknownObject[] = [];
   let after: string | undefined;
@@ -124,8 +130,11 @@ export function readRevision(text: string | undefined): number | undefined {
   return Number(text);
 }
 
-/** The revision that `resourceVersionMatch=Exact` pins; undefined for the current one, which is newer than any other that can be asked for. */
-function exactRevision(query: Readonly<Record<string, string>>, current: number): number | undefined {
+/**
+ * The revision that a list must show exactly: with `resourceVersionMatch=Exact`, or, as ever, in pages without any match.
+ * Undefined for the current one, which is newer than any other that can be asked for.
+ */
+function exactRevision(query: Readonly<Record<string, string>>, limit: number, current: number): number | undefined {
   const revision = readRevision(query["resourceVersion"]);
   const match = query["resourceVersionMatch"] ?? "";
   if (isSet(query["sendInitialEvents"])) throw invalidOptions("sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list");
@@ -135,7 +144,7 @@ function exactRevision(query: Readonly<Record<string, string>>, current: number)
   if (match !== "" && revision === undefined) throw invalidOptions("resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided");
   if (match === "Exact" && revision === 0) throw invalidOptions('resourceVersionMatch: Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"');
   requireReached(revision ?? 0, current);
-  return match === "Exact" ? revision : undefined;
+  return match === "Exact" || (match === "" && limit > 0 && revision !== 0) ? revision : undefined;
 }
 
 function isSet(value: string | undefined): boolean {
@@ -145,7 +154,7 @@ function isSet(value: string | undefined): boolean {
 /** Refuses a revision that lies in the future. */
 export function requireReached(revision: number, current: number): void {
   if (revision <= current) return;
-  throw new ApiError("Timeout", `Too large resource version: ${revision}, current: ${current}`, {
+  throw new ApiError("Timeout", `Timeout: Too large resource version: ${revision}, current: ${current}`, {
     details: { retryAfterSeconds: 1, causes: [{ reason: "ResourceVersionTooLarge", message: "Too large resource version" }] },
   });
 }

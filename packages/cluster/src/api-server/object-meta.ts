@@ -1,19 +1,42 @@
-import { isJsonObject, type Cause, type ObjectMeta, type UnknownObject } from "@sluice/kubernetes";
+import { ApiError, isJsonObject, METADATA_NAMES, type Cause, type FieldSet, type ManagedFieldsEntry, type ObjectMeta, type UnknownObject } from "@sluice/kubernetes";
 import type { Strategy } from "./strategy.ts";
-
-const META_FIELDS: ReadonlySet<string> = new Set([
-  "name", "generateName", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
-  "deletionGracePeriodSeconds", "labels", "annotations", "finalizers", "ownerReferences", "managedFields", "selfLink",
-]); // prettier-ignore
 
 /** The metadata of a request's object without nulls and unknown fields; `unknown` names the latter. */
 export function readMeta(value: unknown): { readonly metadata: Partial<ObjectMeta>; readonly unknown: readonly string[] } {
   if (!isJsonObject(value)) return { metadata: {}, unknown: [] };
   const entries = Object.entries(value).filter(([, field]) => field !== null && field !== undefined);
-  const unknown = entries.flatMap(([name]) => (META_FIELDS.has(name) ? [] : [`metadata.${name}`]));
+  const unknown = entries.flatMap(([name]) => (METADATA_NAMES.has(name) ? [] : [`metadata.${name}`]));
   // `validateMeta` judges the values before anything relies on them.
-  const metadata: Partial<ObjectMeta> = Object.fromEntries(entries.filter(([name]) => META_FIELDS.has(name) && name !== "selfLink"));
-  return { metadata, unknown };
+  const metadata: Partial<ObjectMeta> = Object.fromEntries(entries.filter(([name]) => METADATA_NAMES.has(name) && name !== "selfLink"));
+  const { managedFields } = metadata;
+  return { metadata: managedFields === undefined ? metadata : { ...metadata, managedFields: readManagedFields(managedFields) }, unknown };
+}
+
+/** The entries that a client sends back, or edits; one that is empty is how a client clears them all. */
+function readManagedFields(value: unknown): ManagedFieldsEntry[] {
+  const refuse = (index: number, field: string, given: unknown, why: string): ApiError =>
+    new ApiError("Invalid", `metadata.managedFields[${index}].${field}: Invalid value: ${JSON.stringify(given ?? "")}: ${why}`);
+  if (!Array.isArray(value)) throw new ApiError("Invalid", "metadata.managedFields: must be a list");
+  const entries = value.filter((entry) => !isJsonObject(entry) || Object.keys(entry).length > 0);
+  return entries.map((entry: unknown, index): ManagedFieldsEntry => {
+    const { operation, fieldsType, fieldsV1 = {}, manager = "", apiVersion = "", time, subresource } = isJsonObject(entry) ? entry : {};
+    if (operation !== "Apply" && operation !== "Update") throw refuse(index, "operation", operation, "must be `Apply` or `Update`");
+    if (fieldsType !== "FieldsV1") throw refuse(index, "fieldsType", fieldsType, "must be `FieldsV1`");
+    if (!isFieldSet(fieldsV1)) throw refuse(index, "fieldsV1", fieldsV1, "must be a set of fields");
+    return {
+      manager: String(manager),
+      operation,
+      apiVersion: String(apiVersion),
+      ...(typeof time === "string" ? { time } : {}),
+      fieldsType,
+      fieldsV1,
+      ...(typeof subresource === "string" && subresource !== "" ? { subresource } : {}),
+    };
+  });
+}
+
+function isFieldSet(value: unknown): value is FieldSet {
+  return isJsonObject(value) && Object.entries(value).every(([element, child]) => /^(?:\.$|[fkvi]:)/.test(element) && isFieldSet(child));
 }
 
 const LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;

@@ -1,13 +1,11 @@
 import type { ApiResponse } from "@sluice/client";
-import { ApiError, applyJsonPatch, applyMergePatch, isJsonObject, type UnknownObject } from "@sluice/kubernetes";
-import { alreadyExists, badRequest, notFound } from "./api-errors.ts";
-import { prepareCreate } from "./create.ts";
+import { ApiError, applyJsonPatch, applyMergePatch, applyStrategicMergePatch, isJsonObject, type UnknownObject } from "@sluice/kubernetes";
+import { badRequest, notFound } from "./api-errors.ts";
+import { apply } from "./apply.ts";
+import { APPLY_TYPES, isApply, mediaTypeOf } from "./media-type.ts";
 import { decodeObject } from "./decode-object.ts";
-import { isTrue } from "./request-info.ts";
-import { isDryRun, keyOfRequest, timestamp, type ResourceRequest } from "./request-context.ts";
+import { isDryRun, keyOfRequest, type ResourceRequest } from "./request-context.ts";
 import { mergeUpdate, rewrite } from "./update.ts";
-
-const APPLY: ReadonlySet<string> = new Set(["application/apply-patch+yaml", "application/apply-patch+json"]);
 
 /** PATCH of an object or its status. The store serialises writes, so that a patch meets no conflict but its own precondition. */
 export async function patch(target: ResourceRequest): Promise<ApiResponse> {
@@ -26,16 +24,7 @@ export async function patch(target: ResourceRequest): Promise<ApiResponse> {
   return { kind: "object", status: 200, object: served.view(stored), ...(warnings.length === 0 ? {} : { warnings }) };
 }
 
-/** Whether a content type announces a server-side apply. */
-export function isApply(contentType: string | undefined): boolean {
-  return APPLY.has(mediaTypeOf(contentType));
-}
-
-function mediaTypeOf(contentType = ""): string {
-  return contentType.split(";")[0]?.trim().toLowerCase() ?? "";
-}
-
-function patched({ request, served, server }: ResourceRequest, mediaType: string, current: UnknownObject): unknown {
+function patched({ request, served }: ResourceRequest, mediaType: string, current: UnknownObject): unknown {
   switch (mediaType) {
     case "application/json-patch+json":
       return applyJsonPatch(current, request.body);
@@ -43,44 +32,11 @@ function patched({ request, served, server }: ResourceRequest, mediaType: string
       if (!isJsonObject(request.body)) throw badRequest("a merge patch must be an object");
       return applyMergePatch(current, request.body);
     case "application/strategic-merge-patch+json":
-      if (!served.isCustom && server.options.strategicMerge !== undefined) {
-        return server.options.strategicMerge(current, request.body, served.resource);
-      }
+      if (!served.isCustom) return applyStrategicMergePatch(current, request.body, served.resource.schema, { resolve: served.resolve });
   }
-  const supported = ["application/json-patch+json", "application/merge-patch+json", ...(served.isCustom ? [] : ["application/strategic-merge-patch+json"]), ...APPLY];
+  const supported = ["application/json-patch+json", "application/merge-patch+json", ...(served.isCustom ? [] : ["application/strategic-merge-patch+json"]), ...APPLY_TYPES];
   throw new ApiError(
     "UnsupportedMediaType",
     `the body of the request was in an unknown format - accepted media types include: ${supported.join(", ")}`,
   );
-}
-
-/** Server-side apply: merges what the manager wants into what is there, or creates it. */
-async function apply(target: ResourceRequest): Promise<ApiResponse> {
-  const { served, request, server, subresource } = target;
-  const ownership = server.options.fieldOwnership;
-  if (ownership === undefined) throw new ApiError("UnsupportedMediaType", "this server was started without server-side apply");
-  const manager = request.query["fieldManager"];
-  if (manager === undefined || manager === "") {
-    throw new ApiError("BadRequest", 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch');
-  }
-  const key = keyOfRequest(target);
-  const { object, warnings } = decodeObject(target, request.body);
-  const applied = { ...object, metadata: { ...object.metadata, name: object.metadata.name === "" ? key.name : object.metadata.name } };
-  if (applied.metadata.name !== key.name) throw badRequest(`the name of the object (${applied.metadata.name}) does not match the name on the URL (${key.name})`);
-  if (applied.metadata.managedFields !== undefined && applied.metadata.managedFields.length > 0) {
-    throw badRequest("metadata.managedFields must be nil");
-  }
-  const time = timestamp(server.options.clock.now());
-  let isNew = false;
-  const stored = await rewrite(target, isDryRun(request.query), (current) => {
-    const before = current === undefined ? undefined : served.view(current);
-    isNew = before === undefined;
-    if (before === undefined && subresource !== undefined) throw notFound(served.resource, key.name);
-    if (before === undefined && (applied.metadata.uid ?? "") !== "") throw alreadyExists(served.resource, key.name);
-    const merged = ownership.apply({ current: before, applied, resource: served.resource, manager, force: isTrue(request.query["force"]), subresource, time });
-    return current === undefined
-      ? prepareCreate(target, merged, { keepManagedFields: true })
-      : mergeUpdate(target, current, merged, { keepManagedFields: true });
-  });
-  return { kind: "object", status: isNew ? 201 : 200, object: served.view(stored), ...(warnings.length === 0 ? {} : { warnings }) };
 }

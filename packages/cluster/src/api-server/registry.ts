@@ -107,7 +107,7 @@ function remember(convert: (stored: UnknownObject) => UnknownObject): (stored: U
   const views = new WeakMap<UnknownObject, UnknownObject>();
   return (stored) => {
     let view = views.get(stored);
-    if (view === undefined) views.set(stored, (view = convert(stored)));
+    if (view === undefined) views.set(stored, (view = Object.freeze(convert(stored))));
     return view;
   };
 }

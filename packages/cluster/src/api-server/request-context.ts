@@ -1,5 +1,5 @@
 import type { ApiRequest, UserInfo } from "@sluice/client";
-import { ApiError, type ObjectKey } from "@sluice/kubernetes";
+import { ApiError, type FieldWriter, type ObjectKey } from "@sluice/kubernetes";
 import type { Store } from "../store/store.ts";
 import type { ApiServerOptions } from "./api-server-options.ts";
 import { badRequest } from "./api-errors.ts";
@@ -24,9 +24,14 @@ export interface ResourceRequest {
   readonly subresource: string | undefined;
 }
 
+let last = { second: 0, text: "1970-01-01T00:00:00Z" };
+
 /** The current time as objects carry it. */
 export function timestamp(now: number): string {
-  return `${new Date(now).toISOString().slice(0, 19)}Z`;
+  const second = Math.floor(now / 1000);
+  // One request asks several times, and so do all others of that second.
+  if (second !== last.second) last = { second, text: `${new Date(second * 1000).toISOString().slice(0, 19)}Z` };
+  return last.text;
 }
 
 /** What a strategy sees of the server. */
@@ -57,6 +62,8 @@ export function isDryRun(query: Readonly<Record<string, string>>, body?: unknown
 }
 
 /** Who owns the fields that this request writes: `fieldManager`, or what the client calls itself. */
-export function managerOf({ request, user }: ResourceRequest): string {
-  return request.query["fieldManager"] ?? user.username.split(":").at(-1) ?? "unknown";
+export function writerOf({ request, user, server, subresource }: ResourceRequest): FieldWriter {
+  const { fieldManager } = request.query;
+  const manager = fieldManager === undefined || fieldManager === "" ? (user.username.split(":").at(-1) ?? "unknown") : fieldManager;
+  return { manager, subresource, time: timestamp(server.options.clock.now()) };
 }

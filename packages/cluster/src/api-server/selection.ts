@@ -11,7 +11,7 @@ export function select(served: ServedResource, query: Readonly<Record<string, st
   return (object) =>
     (name === undefined || object.metadata.name === name) &&
     (labels === undefined || labels.matches(object.metadata.labels)) &&
-    (fields === undefined || fields.matches((path) => fieldValue(served.view(object), path)));
+    (fields === undefined || fields.matches((path) => fieldValue(served.view(object), path, OTHERWISE[`${served.table}/${path}`])));
 }
 
 /** Chooses every object. */
@@ -19,8 +19,24 @@ export function everything(): boolean {
   return true;
 }
 
-function fieldValue(object: UnknownObject, path: string): string | undefined {
+/** Where a selectable field is not simply a path of the object: the path that it stands for, and its value when that is absent. */
+interface Otherwise {
+  readonly path?: string;
+  readonly absent?: string;
+}
+
+const OTHERWISE: Readonly<Record<string, Otherwise>> = {
+  "pods/spec.hostNetwork": { absent: "false" },
+  "nodes/spec.unschedulable": { absent: "false" },
+  "jobs.batch/status.successful": { path: "status.succeeded", absent: "0" },
+  "replicasets.apps/status.replicas": { absent: "0" },
+  "replicationcontrollers/status.replicas": { absent: "0" },
+  "events/source": { path: "source.component" },
+};
+
+function fieldValue(object: UnknownObject, path: string, otherwise: Otherwise = {}): string | undefined {
   let value: unknown = object;
-  for (const part of path.split(".")) value = isJsonObject(value) ? value[part] : undefined;
-  return value === undefined || value === null || typeof value === "object" ? undefined : String(value);
+  for (const part of (otherwise.path ?? path).split(".")) value = isJsonObject(value) ? value[part] : undefined;
+  if (Array.isArray(value)) return value.map((item: unknown) => (isJsonObject(item) ? item["ip"] : item)).join(",");
+  return value === undefined || value === null || typeof value === "object" ? otherwise.absent : String(value);
 }

@@ -9,21 +9,29 @@ export interface StrategyContext {
   list(table: string): readonly UnknownObject[];
 }
 
+/** An object that another brings with it, and the store's table it goes to. */
+export interface Companion {
+  readonly table: string;
+  readonly object: UnknownObject;
+}
+
 /**
  * What a built-in kind does beyond its schema. Every hook is pure: it gets the object, never changes it, and returns
  * the one to go on with.
  */
 export interface Strategy {
-  /** Completes a new object before the schema's defaults, where what is absent matters. */
-  readonly beforeDefaults?: (object: UnknownObject) => UnknownObject;
   /** Completes a new object after the schema's defaults. */
   readonly prepareCreate?: (object: UnknownObject, context: StrategyContext) => UnknownObject;
   /** Carries over what an update of the main resource may not change. */
   readonly prepareUpdate?: (next: UnknownObject, current: UnknownObject, context: StrategyContext) => UnknownObject;
   /** What the schema cannot see; `current` is absent on creation. */
   readonly validate?: (next: UnknownObject, current: UnknownObject | undefined) => readonly Cause[];
+  /** Objects that come into being with it, in the same commit, unless they exist: nobody must meet the one without the others. */
+  readonly companions?: (object: UnknownObject) => readonly Companion[];
   /** How long a deleted object lingers: undefined deletes at once. */
   readonly gracePeriodSeconds?: (object: UnknownObject, requested: number | undefined) => number;
+  /** Why an object may not be deleted; undefined if it may. */
+  readonly undeletable?: (object: UnknownObject) => string | undefined;
   /** What becomes of an object whose deletion begins. */
   readonly prepareDelete?: (object: UnknownObject) => UnknownObject;
   /** Whether an object in deletion without metadata.finalizers must still stay. */

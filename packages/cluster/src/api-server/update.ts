@@ -1,12 +1,11 @@
 import type { ApiResponse } from "@sluice/client";
-import { invalid, type ObjectMeta, type UnknownObject } from "@sluice/kubernetes";
+import { invalid, isSameOwnership, jsonEqual, trackUpdate, type ObjectMeta, type UnknownObject } from "@sluice/kubernetes";
 import { badRequest, conflict, notFound } from "./api-errors.ts";
 import { create } from "./create.ts";
 import { decodeObject, validateMeaning, validateShape, withDefaults } from "./decode-object.ts";
-import { jsonEqual } from "./json-equal.ts";
 import { hasGeneration, isFinished, toStorage } from "./object-lifecycle.ts";
 import type { ServedResource } from "./registry.ts";
-import { isDryRun, keyOfRequest, managerOf, strategyContext, timestamp, type ResourceRequest } from "./request-context.ts";
+import { isDryRun, keyOfRequest, strategyContext, writerOf, type ResourceRequest } from "./request-context.ts";
 
 /** PUT of an object, or of its status. */
 export async function update(target: ResourceRequest): Promise<ApiResponse> {
@@ -18,6 +17,9 @@ export async function update(target: ResourceRequest): Promise<ApiResponse> {
     throw badRequest(`the name of the object (${named.metadata.name}) does not match the name on the URL (${key.name})`);
   }
   if (served.strategy.createsOnUpdate === true && subresource === undefined && target.server.store.get(served.table, key) === undefined) {
+    const { uid = "" } = named.metadata;
+    // Who knows a uid has met another object.
+    if (uid !== "") throw conflict(served.resource, key.name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: `);
     return create(target);
   }
   if (served.isCustom && (named.metadata.resourceVersion ?? "") === "") {
@@ -56,7 +58,7 @@ export function mergeUpdate(
   target: ResourceRequest,
   current: UnknownObject,
   next: UnknownObject,
-  options: { readonly keepManagedFields?: boolean } = {},
+  options: { readonly ownership?: "tracked" | "given" } = {},
 ): UnknownObject {
   const { server, served, subresource } = target;
   const { resource, strategy } = served;
@@ -72,25 +74,26 @@ export function mergeUpdate(
   const split = splitStatus(served, before, next, subresource);
   const content: UnknownObject = { ...split, metadata: carryMeta(before.metadata, split.metadata) };
   const defaulted = withDefaults(served, content);
-  if (isSame(before, defaulted) && options.keepManagedFields !== true) return current;
+  if (isUnchanged(before, defaulted)) return current;
   validateShape(served, defaulted);
-  const prepared = subresource === undefined ? (strategy.prepareUpdate?.(defaulted, before, strategyContext(server)) ?? defaulted) : defaulted;
+  const prepared = subresource !== "status" ? (strategy.prepareUpdate?.(defaulted, before, strategyContext(server)) ?? defaulted) : defaulted;
   const refused = newFinalizers(before.metadata, prepared.metadata);
   if (refused.length > 0) {
     const message = `Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers ${JSON.stringify(refused)}`;
     throw invalid(resource.kind, resource.group, name, [{ reason: "FieldValueForbidden", field: "metadata.finalizers", message }]);
   }
-  if (isSame(before, prepared)) {
-    if (options.keepManagedFields !== true || sameOwners(before.metadata.managedFields, prepared.metadata.managedFields)) return current;
-  }
-  validateMeaning(served, prepared, before);
+  if (isUnchanged(before, prepared)) return current;
+  if (subresource !== "status") validateMeaning(served, prepared, before);
+  server.options.guard?.({ user: target.user, resource, next: prepared, current: before });
   const grown = withGeneration(served, before, prepared);
-  const time = timestamp(server.options.clock.now());
-  const tracked =
-    options.keepManagedFields === true
-      ? grown
-      : (server.options.fieldOwnership?.track({ current: before, next: grown, resource, manager: managerOf(target), subresource, time }) ?? grown);
-  return toStorage(served, tracked);
+  if (options.ownership === "given") return toStorage(served, grown);
+  // As on creation: what the strategy carries over or adds is nobody's doing.
+  const { managedFields } = trackUpdate(before, defaulted, resource, writerOf(target)).metadata;
+  return toStorage(served, { ...grown, metadata: withManagedFields(grown.metadata, managedFields) });
+}
+
+function withManagedFields({ managedFields: _, ...metadata }: ObjectMeta, managedFields: ObjectMeta["managedFields"]): ObjectMeta {
+  return managedFields === undefined ? metadata : { ...metadata, managedFields };
 }
 
 /** The status subresource writes only the status, the main resource everything else. */
@@ -132,13 +135,10 @@ function newFinalizers(before: ObjectMeta, next: ObjectMeta): string[] {
   return (next.finalizers ?? []).filter((finalizer) => !(before.finalizers ?? []).includes(finalizer));
 }
 
-function isSame(before: UnknownObject, next: UnknownObject): boolean {
-  return jsonEqual({ ...before, metadata: { ...before.metadata, managedFields: undefined } }, { ...next, metadata: { ...next.metadata, managedFields: undefined } });
-}
-
-function sameOwners(before: ObjectMeta["managedFields"] = [], next: ObjectMeta["managedFields"] = []): boolean {
-  const timeless = (entries: NonNullable<ObjectMeta["managedFields"]>): unknown => entries.map((entry) => ({ ...entry, time: undefined }));
-  return jsonEqual(timeless(before), timeless(next));
+/** Whether nothing has changed; the times at which managers wrote do not count. */
+function isUnchanged(before: UnknownObject, next: UnknownObject): boolean {
+  const content = ({ metadata: { managedFields: _, ...metadata }, ...rest }: UnknownObject): unknown => ({ ...rest, metadata });
+  return isSameOwnership(before.metadata.managedFields, next.metadata.managedFields) && jsonEqual(content(before), content(next));
 }
 
 /** One generation more if what is asked for has changed. */

@@ -2,6 +2,9 @@ import type { Client } from "@sluice/client";
 import type { Program } from "@sluice/component";
 import type { Clock, Logger } from "@sluice/controller";
 import type { NodeAccess } from "../api-server/api-server.ts";
+import type { Images } from "./images/images.ts";
+import type { RestartBackoff } from "./lifecycle/restart-backoff.ts";
+import type { Sandboxes } from "./sandbox/sandbox.ts";
 
 /** What the embedded node needs. */
 export interface NodeOptions {
@@ -12,8 +15,15 @@ export interface NodeOptions {
   readonly directory: string;
   /** The programs that run in this process, by image. */
   readonly programs: readonly Program[];
+  /** Both belong to the caller, and outlive the node. */
+  readonly sandboxes: Sandboxes;
+  readonly images: Images;
   /** What pods need to reach the API: `KUBERNETES_SERVICE_HOST` and `_PORT`, and the CA of the service account volume. */
   readonly api: { readonly host: string; readonly port: number; readonly caCertificate: string };
+  /** Kubernetes' own unless given. */
+  readonly restartBackoff?: RestartBackoff;
+  /** What the node reports as its version. */
+  readonly version?: string;
   readonly clock: Clock;
   readonly logger: Logger;
 }

@@ -1,6 +1,6 @@
 import type { Client } from "@sluice/client";
 import { FakeClock } from "@sluice/controller/fake-clock";
-import { ApiError, Event, Node, Pod, type PodSpec } from "@sluice/kubernetes";
+import { ApiError, Event, Node, Pod, PriorityClass, type PodSpec } from "@sluice/kubernetes";
 import { beforeEach, expect, test } from "vitest";
 import { addNode, eventually, nodeObject, processorSeconds, quiet, reportPod, startTestCluster, type TestCluster } from "../controllers/control-plane.fixture.ts";
 
@@ -48,9 +48,12 @@ test("a pod gets a node as soon as there is one with room, and says why while it
 });
 
 test("higher priority goes first, then the older; what does not fit holds up nobody", async () => {
-  await make("low", "1", { priority: 1 });
-  await make("huge", "100", { priority: 1000 });
-  await make("high", "1", { priority: 100 });
+  for (const [name, value] of [["low", 1], ["high", 100], ["highest", 1000]] as const) {
+    await client.create(PriorityClass, { apiVersion: "scheduling.k8s.io/v1", kind: "PriorityClass", metadata: { name }, value });
+  }
+  await make("low", "1", { priorityClassName: "low" });
+  await make("huge", "100", { priorityClassName: "highest" });
+  await make("high", "1", { priorityClassName: "high" });
   await waiting("high");
   await addNode(client, nodeObject("a", { cpu: "1", memory: "1Gi", pods: "10" }));
   await scheduled("high");

@@ -10,7 +10,10 @@ export interface Row {
   readonly json?: string | undefined;
 }
 
-const PAGE_BYTES = 4096;
+/** Holds a few objects, and most of them whole. */
+const PAGE_BYTES = 8192;
+/** How long the write-ahead log grows before its pages move into the file, which costs a pause: 32 MB. */
+const CHECKPOINT_PAGES = 4096;
 const SQLITE_BUSY = 5;
 
 /**
@@ -27,7 +30,7 @@ export class Log {
   constructor(path: string, maxBytes?: number) {
     this.#pidFile = path === ":memory:" ? undefined : `${path}.pid`;
     this.#database = open(path, this.#pidFile, maxBytes);
-    this.#put = this.#database.prepare("INSERT OR REPLACE INTO objects (key, revision, json) VALUES (?, ?, ?)");
+    this.#put = this.#database.prepare("INSERT INTO objects (key, revision, json) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET revision = excluded.revision, json = excluded.json");
     this.#remove = this.#database.prepare("DELETE FROM objects WHERE key = ?");
     this.#setRevision = this.#database.prepare("UPDATE meta SET value = ? WHERE key = 'revision'");
   }
@@ -77,8 +80,10 @@ function open(path: string, pidFile: string | undefined, maxBytes: number | unde
       PRAGMA locking_mode = EXCLUSIVE;
       PRAGMA journal_mode = WAL;
       PRAGMA synchronous = FULL;
+      PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};
       BEGIN IMMEDIATE;
-      CREATE TABLE IF NOT EXISTS objects (key TEXT PRIMARY KEY, revision INTEGER NOT NULL, json TEXT NOT NULL) WITHOUT ROWID;
+      -- By row number, so that new objects fill page after page; sorted by key each would touch a page of its own.
+      CREATE TABLE IF NOT EXISTS objects (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, revision INTEGER NOT NULL, json TEXT NOT NULL);
       CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
       INSERT OR IGNORE INTO meta VALUES ('revision', 1);
       COMMIT;`);

@@ -56,6 +56,7 @@ export class Store implements AsyncDisposable {
   readonly #log: Log;
   readonly #history: History;
   readonly #tables = new Map<string, Table<UnknownObject>>();
+  readonly #listeners = new Map<string, Set<(event: StoreEvent) => void>>();
   #revision: number;
   #batch: Batch | undefined;
   #closed = false;
@@ -113,6 +114,13 @@ export class Store implements AsyncDisposable {
       from,
       (event) => event.resource === resource && (namespace === undefined || event.object.metadata.namespace === namespace),
     );
+  }
+
+  /** Calls `listener` with each change of a resource as part of the commit, before anybody learns of it; the result stops that. */
+  onChange(resource: string, listener: (event: StoreEvent) => void): () => void {
+    const listeners = this.#listeners.get(resource) ?? new Set();
+    this.#listeners.set(resource, listeners.add(listener));
+    return () => listeners.delete(listener);
   }
 
   /** The changes of a resource after revision `from`, oldest first; throws Expired if `from` is older than the history. */
@@ -196,7 +204,10 @@ export class Store implements AsyncDisposable {
       return;
     }
     this.#revision = batch.revision;
-    for (const { key, event } of batch.changes) this.#table(event.resource).set(key, event.type === "DELETED" ? undefined : event.object);
+    for (const { key, event } of batch.changes) {
+      this.#table(event.resource).set(key, event.type === "DELETED" ? undefined : event.object);
+      for (const listener of this.#listeners.get(event.resource) ?? []) listener(event);
+    }
     batch.committed.resolve();
     this.#history.publish(batch.changes.map(({ event }) => event));
   }

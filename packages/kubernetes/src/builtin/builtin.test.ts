@@ -43,7 +43,6 @@ describe("built-in kinds", () => {
       spec: {
         restartPolicy: "Always",
         dnsPolicy: "ClusterFirst",
-        priority: 0,
         containers: [{ imagePullPolicy: "IfNotPresent", resources: { requests: { cpu: "1" } } }],
       },
     });
@@ -51,7 +50,7 @@ describe("built-in kinds", () => {
     const template = { spec: { containers: [container] } };
     const job = (spec: object): unknown => applyBuiltinDefaults(object("Job", { template, ...spec }), Job)["spec"];
     expect(job({})).toMatchObject({ completions: 1, parallelism: 1, backoffLimit: 6, suspend: false });
-    expect(job({ parallelism: 3 })).not.toHaveProperty("completions");
+    for (const parallelism of [1, 3]) expect(job({ parallelism })).not.toHaveProperty("completions");
     expect(job({ completions: 4 })).toMatchObject({ completions: 4, parallelism: 1 });
     const strategy = (given: object): unknown => applyBuiltinDefaults(object("Deployment", { template, strategy: given }), Deployment)["spec"];
     expect(strategy({})).toMatchObject({ strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: "25%", maxUnavailable: "25%" } } });

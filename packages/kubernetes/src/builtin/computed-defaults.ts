@@ -6,6 +6,8 @@ import { builtinDefinition } from "./schema-of-definition.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 type Change = (node: Json) => Json;
+/** Completes an object that has its schema's defaults; `given` is without them. */
+type Completion = (object: Json, given: Json) => Json;
 
 const RBAC = "rbac.authorization.k8s.io";
 
@@ -17,12 +19,12 @@ export function applyBuiltinDefaults(object: UnknownObject, resource: Pick<Resou
   const defaulted = applyDefaults(object, resource.schema, { resolve: builtinDefinition });
   const complete = BY_KIND[`${resource.group}/${resource.kind}`];
   // Completing adds fields below the root only, so identity and metadata stay as they were.
-  return complete === undefined ? defaulted : (complete(defaulted) as UnknownObject);
+  return complete === undefined ? defaulted : (complete(defaulted, object) as UnknownObject);
 }
 
 const podTemplate = at(["spec", "template", "spec"], podSpec);
 
-const BY_KIND: Readonly<Record<string, Change>> = {
+const BY_KIND: Readonly<Record<string, Completion>> = {
   "/Pod": at(["spec"], (spec) => podSpec(onlyPods(spec))),
   "/PodTemplate": at(["template", "spec"], podSpec),
   "/ReplicationController": podTemplate,
@@ -31,7 +33,7 @@ const BY_KIND: Readonly<Record<string, Change>> = {
   "apps/StatefulSet": (object) => podTemplate(at(["spec", "updateStrategy"], rollingUpdate({ partition: 0 }))(object)),
   "apps/DaemonSet": (object) => podTemplate(at(["spec", "updateStrategy"], rollingUpdate({ maxUnavailable: 1, maxSurge: 0 }))(object)),
   "apps/ReplicaSet": podTemplate,
-  "batch/Job": (object) => at(["spec"], (spec) => jobSpec(spec, isObject(object["spec"]) ? object["spec"] : {}))(podTemplate(object)),
+  "batch/Job": (object, { spec: given }) => at(["spec"], (spec) => jobSpec(spec, isObject(given) ? given : {}))(podTemplate(object)),
   "batch/CronJob": at(["spec", "jobTemplate", "spec", "template", "spec"], podSpec),
   [`${RBAC}/RoleBinding`]: (object) => mapList(object, "subjects", subject),
   [`${RBAC}/ClusterRoleBinding`]: (object) => mapList(object, "subjects", subject),
@@ -43,9 +45,9 @@ const BY_KIND: Readonly<Record<string, Change>> = {
 
 /** Without `completions` and `parallelism` a Job runs one pod; with `parallelism` alone it is a work queue. */
 function jobSpec(spec: Json, given: Json): Json {
-  const isQueue = given["parallelism"] !== undefined && given["parallelism"] !== 1;
+  const isSingle = (given["completions"] ?? given["parallelism"] ?? undefined) === undefined;
   return fill(spec, {
-    ...(spec["completions"] === undefined && !isQueue ? { completions: 1 } : {}),
+    ...(isSingle ? { completions: 1 } : {}),
     backoffLimit: spec["backoffLimitPerIndex"] === undefined ? 6 : 2_147_483_647,
     podReplacementPolicy: spec["podFailurePolicy"] === undefined ? "TerminatingOrFailed" : "Failed",
   });
@@ -62,9 +64,7 @@ function podSpec(spec: Json): Json {
 
 /** What only pods get, and templates do not. */
 function onlyPods(spec: Json): Json {
-  // A priority class decides these two; without one they have a default.
-  const priority = spec["priorityClassName"] === undefined ? { preemptionPolicy: "PreemptLowerPriority", priority: 0 } : {};
-  return requestsFromLimits(fill(spec, { enableServiceLinks: true, ...priority }));
+  return requestsFromLimits(fill(spec, { enableServiceLinks: true }));
 }
 
 function requestsFromLimits(spec: Json): Json {

@@ -1,12 +1,11 @@
 import { createHash } from "node:crypto";
 import { execFile } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { buffer } from "node:stream/consumers";
 import { promisify } from "node:util";
-import { ApiError } from "@sluice/kubernetes";
-import type { ObjectInfo, ObjectStore } from "@sluice/object-store";
+import { openDirectoryStore, type ObjectStore } from "@sluice/object-store";
 import { compile, component, dataset, list, model, number, pipeline } from "@sluice/sdk";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { parsePipeline } from "../domain/ir-parse.ts";
@@ -17,56 +16,23 @@ import { artifactAgent } from "./artifact-agent.ts";
 let home: string;
 let reports: TaskReport[];
 let lines: string[];
-beforeEach(() => {
+let objects: ObjectStore;
+beforeEach(async () => {
   home = mkdtempSync(join(tmpdir(), "agent-"));
+  objects = await openDirectoryStore({ directory: join(home, "objects") });
   reports = [];
   lines = [];
 });
-afterEach(() => rmSync(home, { recursive: true, force: true }));
-
-/** Objects as plain files. */
-function storeIn(directory: string): ObjectStore {
-  const fileOf = (uri: string): string => join(directory, uri.replace("://", "/"));
-  const infoOf = (uri: string): ObjectInfo => {
-    const bytes = readFileSync(fileOf(uri));
-    return { uri, size: bytes.length, digest: `sha256:${createHash("sha256").update(bytes).digest("hex")}` };
-  };
-  const copy = (from: string, to: string): void => {
-    mkdirSync(dirname(to), { recursive: true });
-    cpSync(from, to);
-  };
-  const unused = (): never => {
-    throw new ApiError("MethodNotAllowed", "not used here");
-  };
-  return {
-    async putFile(uri, path) {
-      copy(path, fileOf(uri));
-      return infoOf(uri);
-    },
-    async getFile(uri, path) {
-      copy(fileOf(uri), path);
-      return infoOf(uri);
-    },
-    async stat(uri) {
-      return existsSync(fileOf(uri)) && statSync(fileOf(uri)).isFile() ? infoOf(uri) : undefined;
-    },
-    async *list(uri) {
-      if (!existsSync(fileOf(uri))) return;
-      for (const entry of (await readdir(fileOf(uri), { recursive: true })).sort()) {
-        if (statSync(join(fileOf(uri), entry)).isFile()) yield infoOf(`${uri}/${entry}`);
-      }
-    },
-    put: unused,
-    get: unused,
-    delete: unused,
-  };
-}
+afterEach(async () => {
+  await objects[Symbol.asyncDispose]();
+  rmSync(home, { recursive: true, force: true });
+});
 
 const root = (): string => join(home, "root");
 
 async function agent(verb: string, task: AgentTask | string): Promise<number> {
   const stop = new AbortController();
-  const program = artifactAgent({ objects: storeIn(join(home, "objects")), report: async (report) => void reports.push(report) });
+  const program = artifactAgent({ objects, report: async (report) => void reports.push(report) });
   const running = program.run({
     args: [verb],
     env: { [AGENT_TASK_ENV]: typeof task === "string" ? task : JSON.stringify(task) },
@@ -170,7 +136,7 @@ test("a compiled pipeline runs under node from pod manifests alone", async () =>
   const last = run.child(run.root ?? "", "read");
   expect(last?.outputs.parameters).toEqual({ rows: 3 });
   const copy = last?.outputs.artifacts["copy"]?.[0];
-  expect(readFileSync(join(home, "objects", (copy?.uri ?? "").replace("://", "/")), "utf8")).toBe("lr=4 $(HOME) 2 half=2");
+  expect((await buffer(objects.get(copy?.uri ?? ""))).toString()).toBe("lr=4 $(HOME) 2 half=2");
 });
 
 /** A node in small: a directory for the pod's volume, its paths rewritten in the command, `$$` as Kubernetes has it. */

@@ -7,4 +7,4 @@ export { advance, outstandingEffects } from "./advance.ts";
 export { runParameters } from "./parameter-type.ts";
 export { podNameOf } from "./task-id.ts";
 export { podOf } from "./pod.ts";
-export { workspaceClaimName } from "./volume-claim.ts";
+export { workspaceClaimName, workspaceClaimOf } from "./volume-claim.ts";

@@ -40,7 +40,7 @@ export const pipelinesSchema: Migration = {
     await index("pipelines_runs_experiment", "pipelines_runs", ["experiment_id", "created_at", "id"]);
     await index("pipelines_runs_state", "pipelines_runs", ["state"]);
     await table("pipelines_tasks", ["id", "run_id", "state", "record"], ["created_at"], ["id"]);
-    await index("pipelines_tasks_run", "pipelines_tasks", ["run_id"]);
+    await index("pipelines_tasks_run", "pipelines_tasks", ["run_id", "created_at", "id"]);
     await table("pipelines_artifacts", ["id", "run_id", "task_id", "namespace", "name", "type", "uri", "record"], ["created_at"], ["id"]);
     await index("pipelines_artifacts_created", "pipelines_artifacts", ["namespace", "created_at", "id"]);
     await index("pipelines_artifacts_run", "pipelines_artifacts", ["run_id"]);

@@ -54,6 +54,7 @@ export function versionJson(row: VersionRow): JsonObject {
 /** KFP's Run; with `tasks`, also KFP's details of them, and in full the tasks themselves. */
 export function runJson(row: RunRow, tasks?: readonly TaskRecord[], isFull = false): JsonObject {
   const progress = progressOf(row);
+  const children = Map.groupBy(tasks ?? [], ({ parentId }) => parentId);
   const reference = row.version_id === "" ? undefined : { pipeline_id: row.pipeline_id, pipeline_version_id: row.version_id };
   return compact({
     ...{ run_id: row.id, experiment_id: row.experiment_id, display_name: row.name, description: row.description, storage_state: row.storage_state },
@@ -64,7 +65,7 @@ export function runJson(row: RunRow, tasks?: readonly TaskRecord[], isFull = fal
     ...{ finished_at: timestamp(row.finished_at) ?? EPOCH, state: row.state },
     error: row.state === "FAILED" && progress.message !== undefined ? { code: 2, message: progress.message } : undefined,
     state_history: historyOf(row).map(historyJson),
-    run_details: tasks === undefined ? undefined : compact({ task_details: tasks.map((task) => taskDetailJson(task, tasks)) }),
+    run_details: tasks === undefined ? undefined : compact({ task_details: tasks.map((task) => taskDetailJson(task, children.get(task.id) ?? [])) }),
     tasks: isFull ? tasks?.map((task) => taskJson(task, row)) : undefined,
   });
 }
@@ -79,10 +80,9 @@ function runtimeState(state: TaskState): string {
 }
 
 /** KFP's PipelineTaskDetail. */
-function taskDetailJson(task: TaskRecord, all: readonly TaskRecord[]): JsonObject {
+function taskDetailJson(task: TaskRecord, children: readonly TaskRecord[]): JsonObject {
   const ids = (values: TaskValues): JsonObject =>
     Object.fromEntries(Object.entries(values.artifacts).map(([name, list]) => [name, { artifact_ids: list.map(({ id }) => id) }]));
-  const children = task.kind === "RUNTIME" || task.kind === "IMPORTER" ? [] : all.filter(({ parentId }) => parentId === task.id);
   return compact({
     ...{ run_id: task.runId, task_id: task.id, display_name: task.displayName, parent_task_id: task.parentId, pod_name: task.podName },
     ...{ create_time: timestamp(task.createdAt), start_time: timestamp(task.startedAt), end_time: timestamp(task.endedAt) },

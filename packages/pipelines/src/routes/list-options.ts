@@ -14,6 +14,10 @@ const OPERATIONS: readonly (Operation | "OPERATION_UNSPECIFIED")[] = [
 ];
 const PREDICATE = ["operation", "key", "int_value", "long_value", "string_value", "timestamp_value", "int_values", "long_values", "string_values"];
 
+/** Stands in `ListFields` for the members of a column that holds an object of strings. */
+export const TAGS: Readonly<Record<"tags.<key>", string>> = { "tags.<key>": "tags" };
+const TAG_PREFIX = "tags.";
+
 /** The fields that a list may be sorted and filtered by, and their columns. Those that end in `_at` are times. */
 export type ListFields = Readonly<Record<string, string>>;
 
@@ -119,7 +123,9 @@ function readPredicate(predicate: Message, fields: ListFields): Predicate {
   if (operation === undefined || operation === "OPERATION_UNSPECIFIED")
     throw invalid(predicate.at("operation"), `unknown operation ${JSON.stringify(named)}`);
   const field = predicate.required("key");
-  const column = columnOf(field, fields, predicate.at("key"));
+  const isTag = field.startsWith(TAG_PREFIX) && Object.hasOwn(fields, "tags.<key>");
+  const column = isTag ? TAGS["tags.<key>"] : columnOf(field, fields, predicate.at("key"));
+  const subject = isTag ? { column, member: field.slice(TAG_PREFIX.length) } : { column };
   const given = PREDICATE.slice(2).filter((name) => predicate.has(name));
   const [name] = given;
   if (name === undefined || given.length > 1) throw invalid(predicate.at("key"), "needs exactly one value");
@@ -135,9 +141,9 @@ function readPredicate(predicate: Message, fields: ListFields): Predicate {
   };
   const isList = name.endsWith("s");
   if (isList !== (operation === "IN")) throw invalid(predicate.at(name), `does not fit ${operation}`);
-  if (!isList) return { column, operation, values: [convert(predicate.value(name) ?? "")] };
+  if (!isList) return { ...subject, operation, values: [convert(predicate.value(name) ?? "")] };
   const holder = predicate.value(name);
   const list = isJsonObject(holder) ? new Message(holder, predicate.at(name), ["values"]).value("values") : holder;
   const values: readonly JsonValue[] = Array.isArray(list) ? list : [];
-  return { column, operation, values: values.map(convert) };
+  return { ...subject, operation, values: values.map(convert) };
 }

@@ -14,14 +14,25 @@ export function invalid(path: string, problem: string): ApiError {
 
 /** The JSON of a request's body. */
 export async function readJson(context: Context<RouteEnvironment>): Promise<JsonValue> {
-  const text = await context.req.text();
-  if (text.length > MAX_BODY_BYTES) throw new ApiError("RequestEntityTooLarge", `the body has more than ${MAX_BODY_BYTES} bytes`);
+  const text = await readText(context.req.raw.body);
   try {
     const value: JsonValue = JSON.parse(text);
     return value;
   } catch (cause) {
     throw new ApiError("BadRequest", `the body is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }
+}
+
+/** A body's text; no more of it is read than it may have. */
+async function readText(body: ReadableStream<Uint8Array> | null): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body ?? []) {
+    size += chunk.length;
+    if (size > MAX_BODY_BYTES) throw new ApiError("RequestEntityTooLarge", `the body has more than ${MAX_BODY_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
 }
 
 /** A protobuf message in JSON: snake_case or lowerCamelCase names, `null` for unset, and no unknown fields. */

@@ -4,7 +4,7 @@ import { equals } from "../store.ts";
 import type { PipelineRow, VersionRow } from "../store-tables.ts";
 import { authorize, found, listJson, namespaceOf, type RouteContext, type RouteOptions } from "./context.ts";
 import { pipelineJson, specJson, versionJson } from "./json.ts";
-import { listRequest } from "./list-options.ts";
+import { listRequest, TAGS } from "./list-options.ts";
 import { invalid, Message, readJson } from "./message.ts";
 
 const PIPELINE = ["pipeline_id", "display_name", "name", "description", "created_at", "namespace", "error", "tags"];
@@ -13,8 +13,8 @@ const VERSION = [
   ...["package_url", "code_source_url", "pipeline_spec", "error", "tags"],
 ];
 const COMMON_FIELDS = { id: "id", name: "name", display_name: "display_name", created_at: "created_at", description: "description" };
-const PIPELINE_FIELDS = { ...COMMON_FIELDS, pipeline_id: "id", namespace: "namespace" };
-const VERSION_FIELDS = { ...COMMON_FIELDS, pipeline_version_id: "id", pipeline_id: "pipeline_id" };
+const PIPELINE_FIELDS = { ...COMMON_FIELDS, ...TAGS, pipeline_id: "id", namespace: "namespace" };
+const VERSION_FIELDS = { ...COMMON_FIELDS, ...TAGS, pipeline_version_id: "id", pipeline_id: "pipeline_id" };
 
 /** What a new pipeline or version is called; `display_name` stands for `name` and the other way round. */
 export interface Naming {

@@ -1,5 +1,6 @@
 import type { Routes } from "@sluice/component";
-import { ApiError } from "@sluice/kubernetes";
+import { ApiError, isApiError } from "@sluice/kubernetes";
+import { parseObjectUri } from "@sluice/object-store";
 import { runParameters } from "../engine/parameter-type.ts";
 import { equals } from "../store.ts";
 import type { ExperimentRow, RunRow } from "../store-tables.ts";
@@ -34,9 +35,8 @@ export function runRoutes(app: Routes, options: RouteOptions): void {
   const { store, runner } = options;
 
   app.post("/runs", async (context) => {
-    const row = await readRun(options, context, new Message(await readJson(context), "", RUN));
-    await runner.create(row);
-    return context.json(runJson(row));
+    const { row, fallback } = await readRun(options, context, new Message(await readJson(context), "", RUN));
+    return context.json(runJson(await runner.create(row, fallback)));
   });
 
   app.get("/runs", async (context) => {
@@ -65,9 +65,9 @@ export function runRoutes(app: Routes, options: RouteOptions): void {
   app.post("/runs/:target", async (context) => {
     const [id = "", verb = ""] = context.req.param("target").split(":");
     if (!["archive", "unarchive", "terminate", "retry"].includes(verb)) throw unknownPath(context);
-    const row = await loadRun(options, context, id, verb);
+    await loadRun(options, context, id, verb);
     if (verb === "terminate") await runner.terminate(id);
-    else if (verb === "retry") await runner.retry(row);
+    else if (verb === "retry") await runner.retry(id);
     else await store.shelveRun(id, verb === "archive" ? "ARCHIVED" : "AVAILABLE");
     return context.json({});
   });
@@ -89,31 +89,45 @@ function unknownPath(context: RouteContext): ApiError {
   return new ApiError("NotFound", `there is no ${context.req.method} ${context.req.path}`);
 }
 
+interface NewRun {
+  readonly row: RunRow;
+  /** The experiment of a run that names none. */
+  readonly fallback?: ExperimentRow;
+}
+
 /** The run that a message describes, checked whole before anything of it is stored. */
-async function readRun(options: RouteOptions, context: RouteContext, body: Message): Promise<RunRow> {
+async function readRun(options: RouteOptions, context: RouteContext, body: Message): Promise<NewRun> {
   const { store, newId, clock } = options;
   const experimentId = body.text("experiment_id");
-  const named = experimentId === "" ? undefined : found(await store.findExperiment(experimentId), "experiment", experimentId);
+  const named = experimentId === "" ? undefined : found(await store.findExperiment(experimentId), "experiment_id: experiment", experimentId);
   const namespace = named?.namespace ?? namespaceOf(body.text("namespace"));
   await authorize(options, context, { verb: "create", resource: "runs", namespace });
-  if (named?.storage_state === "ARCHIVED") throw invalid("experiment_id", `experiment ${JSON.stringify(named.name)} is archived`);
   const source = await readSource(options, context, body);
   const { json, parsed } = specJson(source.spec);
   const config = body.has("runtime_config") ? new Message(body.value("runtime_config"), "runtime_config", ["parameters", "pipeline_root"]) : undefined;
   const parameters = config?.object("parameters") ?? {};
   runParameters(parsed.pipelineSpec.root, parameters);
   const pipelineRoot = config?.text("pipeline_root") ?? "";
-  if (pipelineRoot !== "" && !/^[a-z][a-z0-9+.-]*:\/\/[^/]/iu.test(pipelineRoot))
-    throw invalid("runtime_config.pipeline_root", "must be a URI such as minio://bucket/path");
+  if (pipelineRoot !== "") checkRoot(pipelineRoot);
   const now = clock.now();
   const [name, description, serviceAccount] = [body.required("display_name"), body.text("description"), body.text("service_account")];
-  const experiment: ExperimentRow = named ?? (await store.ensureExperiment(newExperiment(options, namespace, DEFAULT_EXPERIMENT)));
-  return {
-    ...{ id: newId(), namespace, experiment_id: experiment.id, name, description, storage_state: "AVAILABLE", state: "PENDING" },
+  const row: RunRow = {
+    ...{ id: newId(), namespace, experiment_id: experimentId, name, description, storage_state: "AVAILABLE", state: "PENDING" },
     ...{ service_account: serviceAccount, pipeline_id: source.pipelineId, version_id: source.versionId, spec: json },
     ...{ parameters: JSON.stringify(parameters), pipeline_root: pipelineRoot, progress: JSON.stringify({ phase: "PENDING" }) },
     ...{ history: JSON.stringify([{ time: now, state: "PENDING" }]), created_at: now, scheduled_at: now, finished_at: 0 },
   };
+  return named === undefined ? { row, fallback: newExperiment(options, namespace, DEFAULT_EXPERIMENT) } : { row };
+}
+
+/** Where artifacts go must be an object's URI; what follows "?" tells other object stores how to reach theirs. */
+function checkRoot(root: string): void {
+  try {
+    parseObjectUri(root.replace(/\?.*$/su, ""));
+  } catch (error) {
+    if (!isApiError(error)) throw error;
+    throw invalid("runtime_config.pipeline_root", `${error.message}; give one such as minio://bucket/path`);
+  }
 }
 
 interface RunSource {
@@ -136,8 +150,8 @@ async function readSource(options: RouteOptions, context: RouteContext, body: Me
   if (pipelineId === "" && versionId === "") throw invalid("pipeline_version_reference", "names neither a pipeline nor a version");
   const version =
     versionId === ""
-      ? found(await store.findLatestVersion(pipelineId), "a version of pipeline", pipelineId)
-      : found(await store.findVersion(pipelineId === "" ? undefined : pipelineId, versionId), "pipeline version", versionId);
+      ? found(await store.findLatestVersion(pipelineId), "pipeline_version_reference: a version of pipeline", pipelineId)
+      : found(await store.findVersion(pipelineId === "" ? undefined : pipelineId, versionId), "pipeline_version_reference: pipeline version", versionId);
   const pipeline = found(await store.findPipeline(version.pipeline_id), "pipeline", version.pipeline_id);
   await authorize(options, context, { verb: "get", resource: "pipelines", namespace: pipeline.namespace, name: pipeline.name });
   return { spec: JSON.parse(version.spec), pipelineId: version.pipeline_id, versionId: version.id };

@@ -91,7 +91,7 @@ async function readUpload(context: RouteContext): Promise<UploadedFile> {
       return;
     }
     file = buffer(stream).then((bytes) => {
-      if (stream.truncated === true) throw new ApiError("RequestEntityTooLarge", `the file has more than ${MAX_BODY_BYTES} bytes`);
+      if (stream.truncated === true) throw tooLarge("the file");
       return { name: filename ?? "", bytes };
     });
     file.catch(reject);
@@ -114,8 +114,8 @@ async function specOf(file: UploadedFile): Promise<string> {
 
 /** The YAML in a file: the file itself, or what an archive holds. Archives are told by their first bytes. */
 async function textOf({ bytes }: UploadedFile): Promise<string> {
-  if (bytes[0] === 0x50 && bytes[1] === 0x4b) return chosen(unzip(bytes));
-  if (bytes[0] === 0x1f && bytes[1] === 0x8b) return chosen(await untar(gunzip(bytes)));
+  if (bytes[0] === 0x50 && bytes[1] === 0x4b) return decode(unzip(bytes));
+  if (bytes[0] === 0x1f && bytes[1] === 0x8b) return decode(await untar(gunzip(bytes)));
   return decode(bytes);
 }
 
@@ -128,19 +128,32 @@ function decode(bytes: Uint8Array): string {
 }
 
 /** `pipeline.yaml`, or else the first YAML file. */
-function chosen(entries: ReadonlyMap<string, Uint8Array>): string {
-  const first = [...entries.keys()].find((name) => /\.ya?ml$/iu.test(name));
-  const bytes = entries.get("pipeline.yaml") ?? (first === undefined ? undefined : entries.get(first));
-  if (bytes === undefined) throw new ApiError("BadRequest", "the archive holds no pipeline.yaml");
-  return decode(bytes);
+function chosen(names: readonly string[]): string {
+  const name = names.includes("pipeline.yaml") ? "pipeline.yaml" : names.find((one) => /\.ya?ml$/iu.test(one));
+  if (name === undefined) throw new ApiError("BadRequest", "the archive holds no pipeline.yaml");
+  return name;
 }
 
-function unzip(bytes: Uint8Array): ReadonlyMap<string, Uint8Array> {
+/** The pipeline in a zip archive, of which nothing else is unpacked. */
+function unzip(archive: Uint8Array): Uint8Array {
   try {
-    const filter = ({ name, originalSize }: { readonly name: string; readonly originalSize: number }): boolean =>
-      /\.ya?ml$/iu.test(name) && originalSize <= MAX_BODY_BYTES;
-    return new Map(Object.entries(unzipSync(bytes, { filter })));
+    const names: string[] = [];
+    unzipSync(archive, {
+      filter({ name }) {
+        names.push(name);
+        return false;
+      },
+    });
+    const wanted = chosen(names);
+    const entries = unzipSync(archive, {
+      filter({ name, originalSize }) {
+        if (name === wanted && originalSize > MAX_BODY_BYTES) throw tooLarge(`${name} in the archive`);
+        return name === wanted;
+      },
+    });
+    return entries[wanted] ?? new Uint8Array();
   } catch (cause) {
+    if (cause instanceof ApiError) throw cause;
     throw new ApiError("BadRequest", `the zip archive cannot be read: ${messageOf(cause)}`, { cause });
   }
 }
@@ -153,11 +166,12 @@ function gunzip(bytes: Uint8Array): Uint8Array {
   }
 }
 
-async function untar(bytes: Uint8Array): Promise<ReadonlyMap<string, Uint8Array>> {
+/** The pipeline in a tar archive. */
+async function untar(archive: Uint8Array): Promise<Uint8Array> {
   const entries = new Map<string, Uint8Array>();
   try {
     const parser = extract();
-    parser.end(bytes);
+    parser.end(archive);
     for await (const entry of parser) {
       if (entry.header.type === "file") entries.set(entry.header.name.replace(/^\.\//u, ""), await buffer(entry));
       else entry.resume();
@@ -165,7 +179,11 @@ async function untar(bytes: Uint8Array): Promise<ReadonlyMap<string, Uint8Array>
   } catch (cause) {
     throw new ApiError("BadRequest", `the tar archive cannot be read: ${messageOf(cause)}`, { cause });
   }
-  return entries;
+  return entries.get(chosen([...entries.keys()])) ?? new Uint8Array();
+}
+
+function tooLarge(what: string): ApiError {
+  return new ApiError("RequestEntityTooLarge", `${what} has more than ${MAX_BODY_BYTES} bytes`);
 }
 
 function messageOf(cause: unknown): string {

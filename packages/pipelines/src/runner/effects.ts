@@ -27,13 +27,26 @@ export interface EffectsOptions {
   push(run: LiveRun, event: EngineEvent): Promise<void>;
 }
 
-/** What the outbox must remember of effects. */
+/** What the outbox must remember of effects: what a new process could not tell from the state of the run. */
 export function outboxRowsOf(row: RunRow, effects: readonly Effect[]): OutboxRow[] {
   return effects.flatMap((effect): OutboxRow[] => {
-    if (effect.type !== "createPod" && effect.type !== "deletePod") return [];
-    const name = effect.type === "createPod" ? effect.pod.metadata.name : effect.podName;
-    return [{ id: `${effect.type}/${row.namespace}/${name}`, run_id: row.id, kind: effect.type, namespace: row.namespace, name }];
+    switch (effect.type) {
+      case "createPod":
+        return [outboxRow(row, "createPod", effect.pod.metadata.name)];
+      case "deletePod":
+        return [outboxRow(row, "deletePod", effect.podName)];
+      case "deleteVolumeClaim":
+        // A task's own claim is its task's business; the one of the workspace outlives the run by a moment.
+        return effect.taskId === undefined ? [outboxRow(row, "deleteClaim", effect.name)] : [];
+      default:
+        return [];
+    }
   });
+}
+
+/** The word of something to do for a run in the cluster. */
+export function outboxRow({ id, namespace }: Pick<RunRow, "id" | "namespace">, kind: OutboxRow["kind"], name: string): OutboxRow {
+  return { id: `${kind}/${namespace}/${name}`, run_id: id, kind, namespace, name };
 }
 
 /** Does what the engine asks for. Everything may be done twice, and what fails for a passing reason is tried again. */
@@ -42,6 +55,8 @@ export class Effects {
   readonly #limiter = new Limiter(IN_FLIGHT);
   /** Namespaces that are known to have what pods need, by `namespace/account`. */
   readonly #prepared = new Map<string, Promise<void>>();
+  /** What is being removed after runs, by run. */
+  readonly #leftovers = new Map<string, Promise<unknown>>();
 
   constructor(options: EffectsOptions) {
     this.#options = options;
@@ -73,17 +88,30 @@ export class Effects {
     if (lookups.length > 0) this.#start(run, (signal) => this.#lookup(run, lookups, signal));
   }
 
-  /** Deletes pods of runs that are no more, and then the word of them. */
-  async deletePods(rows: readonly OutboxRow[]): Promise<void> {
+  /** Deletes what runs that are over have left in the cluster, and then the word of it. */
+  removeLeftovers(rows: readonly OutboxRow[]): void {
+    for (const [runId, some] of Map.groupBy(rows, ({ run_id }) => run_id)) {
+      const removed = Promise.all([this.#leftovers.get(runId), ...some.map((row) => this.#removeLeftover(row))]);
+      const forgotten = removed.then(() => {
+        if (this.#leftovers.get(runId) === forgotten) this.#leftovers.delete(runId);
+      });
+      this.#leftovers.set(runId, forgotten);
+    }
+  }
+
+  /** Resolves once nothing that an earlier attempt of the run has left can be mistaken for a later one's. */
+  async leftoversRemoved(runId: string): Promise<void> {
+    await this.#leftovers.get(runId);
+  }
+
+  async #removeLeftover({ id, kind, namespace, name }: OutboxRow): Promise<void> {
     const { client, store, logger, signal } = this.#options;
-    const remove = async ({ namespace, name }: OutboxRow): Promise<void> => {
-      await this.#limiter.run(() => this.#persist(signal, async () => void (await client.delete(PODS, { namespace, name }))));
-    };
+    const resource = kind === "deleteClaim" ? CLAIMS : PODS;
     try {
-      await Promise.all(rows.map(remove));
-      if (!signal.aborted) await store.removeFromOutbox(rows.map(({ id }) => id));
+      await this.#limiter.run(() => this.#persist(signal, async () => void (await client.delete(resource, { namespace, name }))));
+      if (!signal.aborted) await store.removeFromOutbox([id]);
     } catch (error) {
-      logger.warn("cannot delete pods; tried again on the next start", { error });
+      if (!signal.aborted) logger.warn("cannot remove what a run has left; tried again on the next start", { kind, namespace, name, error });
     }
   }
 
@@ -138,7 +166,7 @@ export class Effects {
       await client.delete(PODS, { namespace, name });
       return;
     }
-    run.done.push(`createPod/${namespace}/${name}`);
+    run.done.push(outboxRow(run.row, "createPod", name).id);
   }
 
   async #deletePod(run: LiveRun, { taskId, attempt, podName }: EffectOf<"deletePod">, signal: AbortSignal): Promise<void> {
@@ -150,7 +178,7 @@ export class Effects {
       isAbsent = (await client.delete(PODS, { namespace, name: podName })) === undefined;
     });
     if (signal.aborted) return;
-    run.done.push(`deletePod/${namespace}/${podName}`);
+    run.done.push(outboxRow(run.row, "deletePod", podName).id);
     if (!isAbsent || run.over.has(podName)) return;
     run.over.add(podName);
     await push(run, { type: "podFinished", time: clock.now(), taskId, attempt, succeeded: false, message: "the pod was deleted" });

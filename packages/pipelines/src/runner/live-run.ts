@@ -33,7 +33,7 @@ export class LiveRun {
   history: readonly HistoryEntry[];
   state: RunState;
   readonly pipeline: string;
-  readonly queue: QueuedEvent[] = [];
+  queue: QueuedEvent[] = [];
   isBusy = false;
   /** Aborts when the run leaves memory. */
   readonly stop: AbortController = new AbortController();
@@ -79,7 +79,7 @@ export class LiveRun {
     for (const event of events) {
       const step = advance(this.state, event, context);
       for (const task of step.changed) tasks.set(task.id, task);
-      effects.push(...step.effects);
+      for (const effect of step.effects) effects.push(effect);
       progress = step.progress ?? progress;
     }
     return { tasks: [...tasks.values()], effects, ...(progress === undefined ? {} : { progress }) };

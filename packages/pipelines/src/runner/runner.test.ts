@@ -1,7 +1,9 @@
+import { ApiError } from "@sluice/kubernetes";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { RUN_LABEL } from "../engine/index.ts";
 import { CHAIN, WIDE } from "../specs.fixture.ts";
 import { PODS } from "./kinds.ts";
+import { Store } from "../store.ts";
 import { World } from "../world.fixture.ts";
 
 let world: World;
@@ -35,6 +37,11 @@ async function reaches(id: string, state: string): Promise<RunBody> {
     return now;
   }, { timeout: 10_000, interval: 10 });
 }
+const kinds = (): string[] => [...world.objects.values()].map(({ kind }) => kind);
+const WORKSPACE = {
+  pipeline_spec: CHAIN,
+  platform_spec: { platforms: { kubernetes: { pipelineConfig: { workspace: { size: "1Gi" } } } } },
+};
 const states = ({ tasks }: RunBody): Record<string, string> => Object.fromEntries(tasks.map(({ name, state }) => [name, state]));
 const isFirst = (name: string): boolean => name.includes("first");
 const firstOutput = (uri: string) => ({
@@ -44,7 +51,7 @@ const firstOutput = (uri: string) => ({
 
 describe("a run", () => {
   test("goes through its tasks, and the next one like it takes what is cached", async () => {
-    world.blobs.set("minio://b/report", new TextEncoder().encode("<b>hi"));
+    await world.objectStore.put("minio://b/report", Buffer.from("<b>hi"));
     world.work = (pod) => (isFirst(pod.metadata.name) ? firstOutput("minio://b/report") : {});
     const done = await reaches(await start(CHAIN, { n: 3 }), "SUCCEEDED");
     expect(states(done)).toEqual({ root: "SUCCEEDED", first: "SUCCEEDED", second: "SUCCEEDED" });
@@ -52,7 +59,7 @@ describe("a run", () => {
     const again = await reaches(await start(CHAIN, { n: 3 }), "SUCCEEDED");
     expect(states(again).first).toBe("CACHED");
     expect(world.created.filter(isFirst)).toHaveLength(1);
-    world.blobs.clear();
+    await world.objectStore.delete("minio://b");
     const lost = await reaches(await start(CHAIN, { n: 3 }), "SUCCEEDED");
     expect(states(lost).first).toBe("SUCCEEDED");
     expect(await world.store.outbox()).toEqual([]);
@@ -153,5 +160,86 @@ describe("a run", () => {
     expect(events.at(-2)).toContain('"state":"SUCCEEDED"');
     const after = await (await world.app.request(`/runs/${id}:watch`)).text();
     expect(after.match(/^event: run/gmu)).toHaveLength(1);
+  });
+
+  test("that is asked for while the process still starts is taken up first", async () => {
+    world.work = () => ({ hangs: true });
+    const id = await start(CHAIN, { n: 1 });
+    await vi.waitFor(() => expect(world.pods()).toHaveLength(1));
+    const mayRead = Promise.withResolvers<void>();
+    const { unfinishedRuns } = Store.prototype;
+    vi.spyOn(Store.prototype, "unfinishedRuns").mockImplementation(function (this: Store) {
+      return mayRead.promise.then(() => unfinishedRuns.call(this));
+    });
+    const before = world.runner;
+    const booted = world.boot();
+    await vi.waitFor(() => expect(world.runner).not.toBe(before));
+    const terminated = world.request("POST", `/runs/${id}:terminate`);
+    const other = start(CHAIN, { n: 2 });
+    mayRead.resolve();
+    await booted;
+    vi.restoreAllMocks();
+    expect(await terminated).toMatchObject({ status: 200 });
+    await reaches(id, "CANCELED");
+    await other;
+    await vi.waitFor(() => expect(world.pods()).toHaveLength(1));
+  });
+
+  test("goes on when it could not be deleted, and leaves nothing when it could", async () => {
+    world.work = () => ({ hangs: true });
+    const id = await start(WORKSPACE, { n: 1 });
+    await vi.waitFor(() => expect(world.pods()).toHaveLength(1));
+    const { list } = world.client;
+    Object.assign(world.client, { list: () => Promise.reject(new ApiError("ServiceUnavailable", "not now")) });
+    expect(await world.request("DELETE", `/runs/${id}`)).toMatchObject({ status: 503 });
+    Object.assign(world.client, { list });
+    expect((await run(id)).state).toBe("RUNNING");
+    const [terminated, deleted] = await Promise.all([world.request("POST", `/runs/${id}:terminate`), world.request("DELETE", `/runs/${id}`)]);
+    expect(deleted.status).toBe(200);
+    expect([200, 404]).toContain(terminated.status);
+    await vi.waitFor(async () => {
+      expect(kinds()).not.toContain("Pod");
+      expect(kinds()).not.toContain("PersistentVolumeClaim");
+      expect(await world.store.outbox()).toEqual([]);
+    });
+    expect(await world.store.tasksOf(id)).toEqual([]);
+  });
+
+  test.each([false, true])("takes its workspace away in the end, also if that is not possible at once (process dies: %s)", async (dies) => {
+    world.work = (pod) => (isFirst(pod.metadata.name) ? firstOutput("minio://b/r") : {});
+    const { delete: remove } = world.client;
+    let isDown = true;
+    Object.assign(world.client, {
+      delete: (resource: Parameters<typeof remove>[0], key: Parameters<typeof remove>[1]) =>
+        isDown && resource.kind === "PersistentVolumeClaim" ? Promise.reject(new ApiError("ServiceUnavailable", "not now")) : remove(resource, key),
+    });
+    const id = await start(WORKSPACE, { n: 1 });
+    await reaches(id, "SUCCEEDED");
+    expect(kinds()).toContain("PersistentVolumeClaim");
+    isDown = false;
+    if (dies) await world.boot();
+    await vi.waitFor(() => expect(kinds()).not.toContain("PersistentVolumeClaim"));
+    await vi.waitFor(async () => expect(await world.store.outbox()).toEqual([]));
+  });
+
+  test("that is retried keeps the workspace that it makes anew", async () => {
+    world.work = (pod) => (isFirst(pod.metadata.name) ? firstOutput("minio://b/r") : { exitCode: 1 });
+    const { delete: remove } = world.client;
+    const isUp = Promise.withResolvers<void>();
+    Object.assign(world.client, {
+      delete: async (resource: Parameters<typeof remove>[0], key: Parameters<typeof remove>[1]) => {
+        if (resource.kind === "PersistentVolumeClaim") await isUp.promise;
+        return remove(resource, key);
+      },
+    });
+    const id = await start(WORKSPACE, { n: 1 });
+    await reaches(id, "FAILED");
+    world.work = () => ({ hangs: true });
+    const retried = world.request("POST", `/runs/${id}:retry`);
+    isUp.resolve();
+    expect(await retried).toMatchObject({ status: 200 });
+    await vi.waitFor(() => expect(world.created).toHaveLength(3));
+    expect(kinds()).toContain("PersistentVolumeClaim");
+    expect((await world.store.outbox()).filter(({ kind }) => kind === "deleteClaim")).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 import type { Client } from "@sluice/client";
 import type { Clock, Logger } from "@sluice/controller";
-import { ApiError } from "@sluice/kubernetes";
+import { ApiError, isApiError } from "@sluice/kubernetes";
 import type { ObjectStore } from "@sluice/object-store";
 import {
   ATTEMPT_LABEL,
@@ -9,6 +9,7 @@ import {
   restoreRun,
   RUN_LABEL,
   TASK_LABEL,
+  workspaceClaimOf,
   type EngineContext,
   type EngineEvent,
   type RunProgress,
@@ -16,8 +17,8 @@ import {
   type TaskReport,
 } from "../engine/index.ts";
 import type { Store } from "../store.ts";
-import type { OutboxRow, RunRow } from "../store-tables.ts";
-import { Effects, outboxRowsOf } from "./effects.ts";
+import type { ExperimentRow, RunRow } from "../store-tables.ts";
+import { Effects, outboxRow, outboxRowsOf } from "./effects.ts";
 import { PODS, type ObservedPod } from "./kinds.ts";
 import { LiveRun, type Batch } from "./live-run.ts";
 import { isOver, podOutcome } from "./pod-outcome.ts";
@@ -57,6 +58,8 @@ export class Runner {
   /** Which attempt a pod is, by `namespace/name`. */
   readonly #pods = new Map<string, { readonly runId: string; readonly taskId: string; readonly attempt: number }>();
   readonly #listeners = new Map<string, Set<(notice: RunNotice) => void>>();
+  /** Resolves once the runs of an earlier process are known: before, nobody may ask for anything. */
+  readonly #started = Promise.withResolvers<void>();
 
   constructor(options: RunnerOptions) {
     this.#options = options;
@@ -85,56 +88,64 @@ export class Runner {
     const pending = new Set(outbox.map(({ id }) => id));
     for (const run of runs) this.#adopt(run, pods, pending);
     const orphans = outbox.filter(({ run_id }) => !this.#runs.has(run_id));
-    this.#deletePods(orphans.filter(({ kind }) => kind === "deletePod"));
+    this.#effects.removeLeftovers(orphans.filter(({ kind }) => kind !== "createPod"));
     await store.removeFromOutbox(orphans.filter(({ kind }) => kind === "createPod").map(({ id }) => id));
+    this.#started.resolve();
   }
 
-  /** Stores a run and starts it. */
-  async create(row: RunRow): Promise<void> {
-    const run = new LiveRun(row, newRun(runInfoOf(row)), []);
-    await this.#options.store.createRun(row);
+  /** Stores a run, as `Store.createRun` does, and starts it. */
+  async create(row: RunRow, fallback?: ExperimentRow): Promise<RunRow> {
+    await this.#started.promise;
+    const state = newRun(runInfoOf(row));
+    const stored = await this.#options.store.createRun(row, fallback);
+    const run = new LiveRun(stored, state, []);
     this.#runs.set(row.id, run);
     this.#push(run, { type: "runStarted", time: this.#now() });
+    return stored;
   }
 
   /** Asks a run to stop; resolves once that is on disk. */
   async terminate(runId: string): Promise<void> {
+    await this.#started.promise;
     const run = this.#runs.get(runId);
     if (run === undefined || isFinal(run.state.progress.phase)) throw new ApiError("BadRequest", `run ${runId} has ended: there is nothing to terminate`);
     await this.#push(run, { type: "terminateRequested", time: this.#now() });
   }
 
   /** Starts again what failed in a run that has ended; resolves once that is on disk. */
-  async retry(row: RunRow): Promise<void> {
-    const live = this.#runs.get(row.id);
-    const phase = live?.state.progress.phase ?? progressOf(row).phase;
+  async retry(runId: string): Promise<void> {
+    await this.#started.promise;
+    const live = this.#runs.get(runId);
+    const row = live?.row ?? (await this.#options.store.findRun(runId));
+    if (row === undefined) throw new ApiError("NotFound", `run ${runId} not found`);
+    const { phase } = live?.state.progress ?? progressOf(row);
     if (phase !== "FAILED" && phase !== "CANCELED") {
-      throw new ApiError("BadRequest", `run ${row.id} is ${phase}: only a failed or canceled run can be retried`);
+      throw new ApiError("BadRequest", `run ${runId} is ${phase}: only a failed or canceled run can be retried`);
     }
-    const run = live ?? (await this.#load(row));
-    await this.#push(run, { type: "retryRequested", time: this.#now() });
+    await this.#push(live ?? (await this.#load(row)), { type: "retryRequested", time: this.#now() });
   }
 
   /** Deletes a run with its pods. */
   async delete(row: RunRow): Promise<void> {
+    await this.#started.promise;
     const { store, client } = this.#options;
-    const run = this.#runs.get(row.id);
-    run?.stop.abort();
-    const names = new Set<string>();
-    for (const { podName } of run?.state.tasks.values() ?? (await store.tasksOf(row.id))) if (podName !== undefined) names.add(podName);
     const page = await client.list(PODS, { namespace: row.namespace, labelSelector: `${RUN_LABEL}=${row.id}` });
-    for (const pod of page.items) names.add(pod.metadata.name);
-    const pods = [...names].map((name): OutboxRow => {
-      return { id: `deletePod/${row.namespace}/${name}`, run_id: row.id, kind: "deletePod", namespace: row.namespace, name };
-    });
-    await store.deleteRun(row.id, pods);
+    const run = this.#runs.get(row.id);
+    const tasks = run?.state.tasks.values() ?? (await store.tasksOf(row.id));
+    const pods = new Set(page.items.map(({ metadata }) => metadata.name));
+    for (const { podName } of tasks) if (podName !== undefined) pods.add(podName);
+    const workspace = run === undefined ? undefined : workspaceClaimOf(run.state.info);
+    const leftovers = [...pods].map((name) => outboxRow(row, "deletePod", name));
+    if (workspace !== undefined) leftovers.push(outboxRow(row, "deleteClaim", workspace.metadata.name));
+    await store.deleteRun(row.id, leftovers);
     if (run !== undefined) this.#forget(run);
     this.#tell({ row, tasks: [], isOver: true });
-    this.#deletePods(pods);
+    this.#effects.removeLeftovers(leftovers);
   }
 
   /** Takes what a pod's agent found; resolves once that is on disk. */
   async report(report: TaskReport): Promise<void> {
+    await this.#started.promise;
     await this.#options.store.putReport(report);
     this.#runs.get(report.runId)?.putReport(report);
   }
@@ -236,7 +247,10 @@ export class Runner {
   async #drain(run: LiveRun): Promise<void> {
     const { clock, logger, signal } = this.#options;
     for (let failures = 0; run.queue.length > 0 && !run.stop.signal.aborted && !signal.aborted; ) {
-      const queued = run.queue.splice(0);
+      // A run that is retried must not lose what it makes anew.
+      if (isFinal(run.state.progress.phase)) await this.#effects.leftoversRemoved(run.row.id);
+      const queued = run.queue;
+      run.queue = [];
       const batch = this.#decide(
         run,
         queued.map(({ event }) => event),
@@ -245,20 +259,30 @@ export class Runner {
         await this.#commit(run, batch);
         failures = 0;
       } catch (error) {
-        if (run.stop.signal.aborted) break;
+        run.queue = [...queued, ...run.queue];
+        if (isApiError(error, "NotFound")) run.stop.abort();
+        if (run.stop.signal.aborted || signal.aborted) break;
         logger.error("cannot store what a run did", { run: run.row.id, error });
-        run.queue.unshift(...queued);
         await clock.sleep(Math.min(RETRY_MS * 2 ** failures++, LONGEST_RETRY_MS), signal);
         await this.#restore(run);
         continue;
       }
       for (const { settle } of queued) settle.resolve();
-      this.#tell({ row: run.row, tasks: batch.tasks, isOver: isFinal(run.state.progress.phase) });
-      this.#carryOut(run, batch.effects);
+      const isOver = isFinal(run.state.progress.phase);
+      this.#tell({ row: run.row, tasks: batch.tasks, isOver });
+      // What is left to do after a run does not end with it.
+      if (isOver) this.#effects.removeLeftovers(outboxRowsOf(run.row, batch.effects));
+      else this.#carryOut(run, batch.effects);
     }
     run.isBusy = false;
-    if (run.stop.signal.aborted) {
-      for (const { settle } of run.queue.splice(0)) settle.reject(new ApiError("NotFound", `run ${run.row.id} was deleted`));
+    const refusal = run.stop.signal.aborted
+      ? new ApiError("NotFound", `run ${run.row.id} is over or was deleted`)
+      : signal.aborted
+        ? new ApiError("ServiceUnavailable", "the program is stopping")
+        : undefined;
+    if (refusal !== undefined) {
+      for (const { settle } of run.queue) settle.reject(refusal);
+      run.queue = [];
     } else if (isFinal(run.state.progress.phase) && run.queue.length === 0) this.#forget(run);
   }
 
@@ -322,10 +346,6 @@ export class Runner {
       this.#pods.set(podKey(run.row.namespace, effect.pod.metadata.name), { runId, taskId, attempt });
     }
     this.#effects.carryOut(run, effects);
-  }
-
-  #deletePods(rows: readonly OutboxRow[]): void {
-    void this.#effects.deletePods(rows);
   }
 
   #forget(run: LiveRun): void {

@@ -1,15 +1,25 @@
-import type { Namespace, Resource, UnknownObject } from "@sluice/kubernetes";
+import { jsonEqual, type Namespace, type Resource, type UnknownObject } from "@sluice/kubernetes";
 import { qualified } from "../api-errors.ts";
-import { jsonEqual } from "../json-equal.ts";
 import type { Strategy } from "../strategy.ts";
 import { customResourceDefinitionStrategy } from "./custom-resource-definition.ts";
 import { jobStrategy } from "./job.ts";
 import { podStrategy } from "./pod.ts";
+import { priorityClassStrategy } from "./priority-class.ts";
+import { roleBindingStrategy } from "./role-binding.ts";
 import { serviceStrategy } from "./service.ts";
+import { persistentVolumeClaimStrategy, storageClassStrategy } from "./storage.ts";
+import { cronJobStrategy, statefulSetStrategy, workloadStrategy } from "./workloads.ts";
+
+const IMMORTAL: readonly string[] = ["default", "kube-system", "kube-public"];
 
 const namespaceStrategy: Strategy = {
   nameRule: "label",
   hasGeneration: false,
+  // Pods may be created in the next breath, and each acts as some account.
+  companions: ({ metadata: { name } }) => [
+    { table: "serviceaccounts", object: { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "default", namespace: name } } },
+  ],
+  undeletable: ({ metadata: { name } }) => (IMMORTAL.includes(name) ? "this namespace may not be deleted" : undefined),
   prepareCreate: (object) => {
     const { metadata } = object;
     const labels = { ...metadata.labels, "kubernetes.io/metadata.name": metadata.name };
@@ -53,28 +63,42 @@ function withoutStringData(object: UnknownObject): UnknownObject {
 
 const plain: Strategy = { hasGeneration: false };
 const returning: Strategy = { hasGeneration: false, returnsDeleted: true };
-const rbac: Strategy = { hasGeneration: false, nameRule: "path", createsOnUpdate: true };
+const counted: Strategy = { hasGeneration: true };
+const role: Strategy = { hasGeneration: false, nameRule: "path", createsOnUpdate: true };
 
 const STRATEGIES: Readonly<Record<string, Strategy>> = {
   pods: podStrategy,
   services: serviceStrategy,
+  "deployments.apps": workloadStrategy,
+  "replicasets.apps": workloadStrategy,
+  "daemonsets.apps": workloadStrategy,
+  "statefulsets.apps": statefulSetStrategy,
   "jobs.batch": jobStrategy,
+  "cronjobs.batch": cronJobStrategy,
   namespaces: namespaceStrategy,
   configmaps: configStrategy,
   secrets: secretStrategy,
   "customresourcedefinitions.apiextensions.k8s.io": customResourceDefinitionStrategy,
+  "priorityclasses.scheduling.k8s.io": priorityClassStrategy,
+  "storageclasses.storage.k8s.io": storageClassStrategy,
+  "networkpolicies.networking.k8s.io": counted,
+  "ingressclasses.networking.k8s.io": counted,
+  "endpointslices.discovery.k8s.io": counted,
+  "validatingwebhookconfigurations.admissionregistration.k8s.io": counted,
+  "mutatingwebhookconfigurations.admissionregistration.k8s.io": counted,
+  "validatingadmissionpolicybindings.admissionregistration.k8s.io": counted,
   nodes: plain,
   serviceaccounts: returning,
   persistentvolumes: returning,
-  persistentvolumeclaims: returning,
+  persistentvolumeclaims: persistentVolumeClaimStrategy,
   resourcequotas: returning,
   endpoints: { hasGeneration: false, createsOnUpdate: true },
   events: { hasGeneration: false, createsOnUpdate: true },
   "leases.coordination.k8s.io": { hasGeneration: false, createsOnUpdate: true },
-  "roles.rbac.authorization.k8s.io": rbac,
-  "rolebindings.rbac.authorization.k8s.io": rbac,
-  "clusterroles.rbac.authorization.k8s.io": rbac,
-  "clusterrolebindings.rbac.authorization.k8s.io": rbac,
+  "roles.rbac.authorization.k8s.io": role,
+  "clusterroles.rbac.authorization.k8s.io": role,
+  "rolebindings.rbac.authorization.k8s.io": roleBindingStrategy,
+  "clusterrolebindings.rbac.authorization.k8s.io": roleBindingStrategy,
 };
 
 /** What a built-in kind does beyond its schema. */

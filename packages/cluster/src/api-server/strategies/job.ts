@@ -1,28 +1,18 @@
-import { isJsonObject, type Cause, type Job, type UnknownObject } from "@sluice/kubernetes";
-import { jsonEqual } from "../json-equal.ts";
+import { jsonEqual, type Job, type UnknownObject } from "@sluice/kubernetes";
 import type { Strategy } from "../strategy.ts";
+import { immutable, unchanged } from "./immutable.ts";
+import { validateFinite } from "./workloads.ts";
+
+/** What of a job's spec never changes, whatever its state. */
+const FIXED = ["selector", "completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"] as const;
 
 /** Jobs: the selector and labels that tie them to their pods, and what of them may change. */
 export const jobStrategy: Strategy = {
   orphansByDefault: true,
-  beforeDefaults: (object) => {
-    const { spec } = object as UnknownObject & Partial<Job>;
-    // Parallelism without completions is a work queue; neither is a single run. An absent spec is for validation to refuse.
-    const isSingle = isJsonObject(spec) && (spec.completions ?? undefined) === undefined && (spec.parallelism ?? undefined) === undefined;
-    return isSingle ? { ...object, spec: { ...spec, completions: 1 } } : object;
-  },
   prepareCreate: (object) => {
     const job = object as UnknownObject & Job;
     const { spec, metadata } = job;
-    const completed = {
-      ...spec,
-      parallelism: spec.parallelism ?? 1,
-      backoffLimit: spec.backoffLimit ?? (spec.backoffLimitPerIndex === undefined ? 6 : 2_147_483_647),
-      completionMode: spec.completionMode ?? "NonIndexed",
-      suspend: spec.suspend ?? false,
-      podReplacementPolicy: spec.podReplacementPolicy ?? (spec.podFailurePolicy === undefined ? "TerminatingOrFailed" : "Failed"),
-    };
-    if (spec.manualSelector === true) return { ...job, spec: completed };
+    if (spec.manualSelector === true) return job;
     const uid = metadata.uid ?? "";
     const labels = {
       ...spec.template.metadata?.labels,
@@ -32,34 +22,22 @@ export const jobStrategy: Strategy = {
       "batch.kubernetes.io/job-name": metadata.name,
     };
     const template = { ...spec.template, metadata: { ...spec.template.metadata, labels } };
-    return { ...job, spec: { ...completed, selector: { matchLabels: { "batch.kubernetes.io/controller-uid": uid } }, template } };
+    return { ...job, spec: { ...spec, selector: { matchLabels: { "batch.kubernetes.io/controller-uid": uid } }, template } };
   },
   validate: (next, current) => {
     const { spec } = next as UnknownObject & Job;
-    const causes: Cause[] = [];
-    const policy = spec.template.spec?.restartPolicy;
-    if (policy !== "OnFailure" && policy !== "Never") {
-      causes.push({
-        reason: "FieldValueNotSupported",
-        field: "spec.template.spec.restartPolicy",
-        message: `Unsupported value: ${JSON.stringify(policy ?? "Always")}: supported values: "OnFailure", "Never"`,
-      });
-    }
+    const causes = current === undefined ? validateFinite(spec.template.spec, "spec.template.spec") : [];
     if (spec.completionMode === "Indexed" && spec.completions === undefined) {
       causes.push({ reason: "FieldValueRequired", field: "spec.completions", message: "Required value: when completion mode is Indexed" });
     }
     if (current === undefined) return causes;
     const before = current as UnknownObject & Job;
-    const immutable = (field: string, value: unknown): void => {
-      causes.push({ reason: "FieldValueInvalid", field, message: `Invalid value: ${JSON.stringify(value)}: field is immutable` });
-    };
-    if (!jsonEqual(spec.selector, before.spec.selector)) immutable("spec.selector", spec.selector);
-    if (spec.completionMode !== before.spec.completionMode) immutable("spec.completionMode", spec.completionMode);
+    causes.push(...unchanged("spec", spec, before.spec, FIXED));
     const isElastic = spec.completionMode === "Indexed" && spec.completions === spec.parallelism;
-    if (spec.completions !== before.spec.completions && !isElastic) immutable("spec.completions", spec.completions);
+    if (spec.completions !== before.spec.completions && !isElastic) causes.push(immutable("spec.completions", spec.completions));
     // A suspended job that has not started may still be placed elsewhere: queues rely on it.
     const isPlaceable = before.spec.suspend === true && before.status?.startTime === undefined;
-    if (!jsonEqual(templateOf(spec.template, isPlaceable), templateOf(before.spec.template, isPlaceable))) immutable("spec.template", spec.template);
+    if (!jsonEqual(templateOf(spec.template, isPlaceable), templateOf(before.spec.template, isPlaceable))) causes.push(immutable("spec.template", spec.template));
     return causes;
   },
 };

@@ -1,5 +1,4 @@
-import type { Service, UnknownObject } from "@sluice/kubernetes";
-import { jsonEqual } from "../json-equal.ts";
+import { jsonEqual, type Service, type UnknownObject } from "@sluice/kubernetes";
 import type { Strategy, StrategyContext } from "../strategy.ts";
 
 /** The addresses of services: 10.96.0.1 to 10.96.255.254. */

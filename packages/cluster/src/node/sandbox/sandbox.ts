@@ -69,6 +69,8 @@ export interface Sandboxes extends AsyncDisposable {
   readonly features: SandboxFeatures;
   /** This machine's address as pods reach it. */
   readonly hostIp: string;
+  /** The command that runs a tool of ours with the isolation of a container, in this machine's network, in no pod. */
+  isolate(process: SandboxProcess): HostCommand;
   /** Makes the pod's sandbox, or finds it again: also after a restart of this program. */
   ensure(pod: SandboxPod): Promise<Sandbox>;
   /** Kills what is left in it and takes it away; absence is no error. */

@@ -1,0 +1,18 @@
+/** Measures Sluice as its users meet it, against a peer or a physical limit in the same run: `npm run bench [-- start runs creates]`. */
+import { cpus, release } from "node:os";
+import { benchCreates } from "./creates.ts";
+import { benchRuns } from "./runs.ts";
+import { benchStart } from "./start.ts";
+import { printTable, type Measurement } from "./statistics.ts";
+
+const scenarios: Readonly<Record<string, () => Promise<readonly Measurement[]>>> = { start: benchStart, runs: benchRuns, creates: benchCreates };
+const chosen = process.argv.slice(2);
+const unknown = chosen.find((name) => !(name in scenarios));
+if (unknown !== undefined) {
+  process.stderr.write(`error: there is no scenario ${unknown}\n  fix: choose among ${Object.keys(scenarios).join(", ")}\n`);
+  process.exit(1);
+}
+process.stdout.write(`Node ${process.version}, Linux ${release()}, ${cpus().length} × ${cpus()[0]?.model ?? "unknown processor"}\n\n`);
+const rows: Measurement[] = [];
+for (const [name, measure] of Object.entries(scenarios)) if (chosen.length === 0 || chosen.includes(name)) rows.push(...(await measure()));
+printTable(rows);

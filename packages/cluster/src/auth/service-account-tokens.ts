@@ -1,0 +1,175 @@
+import { createHash, createPublicKey, type KeyObject } from "node:crypto";
+import type { UserInfo } from "@sluice/client";
+import type { Clock } from "@sluice/controller";
+import { ApiError, isJsonObject, type ObjectKey, type UnknownObject } from "@sluice/kubernetes";
+import { errors, exportJWK, jwtVerify, SignJWT, type JWK } from "jose";
+
+/** Who issues the tokens of service accounts, and whom they are for unless told. */
+export const TOKEN_ISSUER = "https://kubernetes.default.svc.cluster.local";
+
+/** What a token speaks for, and what it does not outlive. */
+export interface TokenSubject {
+  readonly account: { readonly namespace: string; readonly name: string; readonly uid: string };
+  readonly bound?: { readonly kind: BoundKind; readonly name: string; readonly uid: string };
+}
+
+/** The kinds of objects that a token can be bound to. */
+export type BoundKind = keyof typeof BOUND_TABLES;
+
+/** Where the store keeps what a token can be bound to. */
+export const BOUND_TABLES = { Pod: "pods", Secret: "secrets", Node: "nodes" } as const;
+
+/** What the tokens are made of, and where it is looked up whether their subjects still exist. */
+export interface ServiceAccountTokensOptions {
+  readonly key: KeyObject;
+  readonly find: (table: string, key: ObjectKey) => UnknownObject | undefined;
+  readonly clock: Clock;
+  readonly newId: () => string;
+}
+
+interface Claims {
+  readonly subject: TokenSubject;
+  readonly id: string;
+  readonly audiences: readonly string[];
+  readonly notBefore: number;
+  readonly expires: number;
+}
+
+const CACHE_SIZE = 1000;
+
+/** Issues and verifies the tokens by which pods act as their service accounts: JWTs, signed by ES256. */
+export class ServiceAccountTokens {
+  readonly #options: ServiceAccountTokensOptions;
+  readonly #publicKey: KeyObject;
+  /** Tokens whose signature is known to be right, the oldest first. */
+  readonly #verified = new Map<string, Claims>();
+
+  constructor(options: ServiceAccountTokensOptions) {
+    this.#options = options;
+    this.#publicKey = createPublicKey(options.key);
+  }
+
+  /** A token for `seconds` from now, and when that is over. */
+  async issue(subject: TokenSubject, options: { readonly audiences: readonly string[]; readonly seconds: number }): Promise<{ token: string; expires: number }> {
+    const { key, clock, newId } = this.#options;
+    const { account, bound } = subject;
+    const now = Math.floor(clock.now() / 1000);
+    const expires = now + options.seconds;
+    const about = {
+      namespace: account.namespace,
+      ...(bound === undefined ? {} : { [bound.kind.toLowerCase()]: { name: bound.name, uid: bound.uid } }),
+      serviceaccount: { name: account.name, uid: account.uid },
+    };
+    const token = await new SignJWT({ "kubernetes.io": about })
+      .setProtectedHeader({ alg: "ES256", kid: this.#keyId() })
+      .setIssuer(TOKEN_ISSUER)
+      .setSubject(usernameOf(account))
+      .setAudience([...options.audiences])
+      .setIssuedAt(now)
+      .setNotBefore(now)
+      .setExpirationTime(expires)
+      .setJti(newId())
+      .sign(key);
+    return { token, expires: expires * 1000 };
+  }
+
+  /** Whom a token speaks for and to which of `audiences`; throws Unauthorized, saying why. */
+  async verify(token: string, audiences: readonly string[]): Promise<{ user: UserInfo; audiences: string[] }> {
+    const claims = this.#verified.get(token) ?? (await this.#check(token));
+    const now = this.#options.clock.now() / 1000;
+    if (claims.expires <= now) throw refused("the token has expired");
+    if (claims.notBefore > now) throw refused("the token is not valid yet");
+    const common = claims.audiences.filter((audience) => audiences.includes(audience));
+    if (common.length === 0) throw refused(`the token audiences ${JSON.stringify(claims.audiences)} is invalid for the target audiences ${JSON.stringify(audiences)}`);
+    this.#requireSubject(claims.subject);
+    return { user: userOf(claims), audiences: common };
+  }
+
+  /** The public key, as OpenID Connect publishes it. */
+  async publicKeys(): Promise<{ readonly keys: readonly JWK[] }> {
+    return { keys: [{ ...(await exportJWK(this.#publicKey)), use: "sig", alg: "ES256", kid: this.#keyId() }] };
+  }
+
+  #keyId(): string {
+    return createHash("sha256").update(this.#publicKey.export({ format: "der", type: "spki" })).digest("base64url");
+  }
+
+  async #check(token: string): Promise<Claims> {
+    try {
+      const { payload } = await jwtVerify(token, this.#publicKey, {
+        algorithms: ["ES256"],
+        issuer: TOKEN_ISSUER,
+        requiredClaims: ["sub", "aud", "exp", "nbf"],
+        currentDate: new Date(this.#options.clock.now()),
+      });
+      const subject = subjectOf(payload["kubernetes.io"]);
+      if (subject === undefined || payload.sub !== usernameOf(subject.account)) throw refused("the token does not say whom it is for");
+      const { aud = [], exp = 0, nbf = 0, jti = "" } = payload;
+      const claims: Claims = { subject, id: jti, audiences: [aud].flat(), expires: exp, notBefore: nbf };
+      this.#remember(token, claims);
+      return claims;
+    } catch (error) {
+      if (error instanceof errors.JOSEError) throw refused(error.message, error);
+      throw error;
+    }
+  }
+
+  #remember(token: string, claims: Claims): void {
+    const oldest = this.#verified.size < CACHE_SIZE ? undefined : this.#verified.keys().next().value;
+    if (oldest !== undefined) this.#verified.delete(oldest);
+    this.#verified.set(token, claims);
+  }
+
+  #requireSubject({ account, bound }: TokenSubject): void {
+    const { namespace, name, uid } = account;
+    if (this.#options.find("serviceaccounts", { namespace, name })?.metadata.uid !== uid) throw refused("service account token has been invalidated");
+    if (bound === undefined) return;
+    const key = { ...(bound.kind === "Node" ? {} : { namespace }), name: bound.name };
+    if (this.#options.find(BOUND_TABLES[bound.kind], key)?.metadata.uid !== bound.uid) throw refused("service account token has been invalidated");
+  }
+}
+
+/** The user name of a service account. */
+export function usernameOf({ namespace, name }: { readonly namespace: string; readonly name: string }): string {
+  return `system:serviceaccount:${namespace}:${name}`;
+}
+
+/** The groups that every service account of a namespace is in. */
+export function accountGroups(namespace: string): string[] {
+  return ["system:serviceaccounts", `system:serviceaccounts:${namespace}`];
+}
+
+function userOf({ id, subject: { account, bound } }: Claims): UserInfo {
+  const pod = bound?.kind === "Pod" ? bound : undefined;
+  return {
+    username: usernameOf(account),
+    uid: account.uid,
+    groups: [...accountGroups(account.namespace), "system:authenticated"],
+    extra: {
+      "authentication.kubernetes.io/credential-id": [`JTI=${id}`],
+      ...(pod === undefined ? {} : { "authentication.kubernetes.io/pod-name": [pod.name], "authentication.kubernetes.io/pod-uid": [pod.uid] }),
+    },
+  };
+}
+
+function subjectOf(about: unknown): TokenSubject | undefined {
+  if (!isJsonObject(about) || typeof about["namespace"] !== "string") return undefined;
+  const account = referenceOf(about["serviceaccount"]);
+  if (account === undefined) return undefined;
+  const kind = (["Pod", "Secret", "Node"] as const).find((one) => one.toLowerCase() in about);
+  const bound = kind === undefined ? undefined : referenceOf(about[kind.toLowerCase()]);
+  return {
+    account: { ...account, namespace: about["namespace"] },
+    ...(kind === undefined || bound === undefined ? {} : { bound: { ...bound, kind } }),
+  };
+}
+
+function referenceOf(value: unknown): { readonly name: string; readonly uid: string } | undefined {
+  if (!isJsonObject(value)) return undefined;
+  const { name, uid } = value;
+  return typeof name === "string" && typeof uid === "string" ? { name, uid } : undefined;
+}
+
+function refused(why: string, cause?: unknown): ApiError {
+  return new ApiError("Unauthorized", why, { cause });
+}

@@ -1,0 +1,162 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer, type Server } from "node:https";
+import type { AddressInfo } from "node:net";
+import type { Clock, Logger } from "@sluice/controller";
+import { ApiError, isApiError, UserError, type Resource } from "@sluice/kubernetes";
+import type { ApiServer } from "../api-server/api-server.ts";
+import type { RequestAuthorizer } from "../api-server/api-server-options.ts";
+import { isTrue, parseRequestPath, verbOf, type RequestInfo } from "../api-server/request-info.ts";
+import type { IncludeObject } from "../api-server/table.ts";
+import { Authenticator } from "../auth/authenticate.ts";
+import { impersonate } from "../auth/impersonation.ts";
+import type { Pki } from "../auth/pki.ts";
+import { documentHeaders } from "./document-headers.ts";
+import { negotiate, notAcceptable } from "./negotiate.ts";
+import { readRequest } from "./read-request.ts";
+import type { RequestCounts } from "./request-counts.ts";
+import { writeError, writeResponse } from "./write-response.ts";
+
+/** What is served, where, and to whom it proves itself. */
+export interface ServeApiOptions {
+  readonly server: ApiServer;
+  readonly authorizer: RequestAuthorizer;
+  readonly pki: Pick<Pki, "authority" | "server">;
+  readonly host: string;
+  /** 0 takes any. */
+  readonly port: number;
+  readonly counts: RequestCounts;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** The Kubernetes API on a socket. Disposing of it ends the streams and lets other requests finish. */
+export interface ServedApi extends AsyncDisposable {
+  readonly port: number;
+  /** Presents another certificate to connections from now on. */
+  renew(pki: Pick<Pki, "authority" | "server">): void;
+}
+
+/** Connections are kept; those whose other end has died without a word are found out by TCP. */
+const CONNECTIONS = { keepAliveTimeout: 90_000, keepAlive: true, keepAliveInitialDelay: 30_000, maxHeaderSize: 64 * 1024 } as const;
+/** How long requests may take to finish once the server stops. */
+const GRACE_MS = 5000;
+
+/** Serves the Kubernetes API over HTTPS. */
+export async function serveApi(options: ServeApiOptions): Promise<ServedApi> {
+  const { server, authorizer, host, port, clock, counts, logger } = options;
+  const authenticator = new Authenticator((token) => server.authenticate(token));
+  const streams = new Set<AbortController>();
+  let isStopping = false;
+  const resources = resourceFinder(server);
+
+  const handle = async (message: IncomingMessage, res: ServerResponse): Promise<void> => {
+    const user = await impersonate(message, await authenticator.authenticate(message), authorizer);
+    const request = await readRequest(message);
+    const { query, path, method } = request;
+    const info = parseRequestPath(path);
+    const verb = verbOf(method, info, query);
+    res.once("close", () => counts.add(verb, res.statusCode));
+    const resource = resources(info);
+    const form = path === "/api" || path === "/apis" ? "object" : negotiate(request.accept, { canTransform: resource !== undefined });
+    if (form === undefined && !path.startsWith("/openapi")) throw notAcceptable();
+    const mayStream = verb === "watch" || path.endsWith("/log");
+    const response = await server.send(mayStream ? { ...request, signal: streamSignal(res) } : request, user);
+    const headers = response.kind === "object" && resource === undefined ? documentHeaders(request, response.object, clock.now()) : {};
+    if (headers["etag"] !== undefined && message.headers["if-none-match"] === headers["etag"]) {
+      res.writeHead(304, headers);
+      res.end();
+      return;
+    }
+    await writeResponse(res, response, {
+      form: form ?? "object",
+      resource,
+      includeObject: readInclude(query["includeObject"]),
+      now: () => clock.now(),
+      isPretty: query["pretty"] !== undefined && isTrue(query["pretty"]),
+      takesGzip: message.headers["accept-encoding"]?.includes("gzip") === true,
+      headers,
+    });
+  };
+
+  /** A signal for what may stream: it aborts when the client goes, or the server stops. */
+  const streamSignal = (res: ServerResponse): AbortSignal => {
+    const stream = new AbortController();
+    streams.add(stream);
+    res.once("close", () => {
+      streams.delete(stream);
+      stream.abort();
+    });
+    return stream.signal;
+  };
+
+  const listener = (message: IncomingMessage, res: ServerResponse): void => {
+    res.once("close", () => {
+      if (isStopping) message.socket.end();
+    });
+    handle(message, res).catch((error: unknown) => {
+      if (!isApiError(error)) logger.error("a request failed for a reason that is no Kubernetes error", { method: message.method, url: message.url, error });
+      if (res.headersSent || res.destroyed) return;
+      writeError(res, isApiError(error) ? error : new ApiError("InternalError", `an error on the server (${String(error)}) has prevented the request from succeeding`, { cause: error }));
+    });
+  };
+  const https = createServer({ ...tls(options.pki), ...CONNECTIONS, requestCert: true, rejectUnauthorized: false }, listener);
+  await listen(https, host, port);
+
+  return {
+    port: (https.address() as AddressInfo).port,
+    renew: (pki) => https.setSecureContext(tls(pki)),
+    async [Symbol.asyncDispose]() {
+      isStopping = true;
+      const closed = new Promise((resolve) => https.close(resolve));
+      for (const stream of streams) stream.abort();
+      https.closeIdleConnections();
+      const settled = new AbortController();
+      void clock.sleep(GRACE_MS, settled.signal).then(() => https.closeAllConnections());
+      await closed;
+      settled.abort();
+    },
+  };
+}
+
+function tls({ authority, server }: Pick<Pki, "authority" | "server">): { readonly ca: string; readonly cert: string; readonly key: string } {
+  return { ca: authority, cert: server.certificate, key: server.key };
+}
+
+async function listen(https: Server, host: string, port: number): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  https.once("error", reject);
+  https.listen({ host, port }, resolve);
+  try {
+    await promise;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new UserError(`the Kubernetes API cannot listen on ${host}:${port}: ${reason}`, { fix: "choose another port, or stop the program that has this one", cause });
+  }
+}
+
+/** The kind whose objects a path is about; only they can be shown as tables or by their metadata alone. */
+function resourceFinder(server: ApiServer): (info: RequestInfo) => Resource | undefined {
+  let byPath: Map<string, Resource> | undefined;
+  server.onResourcesChange(() => {
+    byPath = undefined;
+  });
+  return (info) => {
+    if (info.kind !== "resource" || (info.subresource !== undefined && info.subresource !== "status")) return undefined;
+    byPath ??= new Map(server.resources().map((resource) => [`${resource.group}/${resource.version}/${resource.plural}`, resource]));
+    return byPath.get(`${info.group}/${info.version}/${info.plural}`);
+  };
+}
+
+function readInclude(text: string | undefined): IncludeObject {
+  switch (text) {
+    case undefined:
+    case "":
+    case "Metadata":
+      return "Metadata";
+    case "None":
+    case "Object":
+      return text;
+    default:
+      throw new ApiError("BadRequest", `unrecognized includeObject value: ${JSON.stringify(text)}`);
+  }
+}

@@ -1,0 +1,33 @@
+import type { Client } from "@sluice/client";
+import type { Program } from "@sluice/component";
+import type { Clock, Logger } from "@sluice/controller";
+import type { References } from "./environment/references.ts";
+import type { Images } from "./images/images.ts";
+import type { RestartBackoff } from "./lifecycle/restart-backoff.ts";
+import type { Limiter } from "./pod/limiter.ts";
+import type { PodEvents } from "./pod/pod-events.ts";
+import type { StartJournal } from "./runtime/start-journal.ts";
+import type { Sandboxes } from "./sandbox/sandbox.ts";
+import type { TokenSource } from "./volumes/service-account-token.ts";
+
+/** What all pods of a node share. */
+export interface NodeContext {
+  readonly name: string;
+  readonly directory: string;
+  readonly client: Client;
+  readonly sandboxes: Sandboxes;
+  readonly images: Images;
+  /** By image, without tag. */
+  readonly programs: ReadonlyMap<string, Program>;
+  readonly api: { readonly host: string; readonly port: number };
+  readonly references: References;
+  readonly tokens: TokenSource;
+  readonly journal: StartJournal;
+  readonly events: PodEvents;
+  /** How many containers may be starting at once. */
+  readonly starts: Limiter;
+  readonly restartBackoff: RestartBackoff;
+  readonly allocatable: Readonly<Record<string, string>>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}

@@ -1,0 +1,88 @@
+import type { Client } from "@sluice/client";
+import type { Clock, Logger } from "@sluice/controller";
+import { isApiError, jsonEqual, Lease, Node } from "@sluice/kubernetes";
+import { inspectMachine } from "./machine.ts";
+import { nodeObject, type NodeFacts } from "./node-object.ts";
+import type { SandboxFeatures } from "./sandbox/sandbox.ts";
+
+/** What keeps a node registered. */
+export interface RegistrationOptions {
+  readonly client: Client;
+  readonly name: string;
+  readonly directory: string;
+  readonly features: SandboxFeatures;
+  readonly hostIp: string;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+}
+
+const LEASE_NAMESPACE = "kube-node-lease";
+const LEASE_SECONDS = 40;
+/** As upstream: how often the lease is renewed. */
+export const HEARTBEAT_MS = 10_000;
+/** How often the node's status is written though nothing but its time has changed. */
+const STATUS_MS = 300_000;
+
+/** Registers the node, or brings its object up to date. */
+export async function registerNode(options: RegistrationOptions): Promise<Node> {
+  const { client, name } = options;
+  for (;;) {
+    const current = await client.find(Node, { name });
+    const wanted = nodeObject(factsOf(options), current);
+    try {
+      const written = current === undefined ? await client.create(Node, wanted) : await client.update(Node, wanted);
+      return await client.update(Node, { ...wanted, metadata: written.metadata }, { subresource: "status" });
+    } catch (error) {
+      // Somebody has labelled it meanwhile, or made or deleted it.
+      if (!isApiError(error, "Conflict") && !isApiError(error, "AlreadyExists") && !isApiError(error, "NotFound")) throw error;
+    }
+  }
+}
+
+/** Renews the lease and keeps the node's status true until `signal` aborts; `beat` is called each time. */
+export async function keepNode(registered: Node, options: RegistrationOptions, beat: () => void): Promise<void> {
+  const { clock, logger, signal } = options;
+  let node = registered;
+  let reported = clock.now();
+  while (!signal.aborted) {
+    try {
+      await renewLease(node, options);
+      const wanted = nodeObject(factsOf(options), node);
+      if (!jsonEqual(timeless(wanted), timeless(node)) || clock.now() - reported >= STATUS_MS) {
+        node = await registerNode(options);
+        reported = clock.now();
+      }
+    } catch (error) {
+      logger.warn("the node's heartbeat failed", { node: options.name, error });
+    }
+    await clock.sleep(HEARTBEAT_MS, signal);
+    if (!signal.aborted) beat();
+  }
+}
+
+function factsOf({ name, directory, features, hostIp, version, clock }: RegistrationOptions): NodeFacts {
+  return { name, machine: inspectMachine(directory), features, hostIp, version, now: clock.now() };
+}
+
+function timeless({ status }: Node): unknown {
+  return { ...status, conditions: status?.conditions?.map(({ lastHeartbeatTime: _, ...condition }) => condition) };
+}
+
+async function renewLease(node: Node, { client, name, clock }: RegistrationOptions): Promise<void> {
+  const key = { namespace: LEASE_NAMESPACE, name };
+  const renewTime = new Date(clock.now()).toISOString().replace("Z", "000Z");
+  const current = await client.find(Lease, key);
+  if (current !== undefined) {
+    await client.update(Lease, { ...current, spec: { ...current.spec, holderIdentity: name, leaseDurationSeconds: LEASE_SECONDS, renewTime } });
+    return;
+  }
+  const ownerReferences = [{ apiVersion: "v1", kind: "Node", name, uid: node.metadata.uid ?? "" }];
+  await client.create(Lease, {
+    apiVersion: "coordination.k8s.io/v1",
+    kind: "Lease",
+    metadata: { ...key, ownerReferences },
+    spec: { holderIdentity: name, leaseDurationSeconds: LEASE_SECONDS, renewTime },
+  });
+}

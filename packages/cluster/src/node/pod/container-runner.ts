@@ -1,0 +1,295 @@
+import type { Container, Pod, Probe } from "@sluice/kubernetes";
+import { delayOf } from "../lifecycle/restart-backoff.ts";
+import { UNSEEN, type Attempt, type Blocked, type ObservedContainer } from "../lifecycle/observed-pod.ts";
+import type { NodeContext } from "../node-context.ts";
+import { probeContainer } from "../probes/prober.ts";
+import { runHandler, type HandlerTarget } from "../probes/run-handler.ts";
+import type { ContainerHandle, RawExit } from "../runtime/container-handle.ts";
+import { ContainerProcess } from "../runtime/container-process.ts";
+import type { AttemptRecord, PodDirectory } from "../runtime/pod-directory.ts";
+import type { Sandbox } from "../sandbox/sandbox.ts";
+import { attemptOf, type Adopted } from "./adopt-containers.ts";
+import { describeExit } from "./container-exit.ts";
+import type { PodEvent } from "./pod-events.ts";
+import { prepareContainer, programOf, StartError, type PodSurroundings, type PreparedContainer } from "./prepare-container.ts";
+import { adoptContainer, startContainer, type StartedContainer } from "./start-container.ts";
+
+/** What a container needs of its pod's worker. */
+export interface RunnerHost {
+  readonly node: NodeContext;
+  readonly directory: PodDirectory;
+  /** Only while the pod is set up. */
+  readonly sandbox: Sandbox | undefined;
+  readonly surroundings: PodSurroundings;
+  readonly pod: Pod;
+  /** Counts the changes of what the pod refers to. */
+  readonly references: number;
+  /** The state of a container has changed. */
+  changed(): void;
+  tell(event: PodEvent): void;
+  /** What stands in for a container's image. */
+  noteProfile(container: string, profile: string): void;
+}
+
+/** Carries out, for one container, what `planPod` decides, and keeps what is observed of it. */
+export class ContainerRunner {
+  readonly #container: Container;
+  readonly #host: RunnerHost;
+  #state: ObservedContainer;
+  #nextIndex: number;
+  #handle: ContainerHandle | undefined;
+  #starting: AbortController | undefined;
+  #running = new AbortController();
+  #prepared: PreparedContainer | undefined;
+  #ended: Promise<unknown> = Promise.resolve();
+
+  constructor(container: Container, host: RunnerHost, adopted: Adopted) {
+    this.#container = container;
+    this.#host = host;
+    this.#nextIndex = adopted.nextIndex;
+    const { last, previous } = adopted;
+    const isProgram = last?.record.isProgram ?? programOf(container, host.node) !== undefined;
+    this.#state = { ...UNSEEN, isProgram, previous };
+    if (last === undefined) return;
+    const exit = last.state.is === "told" ? last.state.exit : undefined;
+    this.#state = { ...this.#state, attempt: attemptOf(last.record, last.startedAt, exit) };
+  }
+
+  get state(): ObservedContainer {
+    return this.#state;
+  }
+
+  /** Resolves when the present attempt has ended. */
+  get ended(): Promise<unknown> {
+    return this.#ended;
+  }
+
+  /** Takes up again what `adopted` says was under way; the pod must be set up. */
+  async resume({ last }: Adopted): Promise<void> {
+    const { sandbox } = this.#host;
+    if (last === undefined || sandbox === undefined) return;
+    const options = { ...this.#startOptions(sandbox), record: last.record };
+    if (last.state.is === "ended") await this.#conclude(last.record, last.state.raw);
+    else if (last.state.is === "running") this.#follow(last.record, adoptContainer(this.#container.name, options), { isAdopted: true });
+    else if (last.state.is === "interrupted") {
+      const prepared = await this.#prepare(new AbortController());
+      this.#follow(last.record, await startContainer(this.#container, prepared, options), { isAdopted: true });
+    }
+  }
+
+  start(request: { readonly restartCount: number; readonly crashes: number }): void {
+    const starting = new AbortController();
+    this.#starting = starting;
+    this.#set({ isStarting: true, stopping: undefined, progress: undefined });
+    const references = this.#host.references;
+    void this.#start(request, starting)
+      .catch((error: unknown) => this.#block(error, starting, references))
+      .finally(() => {
+        this.#starting = undefined;
+        this.#set({ isStarting: false, progress: undefined });
+      });
+  }
+
+  stop(killAt: number): void {
+    this.#starting?.abort();
+    const { stopping, attempt } = this.#state;
+    if (attempt === undefined || attempt.exit !== undefined) return;
+    this.#set({ stopping: { killAt, isKilled: stopping?.isKilled ?? false } });
+    if (stopping !== undefined) return;
+    this.#tell("Normal", "Killing", `Stopping container ${this.#container.name}`);
+    void this.#terminate(killAt).catch((error: unknown) => this.#failed("stop", error));
+  }
+
+  kill(): void {
+    this.#starting?.abort();
+    const { stopping } = this.#state;
+    this.#set({ stopping: { killAt: stopping?.killAt ?? 0, isKilled: true } });
+    void this.#handle?.kill().catch((error: unknown) => this.#failed("kill", error));
+  }
+
+  /** What the pod refers to has changed: perhaps it can start now. */
+  retry(): void {
+    const { blocked } = this.#state;
+    if (blocked?.reason === "CreateContainerConfigError") this.#set({ blocked: { ...blocked, retryAt: this.#host.node.clock.now() } });
+  }
+
+  /** Notices a supervisor that somebody has killed. */
+  check(): void {
+    if (this.#handle instanceof ContainerProcess) this.#handle.checkSupervisor();
+  }
+
+  /** Lets it run on, unwatched. */
+  release(): void {
+    this.#starting?.abort();
+    this.#running.abort();
+    this.#handle?.release();
+  }
+
+  async #start({ restartCount, crashes }: { readonly restartCount: number; readonly crashes: number }, starting: AbortController): Promise<void> {
+    const { node, pod } = this.#host;
+    const prepared = await this.#prepare(starting);
+    await node.starts.run(async () => {
+      const { sandbox } = this.#host;
+      if (starting.signal.aborted || sandbox === undefined) return;
+      const index = this.#nextIndex++;
+      const isProgram = prepared.kind === "program";
+      const record: AttemptRecord = {
+        ...{ index, restartCount, crashes, isProgram },
+        containerId: `${prepared.kind}://${pod.metadata.uid ?? ""}.${this.#container.name}.${index}`,
+        imageId: isProgram ? (this.#container.image ?? "") : prepared.image.imageId,
+      };
+      const started = await startContainer(this.#container, prepared, { ...this.#startOptions(sandbox), record });
+      const outdated = this.#state.previous;
+      this.#follow(record, started, { isAdopted: false });
+      if (outdated !== undefined) await this.#host.directory.removeAttempt(this.#container.name, outdated.index);
+      if (!isProgram) await started.handle.started;
+    });
+  }
+
+  async #prepare(starting: AbortController): Promise<PreparedContainer> {
+    const { node, surroundings } = this.#host;
+    const { image = "", name } = this.#container;
+    const progress = (message: string): void => {
+      this.#tell("Normal", "Pulling", message);
+      this.#set({ progress: message });
+    };
+    const prepared = await prepareContainer(this.#container, surroundings, { node, progress, signal: starting.signal });
+    this.#prepared = prepared;
+    if (prepared.kind === "process") {
+      const { profile, note } = prepared.image;
+      this.#host.noteProfile(name, profile);
+      this.#tell("Normal", "Pulled", `Image ${JSON.stringify(image)} runs as profile ${profile}: ${note}`);
+    }
+    return prepared;
+  }
+
+  /** Observes an attempt from its start to its end. */
+  #follow(record: AttemptRecord, { handle, index }: StartedContainer, { isAdopted }: { readonly isAdopted: boolean }): void {
+    this.#handle = handle;
+    this.#running = new AbortController();
+    if (!isAdopted) {
+      const { attempt: previous } = this.#state;
+      this.#set({ attempt: attemptOf(record), previous: previous ?? this.#state.previous, isStarting: false, blocked: undefined, progress: undefined, stopping: undefined, unhealthy: undefined, isStarted: false, isReady: false });
+      if (!record.isProgram) this.#tell("Normal", "Created", `Created container: ${this.#container.name}`);
+    }
+    void handle.started.then((startedAt) => {
+      if (startedAt === undefined) return;
+      if (!isAdopted) this.#tell("Normal", "Started", `Started container ${this.#container.name}`);
+      this.#began(startedAt);
+    });
+    this.#ended = handle.ended.then(async (raw) => {
+      this.#running.abort();
+      index.close();
+      await this.#conclude(record, raw);
+    });
+    this.#ended.catch((error: unknown) => this.#failed("end", error));
+  }
+
+  #began(startedAt: number): void {
+    const { attempt } = this.#state;
+    if (attempt === undefined || attempt.exit !== undefined) return;
+    const { startupProbe, readinessProbe, livenessProbe, lifecycle } = this.#container;
+    const isStarted = startupProbe === undefined;
+    this.#set({ attempt: { ...attempt, startedAt }, isStarted, isReady: isStarted && readinessProbe === undefined });
+    const { signal } = this.#running;
+    if (lifecycle?.postStart !== undefined) void this.#postStart(signal).catch((error: unknown) => this.#failed("postStart", error));
+    if (startupProbe === undefined && readinessProbe === undefined && livenessProbe === undefined) return;
+    const { clock } = this.#host.node;
+    const { name } = this.#container;
+    const listener = {
+      onStarted: (): void => this.#set({ isStarted: true, isReady: readinessProbe === undefined }),
+      onReady: (isReady: boolean): void => {
+        if (isReady !== this.#state.isReady) this.#set({ isReady });
+      },
+      onUnhealthy: (kind: string, probe: Probe): void => {
+        this.#tell("Normal", "Killing", `Container ${name} failed ${kind} probe, will be restarted`);
+        const seconds = probe.terminationGracePeriodSeconds ?? this.#host.pod.spec.terminationGracePeriodSeconds ?? 30;
+        this.#set({ unhealthy: { graceMs: seconds * 1000 }, isReady: false });
+      },
+      onFailure: (kind: string, { message }: { readonly message: string }): void =>
+        this.#tell("Warning", "Unhealthy", `${kind.charAt(0).toUpperCase()}${kind.slice(1)} probe failed: ${message}`),
+    };
+    void probeContainer(this.#container, { target: this.#target(), listener, clock, signal }).catch((error: unknown) => this.#failed("probe", error));
+  }
+
+  async #postStart(signal: AbortSignal): Promise<void> {
+    const { isSuccess, message } = await runHandler(this.#container.lifecycle?.postStart ?? {}, this.#target(), signal);
+    if (isSuccess || signal.aborted) return;
+    this.#tell("Warning", "FailedPostStartHook", `PostStartHook failed: ${message}`);
+    this.#set({ unhealthy: { graceMs: (this.#host.pod.spec.terminationGracePeriodSeconds ?? 30) * 1000 } });
+  }
+
+  async #terminate(killAt: number): Promise<void> {
+    const { clock } = this.#host.node;
+    const preStop = this.#container.lifecycle?.preStop;
+    const left = killAt - clock.now();
+    if (preStop !== undefined && left > 0 && this.#state.attempt?.startedAt !== undefined) {
+      const limit = AbortSignal.any([this.#running.signal, AbortSignal.timeout(Math.min(left, 2 ** 31 - 1))]);
+      const { isSuccess, message } = await runHandler(preStop, this.#target(), limit);
+      if (!isSuccess && !this.#running.signal.aborted) this.#tell("Warning", "FailedPreStopHook", `PreStopHook failed: ${message}`);
+    }
+    await this.#handle?.terminate();
+  }
+
+  async #conclude(record: AttemptRecord, raw: RawExit): Promise<void> {
+    const { directory, sandbox } = this.#host;
+    const { name } = this.#container;
+    const startedAt = this.#state.attempt?.startedAt;
+    const exit = await describeExit(this.#container, raw, { directory: directory.attempt(name, record.index), startedAt, sandbox });
+    directory.writeOutcome(name, record.index, exit);
+    this.#handle = undefined;
+    this.#set({ attempt: attemptOf(record, exit.startedAt, exit), isStarted: false, isReady: false, unhealthy: undefined });
+  }
+
+  #block(error: unknown, starting: AbortController, references: number): void {
+    if (starting.signal.aborted) return;
+    const { node } = this.#host;
+    const now = node.clock.now();
+    const isKnown = error instanceof StartError;
+    const reason = isKnown ? error.reason : "CreateContainerError";
+    const message = error instanceof Error ? error.message : String(error);
+    if (!isKnown) node.logger.error("a container cannot be made", { pod: this.#host.pod.metadata.name, container: this.#container.name, error });
+    const failures = (this.#state.blocked?.failures ?? 0) + 1;
+    const later = now + delayOf(failures, node.restartBackoff);
+    const isConfig = reason === "CreateContainerConfigError";
+    const hasChanged = references !== this.#host.references;
+    const isFinal = reason === "InvalidImageName" || reason === "ErrImageNeverPull";
+    const retryAt = isConfig ? (hasChanged ? now : undefined) : isFinal ? undefined : later;
+    const blocked: Blocked = { reason, message, since: now, failures, retryAt };
+    if (reason === "ErrImagePull") this.#tell("Warning", "Failed", `Failed to pull image ${JSON.stringify(this.#container.image ?? "")}: ${message}`);
+    this.#tell("Warning", "Failed", `Error: ${isConfig || !isKnown ? message : reason}`);
+    this.#set({ blocked });
+  }
+
+  #target(): HandlerTarget {
+    return {
+      container: this.#container,
+      podIp: this.#host.surroundings.podIp,
+      command: async (argv) => {
+        const prepared = this.#prepared ?? (await this.#prepare(this.#running));
+        const { sandbox } = this.#host;
+        if (prepared.kind === "program" || sandbox === undefined) throw new Error(`no command can run in container ${this.#container.name}`);
+        return sandbox.command({ ...prepared.process, argv });
+      },
+    };
+  }
+
+  #startOptions(sandbox: Sandbox): { node: NodeContext; directory: PodDirectory; podUid: string; sandbox: Sandbox } {
+    const { node, directory, pod } = this.#host;
+    return { node, directory, podUid: pod.metadata.uid ?? "", sandbox };
+  }
+
+  #set(change: Partial<ObservedContainer>): void {
+    this.#state = { ...this.#state, ...change };
+    this.#host.changed();
+  }
+
+  #tell(type: PodEvent["type"], reason: string, message: string): void {
+    this.#host.tell({ type, reason, message, container: this.#container.name });
+  }
+
+  #failed(what: string, error: unknown): void {
+    const { metadata } = this.#host.pod;
+    this.#host.node.logger.error(`container ${what} failed`, { pod: metadata.name, namespace: metadata.namespace, container: this.#container.name, error });
+  }
+}

@@ -1,0 +1,105 @@
+import type { Program } from "@sluice/component";
+import { parseQuantity, type Container, type Pod } from "@sluice/kubernetes";
+import { ConfigError } from "../environment/config-error.ts";
+import { environmentOf } from "../environment/environment.ts";
+import { expand } from "../environment/expand.ts";
+import { ImageError, type ResolvedImage } from "../images/images.ts";
+import type { NodeContext } from "../node-context.ts";
+import type { SandboxMount, SandboxProcess } from "../sandbox/sandbox.ts";
+import { mountsOf } from "../volumes/mounts.ts";
+
+/** What a container needs of its pod to be made. */
+export interface PodSurroundings {
+  readonly pod: Pod;
+  readonly podIp: string;
+  readonly volumes: ReadonlyMap<string, string>;
+}
+
+/** A container that is ready to start. */
+export type PreparedContainer =
+  | {
+      readonly kind: "program";
+      readonly program: Program;
+      readonly args: readonly string[];
+      readonly env: Readonly<Record<string, string>>;
+      readonly mounts: readonly SandboxMount[];
+    }
+  | { readonly kind: "process"; readonly process: SandboxProcess; readonly image: ResolvedImage };
+
+/** A container that cannot be made: the reason and message that it waits with. */
+export class StartError extends Error {
+  override readonly name = "StartError";
+  readonly reason: string;
+
+  constructor(reason: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.reason = reason;
+  }
+}
+
+/** Finds out all that a container runs with. Throws `StartError`. */
+export async function prepareContainer(
+  container: Container,
+  surroundings: PodSurroundings,
+  options: { readonly node: NodeContext; readonly progress: (line: string) => void; readonly signal: AbortSignal },
+): Promise<PreparedContainer> {
+  const { node, progress, signal } = options;
+  const { pod, podIp, volumes } = surroundings;
+  try {
+    const { name: nodeName, references, api, allocatable, sandboxes } = node;
+    const source = { pod, nodeName, podIp, hostIp: sandboxes.hostIp, allocatable, references, api, hostname: hostnameOf(pod) };
+    const variables = await environmentOf(container, source);
+    const mounts = mountsOf(container, volumes, variables);
+    const command = (container.command ?? []).map((word) => expand(word, variables));
+    const args = (container.args ?? []).map((word) => expand(word, variables));
+    const program = programOf(container, node);
+    if (program !== undefined) return { kind: "program", program, args, env: Object.fromEntries(variables), mounts };
+
+    const image = await node.images.resolve({ image: container.image ?? "", command, args, progress, signal });
+    const runAsUser = userOf(container, pod);
+    const process: SandboxProcess = {
+      container: container.name,
+      argv: image.argv,
+      env: { ...image.env, ...Object.fromEntries(variables) },
+      workingDirectory: container.workingDir === "" ? undefined : container.workingDir,
+      mounts: [...image.mounts, ...mounts],
+      runAsUser,
+      limits: limitsOf(container),
+    };
+    return { kind: "process", process, image };
+  } catch (error) {
+    if (error instanceof ConfigError) throw new StartError("CreateContainerConfigError", error.message, { cause: error });
+    if (error instanceof ImageError) throw new StartError(error.reason, error.message, { cause: error });
+    throw error;
+  }
+}
+
+/** The program of this process that a container's image is, if it is one. */
+export function programOf(container: Container, node: Pick<NodeContext, "programs">): Program | undefined {
+  const image = container.image ?? "";
+  const [name = ""] = image.split("@");
+  const slash = name.lastIndexOf("/");
+  const colon = name.indexOf(":", slash + 1);
+  return node.programs.get(colon < 0 ? name : name.slice(0, colon));
+}
+
+/** The name by which a pod's processes know their machine. */
+export function hostnameOf(pod: Pod): string {
+  return pod.spec.hostname ?? pod.metadata.name.slice(0, 63).replace(/[-.]+$/, "");
+}
+
+function limitsOf({ resources }: Container): SandboxProcess["limits"] {
+  const { memory, cpu } = resources?.limits ?? {};
+  return {
+    ...(memory === undefined ? {} : { memoryBytes: Number(parseQuantity(memory).nanos / 1_000_000_000n) }),
+    ...(cpu === undefined ? {} : { cpuMillis: Math.ceil(Number(parseQuantity(cpu).nanos) / 1e6) }),
+  };
+}
+
+function userOf(container: Container, pod: Pod): number | undefined {
+  const user = container.securityContext?.runAsUser ?? pod.spec.securityContext?.runAsUser;
+  const mustNotBeRoot = container.securityContext?.runAsNonRoot ?? pod.spec.securityContext?.runAsNonRoot;
+  if (mustNotBeRoot === true && user === 0) throw new ConfigError("container's runAsUser breaks non-root policy");
+  if (mustNotBeRoot === true && user === undefined && process.getuid?.() === 0) throw new ConfigError("container has runAsNonRoot and image will run as root");
+  return user;
+}

@@ -1,0 +1,84 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Container } from "@sluice/kubernetes";
+import { LogIndex } from "../logs/log-index.ts";
+import type { NodeContext } from "../node-context.ts";
+import type { ContainerHandle } from "../runtime/container-handle.ts";
+import { ContainerProcess, type ContainerProcessOptions } from "../runtime/container-process.ts";
+import { ContainerProgram } from "../runtime/container-program.ts";
+import type { AttemptRecord, PodDirectory } from "../runtime/pod-directory.ts";
+import { FILES } from "../runtime/supervisor.ts";
+import type { Sandbox } from "../sandbox/sandbox.ts";
+import { hostPathOf } from "../volumes/mounts.ts";
+import type { PreparedContainer } from "./prepare-container.ts";
+
+/** A container under way, with the index of its log. */
+export interface StartedContainer {
+  readonly handle: ContainerHandle;
+  readonly index: LogIndex;
+}
+
+/** Where and how a container starts. */
+export interface StartOptions {
+  readonly node: NodeContext;
+  readonly directory: PodDirectory;
+  readonly podUid: string;
+  readonly sandbox: Sandbox;
+  readonly record: AttemptRecord;
+}
+
+/** The file by which a container tells its last words. */
+export const TERMINATION_LOG = "termination-log";
+
+/** Starts a container: its attempt is on disk before anything runs. */
+export async function startContainer(container: Container, prepared: PreparedContainer, options: StartOptions): Promise<StartedContainer> {
+  const { directory, record, node, podUid, sandbox } = options;
+  const attempt = directory.writeAttempt(container.name, record);
+  if (prepared.kind === "program") return startProgram(container, prepared, options);
+
+  const message = join(attempt, TERMINATION_LOG);
+  writeFileSync(message, "", { mode: 0o666 });
+  await node.journal.record(podUid, container.name, record.index);
+  const { process } = prepared;
+  const mount = { source: message, target: container.terminationMessagePath ?? "/dev/termination-log", readOnly: false };
+  const index = new LogIndex(attempt, node.clock);
+  const command = sandbox.command({ ...process, mounts: [...process.mounts, mount] });
+  const handle = ContainerProcess.start(attempt, command, processOptions(node, sandbox, index));
+  return { handle, index };
+}
+
+/** Takes over a process that an earlier run of this program has started. */
+export function adoptContainer(container: string, options: StartOptions): StartedContainer {
+  const { directory, record, node, sandbox } = options;
+  const attempt = directory.attempt(container, record.index);
+  const index = new LogIndex(attempt, node.clock);
+  index.note();
+  return { handle: ContainerProcess.adopt(attempt, processOptions(node, sandbox, index)), index };
+}
+
+function processOptions(node: NodeContext, sandbox: Sandbox, index: LogIndex): ContainerProcessOptions {
+  return {
+    signal: (pid, signal) => sandbox.signal(pid, signal),
+    onLog: () => index.note(),
+    now: () => node.clock.now(),
+  };
+}
+
+/** Runs a program in this process, or runs it again: it bears that, and its log says so. */
+function startProgram(container: Container, prepared: Extract<PreparedContainer, { kind: "program" }>, { directory, record, node }: StartOptions): StartedContainer {
+  const attempt = directory.attempt(container.name, record.index);
+  const index = new LogIndex(attempt, node.clock);
+  const handle = new ContainerProgram({
+    program: prepared.program,
+    args: prepared.args,
+    env: prepared.env,
+    hostPath: (path) => hostPathOf(path, prepared.mounts),
+    log: (line) => {
+      writeFileSync(join(attempt, FILES.log), `${line}\n`, { flag: "a" });
+      index.note();
+    },
+    logger: node.logger,
+    now: () => node.clock.now(),
+  });
+  return { handle, index };
+}

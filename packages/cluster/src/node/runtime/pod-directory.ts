@@ -1,0 +1,121 @@
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Pod } from "@sluice/kubernetes";
+import type { ContainerExit } from "../lifecycle/observed-pod.ts";
+
+/** What is written down about an attempt before it starts. */
+export interface AttemptRecord {
+  readonly index: number;
+  readonly restartCount: number;
+  readonly crashes: number;
+  readonly containerId: string;
+  readonly imageId: string;
+  readonly isProgram: boolean;
+}
+
+/** What this node has accepted, and when. */
+export interface PodRecord {
+  readonly acceptedAt: number;
+  readonly pod: Pod;
+}
+
+/** All that is kept about one pod, below `<node>/pods/<uid>`. */
+export class PodDirectory {
+  readonly path: string;
+
+  constructor(node: string, uid: string) {
+    this.path = join(node, "pods", uid);
+  }
+
+  readPod(): PodRecord | undefined {
+    return readJson<PodRecord>(join(this.path, "pod.json"));
+  }
+
+  writePod(record: PodRecord): void {
+    mkdirSync(this.path, { recursive: true });
+    writeJson(join(this.path, "pod.json"), record);
+  }
+
+  get volumes(): string {
+    return join(this.path, "volumes");
+  }
+
+  attempt(container: string, index: number): string {
+    return join(this.path, "containers", container, String(index));
+  }
+
+  /** The indexes of a container's attempts, the oldest first. */
+  attempts(container: string): readonly number[] {
+    return list(join(this.path, "containers", container)).map(Number).sort((a, b) => a - b);
+  }
+
+  /** The containers that have attempts. */
+  containers(): readonly string[] {
+    return list(join(this.path, "containers"));
+  }
+
+  writeAttempt(container: string, record: AttemptRecord): string {
+    const directory = this.attempt(container, record.index);
+    mkdirSync(directory, { recursive: true });
+    writeJson(join(directory, "attempt.json"), record);
+    return directory;
+  }
+
+  readAttempt(container: string, index: number): AttemptRecord | undefined {
+    return readJson<AttemptRecord>(join(this.attempt(container, index), "attempt.json"));
+  }
+
+  writeOutcome(container: string, index: number, exit: ContainerExit): void {
+    writeJson(join(this.attempt(container, index), "outcome.json"), exit);
+  }
+
+  readOutcome(container: string, index: number): ContainerExit | undefined {
+    return readJson<ContainerExit>(join(this.attempt(container, index), "outcome.json"));
+  }
+
+  async removeAttempt(container: string, index: number): Promise<void> {
+    await rm(this.attempt(container, index), { recursive: true, force: true });
+  }
+
+  /** The last thing that is done about a pod. */
+  remove(): void {
+    rmSync(this.path, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+/** The uids of all pods that have a directory. */
+export function listPods(node: string): readonly string[] {
+  return list(join(node, "pods"));
+}
+
+function list(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if (isAbsence(error)) return [];
+    throw error;
+  }
+}
+
+/** Whole, or not at all. */
+function writeJson(path: string, value: unknown): void {
+  writeFileSync(`${path}.new`, JSON.stringify(value));
+  renameSync(`${path}.new`, path);
+}
+
+function readJson<T>(path: string): T | undefined {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if (isAbsence(error)) return undefined;
+    throw error;
+  }
+  // A power failure can leave an empty file; it says as little as none.
+  return text === "" ? undefined : (JSON.parse(text) as T);
+}
+
+function isAbsence(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR");
+}

@@ -1,0 +1,96 @@
+import { accessSync, constants, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { runProgram } from "./run-program.ts";
+
+/** What was found on this machine; where something is missing, a sentence that says why and what brings it. */
+export interface Machine {
+  readonly platform: NodeJS.Platform;
+  /** This program may make network namespaces and bridges, and needs no user namespace. */
+  readonly privileged: boolean;
+  readonly programs: Readonly<Record<ProgramName, string | undefined>>;
+  /** Runs bubblewrap once; undefined if that works, else its complaint. */
+  tryBubblewrap(program: string, userNamespace: boolean): Promise<string | undefined>;
+}
+
+type ProgramName = "bwrap" | "ip" | "nsenter" | "iptables" | "nft";
+
+/** What the sandboxes will use. */
+export interface Decision {
+  readonly bubblewrap?: { readonly program: string; readonly userNamespace: boolean } | undefined;
+  readonly network?: { readonly ip: string; readonly nsenter: string; readonly egress: Egress | undefined } | undefined;
+  readonly missing: readonly string[];
+}
+
+/** The program that lets pods reach the world beyond this machine. */
+export interface Egress {
+  readonly kind: "iptables" | "nft";
+  readonly program: string;
+}
+
+/** Decides how pods are isolated here. `allowed` forbids what the user does not want. */
+export async function decideFeatures(machine: Machine, allowed: { readonly isolation: boolean; readonly network: boolean }): Promise<Decision> {
+  const { bwrap, ip, nsenter, iptables, nft } = machine.programs;
+  if (!allowed.isolation) return plain("containers run as plain processes because the configuration says so");
+  if (machine.platform !== "linux") return plain("containers run as plain processes: namespaces exist on Linux only");
+  if (bwrap === undefined) return plain("containers run as plain processes: bubblewrap is not installed: apt-get install bubblewrap");
+  const userNamespace = !machine.privileged;
+  const complaint = await machine.tryBubblewrap(bwrap, userNamespace);
+  if (complaint !== undefined) {
+    const fix = userNamespace ? "allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1), or run as root" : "run with CAP_SYS_ADMIN";
+    return plain(`containers run as plain processes: bubblewrap does not work here (${complaint}): ${fix}`);
+  }
+  const bubblewrap = { program: bwrap, userNamespace };
+  const shared = (why: string): Decision => ({
+    bubblewrap,
+    missing: [`pods share this machine's network and have no names of their own: ${why}`],
+  });
+  if (!allowed.network) return shared("the configuration says so");
+  if (!machine.privileged) return shared("only root can make network namespaces: run as root");
+  if (ip === undefined) return shared("iproute2 is not installed: apt-get install iproute2");
+  if (nsenter === undefined) return shared("util-linux is not installed: apt-get install util-linux");
+  const egress: Egress | undefined =
+    iptables !== undefined ? { kind: "iptables", program: iptables } : nft !== undefined ? { kind: "nft", program: nft } : undefined;
+  return {
+    bubblewrap,
+    network: { ip, nsenter, egress },
+    missing: egress === undefined ? ["pods cannot reach beyond this machine: iptables is not installed: apt-get install iptables"] : [],
+  };
+}
+
+function plain(why: string): Decision {
+  return { missing: [why, "pods share this machine's network and have no names of their own: that needs namespaces"] };
+}
+
+const CAP_NET_ADMIN = 12n;
+const CAP_SYS_ADMIN = 21n;
+
+/** Looks at this machine. */
+export function probeMachine(path: string): Machine {
+  const directories = [...new Set([...path.split(":"), "/usr/sbin", "/sbin", "/usr/bin", "/bin"])].filter((directory) => directory !== "");
+  const find = (name: string): string | undefined => directories.map((directory) => join(directory, name)).find(isExecutable);
+  return {
+    platform: process.platform,
+    privileged: process.platform === "linux" && process.geteuid?.() === 0 && hasCapabilities(CAP_NET_ADMIN, CAP_SYS_ADMIN),
+    programs: { bwrap: find("bwrap"), ip: find("ip"), nsenter: find("nsenter"), iptables: find("iptables"), nft: find("nft") },
+    async tryBubblewrap(program, userNamespace) {
+      const own = userNamespace ? ["--unshare-user", "--uid", "0", "--gid", "0"] : [];
+      const options = ["--unshare-pid", "--unshare-uts", "--unshare-ipc", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev"];
+      const { code, stderr } = await runProgram([program, ...own, ...options, "--", "true"]);
+      return code === 0 ? undefined : stderr || `exit code ${code}`;
+    },
+  };
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function hasCapabilities(...wanted: readonly bigint[]): boolean {
+  const effective = BigInt(`0x${/^CapEff:\s*(\w+)/mu.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "0"}`);
+  return wanted.every((bit) => (effective & (1n << bit)) !== 0n);
+}

@@ -1,0 +1,25 @@
+import { spawn } from "node:child_process";
+
+/** How a short-lived program ended. `code` is 127 where it could not be started. */
+export interface ProgramResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a program of this machine to its end, with `input` on its standard input. Never throws: look at `code`. */
+export function runProgram(argv: readonly string[], input = ""): Promise<ProgramResult> {
+  return new Promise((resolve) => {
+    const [program = "", ...args] = argv;
+    const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"] });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+    child.on("error", (error) => resolve({ code: 127, stdout, stderr: error.message }));
+    child.on("close", (code) => resolve({ code: code ?? 128, stdout, stderr: stderr.trim() }));
+    // A program that ends without reading its input breaks the pipe; its exit code tells more than that error.
+    child.stdin.on("error", () => {});
+    child.stdin.end(input);
+  });
+}

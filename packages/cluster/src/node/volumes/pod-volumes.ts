@@ -1,0 +1,94 @@
+import { existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync, chmodSync } from "node:fs";
+import { join } from "node:path";
+import type { Client } from "@sluice/client";
+import type { Volume } from "@sluice/kubernetes";
+import { ConfigError } from "../environment/config-error.ts";
+import { prepareClaim } from "./claim.ts";
+import { prepareHostPath } from "./host-path.ts";
+import { writePayload } from "./payload.ts";
+import { makePayload, type PayloadContext } from "./payload-source.ts";
+
+/** What a pod's volumes are made from. */
+export interface VolumeContext extends PayloadContext {
+  readonly client: Client;
+  /** Of this pod's volumes. */
+  readonly directory: string;
+  /** Of the node. */
+  readonly node: string;
+}
+
+/** A pod's volumes on this machine. */
+export interface MadeVolumes {
+  readonly paths: ReadonlyMap<string, string>;
+  /** When a token among them is to be replaced. */
+  readonly refreshAt?: number | undefined;
+}
+
+/** Where the kernel keeps files in memory. */
+const MEMORY = "/dev/shm";
+
+/**
+ * Makes all volumes of a pod, or makes them anew where they show what changes; data stay. Throws `ConfigError` with
+ * kubelet's wording, or tells `onError` if the pod runs already and goes on with what it has.
+ */
+export async function makeVolumes(volumes: readonly Volume[], context: VolumeContext, options: { readonly onError?: (error: ConfigError) => void } = {}): Promise<MadeVolumes> {
+  const paths = new Map<string, string>();
+  let refreshAt: number | undefined;
+  for (const volume of volumes) {
+    try {
+      const made = await makePayload(volume, context);
+      const path = made === undefined ? await dataVolume(volume, context) : join(context.directory, volume.name);
+      if (made !== undefined) writePayload(path, made.files);
+      if (made?.refreshAt !== undefined) refreshAt = Math.min(refreshAt ?? Infinity, made.refreshAt);
+      paths.set(volume.name, path);
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      const error = new ConfigError(`MountVolume.SetUp failed for volume ${JSON.stringify(volume.name)} : ${why}`, { cause });
+      if (options.onError === undefined) throw error;
+      options.onError(error);
+      paths.set(volume.name, join(context.directory, volume.name));
+    }
+  }
+  return { paths, refreshAt };
+}
+
+/** Takes a pod's volumes away; claims and paths of the host stay. */
+export function removeVolumes(directory: string): void {
+  if (!existsSync(directory)) return;
+  for (const name of readdirSync(directory)) {
+    const path = join(directory, name);
+    // Only volumes in memory lie elsewhere.
+    if (lstatSync(path).isSymbolicLink()) rmSync(readlinkSync(path), { recursive: true, force: true });
+  }
+  rmSync(directory, { recursive: true, force: true, maxRetries: 3 });
+}
+
+async function dataVolume(volume: Volume, context: VolumeContext): Promise<string> {
+  const { directory, client, node, pod } = context;
+  const path = join(directory, volume.name);
+  if (volume.hostPath !== undefined) return prepareHostPath(volume.hostPath);
+  if (volume.persistentVolumeClaim !== undefined) {
+    return prepareClaim(client, { namespace: pod.metadata.namespace ?? "", name: volume.persistentVolumeClaim.claimName }, node);
+  }
+  if (volume.emptyDir?.medium === "Memory" && statSync(MEMORY, { throwIfNoEntry: false })?.isDirectory() === true) {
+    const memory = join(MEMORY, `sluice-${pod.metadata.uid ?? ""}-${volume.name}`);
+    makeOpenDirectory(memory);
+    mkdirSync(directory, { recursive: true });
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) symlinkSync(memory, path);
+    return memory;
+  }
+  // An ephemeral volume lives as long as its pod, and so does its directory.
+  if (volume.emptyDir !== undefined || volume.ephemeral !== undefined || Object.keys(volume).length === 1) {
+    makeOpenDirectory(path);
+    if (volume.emptyDir?.sizeLimit !== undefined) writeFileSync(join(directory, `.${volume.name}.size-limit`), volume.emptyDir.sizeLimit);
+    return path;
+  }
+  const kind = Object.keys(volume).find((key) => key !== "name") ?? "";
+  throw new ConfigError(`this node has no ${kind} volumes`);
+}
+
+/** As upstream, every user may write to it. */
+function makeOpenDirectory(path: string): void {
+  mkdirSync(path, { recursive: true });
+  chmodSync(path, 0o777);
+}

@@ -1,0 +1,168 @@
+import { randomUUID } from "node:crypto";
+import { mkdtemp, mkdir, rm } from "node:fs/promises";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+import { createClient, type Client, type UserInfo } from "@sluice/client";
+import type { Program } from "@sluice/component";
+import { runManager, systemClock, type Clock, type Logger } from "@sluice/controller";
+import { builtinResources } from "@sluice/kubernetes";
+import type { ApiServer } from "./api-server/api-server.ts";
+import { createApiServer } from "./api-server/create-api-server.ts";
+import { accessReviews } from "./auth/access-reviews.ts";
+import { authenticationReviews } from "./auth/authentication-reviews.ts";
+import { bootstrapRoles } from "./auth/bootstrap-roles.ts";
+import { kubeconfigFor } from "./auth/kubeconfig.ts";
+import { openPki, type Pki } from "./auth/pki.ts";
+import { RbacAuthorizer } from "./auth/rbac-authorizer.ts";
+import { guardAgainstEscalation } from "./auth/rbac-escalation.ts";
+import { writeSecretFile } from "./auth/secret-file.ts";
+import { ServiceAccountTokens, TOKEN_ISSUER } from "./auth/service-account-tokens.ts";
+import { updateBootstrapRoles } from "./auth/update-bootstrap-roles.ts";
+import { clusterDocuments } from "./http/cluster-documents.ts";
+import { RequestCounts } from "./http/request-counts.ts";
+import { serveApi } from "./http/serve-api.ts";
+import { controlPlaneControllers } from "./controllers/index.ts";
+import { openImages } from "./node/images/index.ts";
+import type { Node } from "./node/node.ts";
+import { openSandboxes } from "./node/sandbox/index.ts";
+import { startNode } from "./node/start-node.ts";
+import { runScheduler } from "./scheduler/index.ts";
+import { openStore } from "./store/store.ts";
+
+/** What a cluster is made of. Without any of it, it is one for a test: gone when it stops, on any free port, silent. */
+export interface ClusterOptions {
+  /** Where everything is kept. Without one nothing outlives the cluster. */
+  readonly directory?: string | undefined;
+  /** The address and the port that the API listens on; 127.0.0.1, and any free port, unless given. */
+  readonly host?: string | undefined;
+  readonly apiPort?: number | undefined;
+  /** Further names and addresses by which clients call the API, such as the gateway of the pods' network. */
+  readonly names?: readonly string[] | undefined;
+  /** `all` unless given. */
+  readonly mode?: ClusterMode | undefined;
+  /** The programs that run in this process, by image. */
+  readonly programs?: readonly Program[] | undefined;
+  /** This program's environment variables: where the node looks for interpreters and tools. */
+  readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
+  readonly clock?: Clock | undefined;
+  readonly logger?: Logger | undefined;
+  /** A fresh UUID. */
+  readonly newId?: (() => string) | undefined;
+}
+
+/** How much of a cluster to run: its API alone, also what schedules and keeps objects, or also a node that runs pods. */
+export type ClusterMode = "api-server" | "control-plane" | "all";
+
+/** A running cluster. Disposing of it stops it. */
+export interface Cluster extends AsyncDisposable {
+  /** The Kubernetes API in this process, as a user. */
+  client(user: UserInfo): Client;
+  readonly api: ApiServer;
+  readonly url: string;
+  /** The file by which kubectl and others reach the cluster as its administrator. */
+  readonly kubeconfigPath: string;
+}
+
+const NAMES = ["127.0.0.1", "::1", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local", "10.96.0.1"];
+/** The one node, named for this machine. */
+const NODE_NAME = hostname().toLowerCase().replace(/[^a-z0-9.-]/gu, "-");
+const DAY_MS = 24 * 60 * 60 * 1000;
+const SILENT: Logger = { info: () => {}, warn: () => {}, error: () => {} };
+
+/** Starts a cluster: its store, its API, and what gives its objects life. */
+export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
+  const { host = "127.0.0.1", apiPort = 0, names = [], mode = "all", clock = systemClock, logger = SILENT, newId = randomUUID } = options;
+  await using stack = new AsyncDisposableStack();
+  const stopping = new AbortController();
+  const { signal } = stopping;
+
+  const directory = options.directory ?? (await temporaryDirectory(stack));
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const store = stack.use(await openStore({ path: options.directory === undefined ? ":memory:" : join(directory, "cluster.db") }));
+  const readPki = (): Promise<Pki> => openPki({ directory: join(directory, "pki"), names: [...new Set([...NAMES, host, ...names])], clock, newId });
+  const pki = await readPki();
+
+  let node: Node | undefined;
+  const authorizer = stack.use(new RbacAuthorizer(store));
+  const find = store.get.bind(store);
+  const tokens = new ServiceAccountTokens({ key: pki.accountKey, find, clock, newId });
+  const counts = new RequestCounts();
+  const api = stack.use(
+    await createApiServer({
+      store,
+      resources: builtinResources,
+      authorizer,
+      guard: guardAgainstEscalation(authorizer),
+      authenticate: async (token) => (await tokens.verify(token, [TOKEN_ISSUER])).user,
+      virtual: [...accessReviews(authorizer), ...authenticationReviews({ tokens, find })],
+      nodes: (name) => (name === NODE_NAME ? node : undefined),
+      paths: clusterDocuments({ counts, publicKeys: await tokens.publicKeys(), isReady: () => !signal.aborted }),
+      bootstrap: bootstrapRoles,
+      clock,
+      newId,
+      logger,
+    }),
+  );
+  const client = (user: UserInfo): Client => createClient(api.transport(user));
+  const system = (part: string): Client => client({ username: `system:${part}`, groups: ["system:masters", "system:authenticated"] });
+  await updateBootstrapRoles(system("apiserver"));
+  const served = stack.use(await serveApi({ server: api, authorizer, pki, host, port: apiPort, counts, clock, logger }));
+  const url = `https://${host.includes(":") ? `[${host}]` : host}:${served.port}`;
+  const kubeconfigPath = join(directory, "kubeconfig");
+  await writeSecretFile(kubeconfigPath, kubeconfigFor(url, pki));
+
+  const running = [
+    untilStopped("certificates", async () => {
+      for (let current = pki; ; ) {
+        await clock.sleep(DAY_MS, signal);
+        if (signal.aborted) return;
+        const next = await readPki();
+        if (next.server.certificate === current.server.certificate && next.admin.certificate === current.admin.certificate) continue;
+        current = next;
+        served.renew(next);
+        await writeSecretFile(kubeconfigPath, kubeconfigFor(url, next));
+      }
+    }),
+  ];
+  if (mode !== "api-server") {
+    const controllers = controlPlaneControllers({ rootCa: pki.authority });
+    running.push(untilStopped("controllers", () => runManager({ client: system("kube-controller-manager"), controllers, clock, logger, signal })));
+    running.push(untilStopped("scheduler", () => runScheduler({ client: system("kube-scheduler"), clock, logger, signal })));
+  }
+  stack.defer(async () => {
+    stopping.abort();
+    await Promise.all(running);
+  });
+  if (mode === "all") {
+    const { programs = [], environment = {} } = options;
+    const home = join(directory, "node");
+    const sandboxes = stack.use(await openSandboxes({ directory: join(home, "sandboxes"), hidden: [directory], path: environment["PATH"] ?? "", clock, logger }));
+    const images = await openImages({ directory: join(home, "images"), environment, isolate: (process) => sandboxes.isolate(process) });
+    const access = { host: sandboxes.hostIp, port: served.port, caCertificate: pki.authority };
+    node = stack.use(await startNode({ client: system(`node:${NODE_NAME}`), name: NODE_NAME, directory: home, programs, sandboxes, images, api: access, clock, logger }));
+  }
+  const started = stack.move();
+  return {
+    client,
+    api,
+    url,
+    kubeconfigPath,
+    [Symbol.asyncDispose]: () => started.disposeAsync(),
+  };
+
+  /** Runs a part of the cluster; should it end before its time, somebody must know. */
+  async function untilStopped(part: string, run: () => Promise<void>): Promise<void> {
+    try {
+      await run();
+      if (!signal.aborted) logger.error("a part of the cluster has ended", { part });
+    } catch (error) {
+      logger.error("a part of the cluster has ended", { part, error });
+    }
+  }
+}
+
+async function temporaryDirectory(stack: AsyncDisposableStack): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "sluice-cluster-"));
+  stack.defer(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}

@@ -1,0 +1,55 @@
+import { countStates, isContainer, type StateCounts, type TaskIndex, type TaskPlace } from "./task-tree.ts";
+
+/** A place as the graph draws it. */
+export interface GraphNode {
+  readonly place: TaskPlace;
+  /** What is drawn inside it; absent for what is drawn as one box. */
+  readonly inside?: readonly GraphNode[];
+  /** Of a container that is drawn as one box: how its children stand. */
+  readonly counts?: StateCounts;
+}
+
+/** How much of a graph is opened up. */
+export interface OpenLimits {
+  /** A loop with more iterations stays closed. */
+  readonly iterations: number;
+  /** Nothing more is opened once so many boxes are drawn. */
+  readonly nodes: number;
+}
+
+/** What stays readable and fluid. */
+export const OPEN_LIMITS: OpenLimits = { iterations: 6, nodes: 150 };
+
+/** What to draw of `scope`: everything that is in it, opened level by level for as long as that stays small. */
+export function graphOf(index: TaskIndex, scope: TaskPlace, limits: OpenLimits = OPEN_LIMITS): readonly GraphNode[] {
+  interface Draft {
+    readonly place: TaskPlace;
+    inside?: readonly Draft[];
+  }
+  const draft = (place: TaskPlace): Draft => ({ place });
+  const top = index.children(scope).map(draft);
+  let count = top.length;
+  for (let level: readonly Draft[] = top; level.length > 0; ) {
+    const next: Draft[] = [];
+    for (const node of level) {
+      if (!isContainer(node.place) || node.place.state === "SKIPPED") continue;
+      const children = index.children(node.place);
+      const isWide = node.place.kind === "LOOP" && node.place.iteration === undefined && children.length > limits.iterations;
+      if (children.length === 0 || isWide || count + children.length > limits.nodes) continue;
+      node.inside = children.map(draft);
+      next.push(...node.inside);
+      count += children.length;
+    }
+    level = next;
+  }
+  const finish = ({ place, inside }: Draft): GraphNode => {
+    if (inside !== undefined) return { place, inside: inside.map(finish) };
+    return isContainer(place) ? { place, counts: countStates(index.children(place)) } : { place };
+  };
+  return top.map(finish);
+}
+
+/** Says which boxes and arrows there are, and nothing of their states: while it stays the same, so does the layout. */
+export function shapeOf(nodes: readonly GraphNode[]): string {
+  return nodes.map(({ place, inside, counts }) => `${place.path}${counts === undefined ? "" : "+"}<${place.after.join(",")}>[${inside === undefined ? "" : shapeOf(inside)}]`).join(";");
+}

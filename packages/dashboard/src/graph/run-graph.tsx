@@ -1,0 +1,113 @@
+import "@xyflow/react/dist/base.css";
+import { Background, Controls, ReactFlow, type Edge, type Node, type ReactFlowInstance } from "@xyflow/react";
+import { useEffect, useMemo, useRef, type ReactNode } from "react";
+import { GraphActions, NODE_TYPES, type PlaceData } from "./graph-nodes.tsx";
+import { layOut } from "./graph-layout.ts";
+import { shapeOf, type GraphNode } from "./graph-model.ts";
+import classes from "./run-graph.module.css";
+
+interface RunGraphProps {
+  readonly nodes: readonly GraphNode[];
+  readonly selected: string | undefined;
+  readonly onSelect: (path: string | undefined) => void;
+  /** Looks into a container. */
+  readonly onEnter: (path: string) => void;
+}
+
+const FIT = { padding: 0.12, maxZoom: 1.15, minZoom: 0.15 };
+
+/** Tasks and what depends on what. The layout only changes with the shape, so a state changes colours and nothing moves. */
+export default function RunGraph({ nodes, selected, onSelect, onEnter }: RunGraphProps): ReactNode {
+  const shape = shapeOf(nodes);
+  // eslint-disable-next-line react-hooks/exhaustive-deps
+  const layout = useMemo(() => layOut(nodes), [shape]);
+  const flow = useRef<ReactFlowInstance<Node<PlaceData>, Edge>>(null);
+  const isMoved = useRef(false);
+  const frame = useRef<HTMLDivElement>(null);
+
+  const current = useMemo(() => indexNodes(nodes), [nodes]);
+  const boxes = useMemo(
+    () =>
+      layout.boxes.map(({ node: { place }, parent, x, y, width, height }): Node<PlaceData> => {
+        const node = current.get(place.path);
+        return {
+          ...{ id: place.path, type: node?.inside === undefined ? "task" : "group", position: { x, y }, width, height },
+          ...(parent === undefined ? {} : { parentId: parent }),
+          data: { place: node?.place ?? place, ...(node?.counts === undefined ? {} : { counts: node.counts }) },
+          selected: place.path === selected,
+          ...{ draggable: false, connectable: false, deletable: false },
+          ariaLabel: `${place.label}, ${node?.place.state ?? place.state}`,
+        };
+      }),
+    [layout, current, selected],
+  );
+  const arrows = useMemo(
+    () =>
+      layout.arrows.map(
+        ({ from, to }): Edge => ({ id: `${from}>${to}`, source: from, target: to, focusable: false, className: classes[current.get(to)?.place.state === "NONE" ? "ahead" : "taken"] ?? "" }),
+      ),
+    [layout, current],
+  );
+
+  useEffect(() => {
+    if (!isMoved.current) void flow.current?.fitView(FIT);
+  }, [layout]);
+  useEffect(() => {
+    if (frame.current === null) return;
+    const observer = new ResizeObserver(() => {
+      if (!isMoved.current) void flow.current?.fitView(FIT);
+    });
+    observer.observe(frame.current);
+    return () => observer.disconnect();
+  }, []);
+
+  return (
+    <div className={classes["frame"]} ref={frame}>
+      <GraphActions value={onEnter}>
+        <ReactFlow
+          nodes={boxes}
+          edges={arrows}
+          nodeTypes={NODE_TYPES}
+          onInit={(instance) => (flow.current = instance)}
+          onMoveStart={(event) => {
+            if (event !== null) isMoved.current = true;
+          }}
+          onNodeClick={(_event, { id }) => onSelect(id)}
+          onPaneClick={() => onSelect(undefined)}
+          onNodeDoubleClick={(_event, { id, type }) => {
+            if (type === "group" || current.get(id)?.counts !== undefined) onEnter(id);
+          }}
+          onSelectionChange={({ nodes: [chosen] }) => {
+            if (chosen !== undefined && chosen.id !== selected) onSelect(chosen.id);
+          }}
+          fitView
+          fitViewOptions={FIT}
+          minZoom={0.1}
+          maxZoom={2}
+          zoomOnDoubleClick={false}
+          multiSelectionKeyCode={null}
+          selectionKeyCode={null}
+          deleteKeyCode={null}
+          nodesDraggable={false}
+          nodesConnectable={false}
+          elevateEdgesOnSelect={false}
+          onlyRenderVisibleElements={boxes.length > 200}
+          proOptions={{ hideAttribution: true }}
+        >
+          <Background gap={20} size={1} color="var(--line)" />
+          <Controls showInteractive={false} position="bottom-left" />
+        </ReactFlow>
+      </GraphActions>
+    </div>
+  );
+}
+
+function indexNodes(nodes: readonly GraphNode[]): ReadonlyMap<string, GraphNode> {
+  const index = new Map<string, GraphNode>();
+  const add = (node: GraphNode): void => {
+    index.set(node.place.path, node);
+    node.inside?.forEach(add);
+  };
+  nodes.forEach(add);
+  return index;
+}

@@ -1,0 +1,131 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openDatabase, type Database } from "@sluice/database";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { TaskRecord } from "./engine/types.ts";
+import { pipelinesSchema } from "./migrations/001-pipelines.ts";
+import { equals, Store } from "./store.ts";
+import type { PageQuery, Predicate } from "./store-page.ts";
+import { pipelinesDatabase, type ExperimentRow, type PipelineRow, type RunRow, type VersionRow } from "./store-tables.ts";
+
+let directory: string;
+let database: Database;
+let store: Store;
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), "sluice-pipelines-store-"));
+  database = await openDatabase({ path: join(directory, "test.db") });
+  await database.migrate("pipelines", [pipelinesSchema]);
+  store = new Store(pipelinesDatabase(database));
+});
+afterEach(async () => {
+  await database[Symbol.asyncDispose]();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const experiment = (id: string, change: Partial<ExperimentRow> = {}): ExperimentRow => ({
+  ...{ id, namespace: "n", name: id, description: "", created_at: 1, storage_state: "AVAILABLE", last_run_at: 0 },
+  ...change,
+});
+const run = (id: string, change: Partial<RunRow> = {}): RunRow => ({
+  ...{ id, namespace: "n", experiment_id: "e", name: id, description: "", storage_state: "AVAILABLE", state: "PENDING", service_account: "" },
+  ...{ pipeline_id: "", version_id: "", spec: "{}", parameters: "{}", pipeline_root: "", progress: '{"phase":"PENDING"}', history: "[]" },
+  ...{ created_at: 1, scheduled_at: 1, finished_at: 0 },
+  ...change,
+});
+const pipeline = (id: string, tags = {}): PipelineRow => ({
+  ...{ id, namespace: "n", name: id, display_name: id, description: "", tags: JSON.stringify(tags), created_at: 1 },
+});
+const version = (id: string, pipelineId: string): VersionRow => ({
+  ...{ id, pipeline_id: pipelineId, name: id, display_name: id, description: "", tags: "{}", code_source_url: "", package_url: "", spec: "{}", created_at: 1 },
+});
+const page = (predicates: readonly Predicate[], change: Partial<PageQuery> = {}): PageQuery => ({
+  ...{ predicates, sortColumn: "created_at", isDescending: false, pageSize: 2 },
+  ...change,
+});
+const task: TaskRecord = {
+  ...{ id: "t", runId: "r", name: "t", displayName: "t", kind: "RUNTIME", component: "c", path: "root.t", state: "RUNNING", attempt: 0, createdAt: 1 },
+  ...{ inputs: { parameters: {}, artifacts: {} }, outputs: { parameters: {}, artifacts: {} } },
+} as unknown as TaskRecord;
+
+describe("a run", () => {
+  test("is stored with its experiment or not at all", async () => {
+    await expect(store.createRun(run("r"))).rejects.toMatchObject({ reason: "NotFound", message: "experiment e not found" });
+    await store.createExperiment(experiment("e", { storage_state: "ARCHIVED" }));
+    await expect(store.createRun(run("r"))).rejects.toMatchObject({ reason: "BadRequest", message: expect.stringContaining('"e" is archived') });
+    expect(await store.findRun("r")).toBeUndefined();
+    await store.shelveExperiment("e", "AVAILABLE");
+    await store.createRun(run("r", { created_at: 7 }));
+    expect(await store.findExperiment("e")).toMatchObject({ last_run_at: 7 });
+  });
+
+  test("that names no experiment shares one that is made once, and only for a run that is stored", async () => {
+    const stored = await Promise.all(["1", "2"].map((id) => store.createRun(run(id), experiment(`new-${id}`, { name: "Default" }))));
+    expect(stored.map(({ experiment_id }) => experiment_id)).toEqual(["new-1", "new-1"]);
+    await expect(store.createRun(run("1", { namespace: "m" }), experiment("new-3", { name: "Default", namespace: "m" }))).rejects.toThrow();
+    expect((await store.listExperiments(page([equals("namespace", "m")]))).total).toBe(0);
+  });
+
+  test("that was deleted takes no more changes and no reports", async () => {
+    await store.createExperiment(experiment("e"));
+    await store.createRun(run("r"));
+    await store.deleteRun("r", []);
+    const change = { run: { id: "r", namespace: "n", pipeline: "p" }, tasks: [task], time: 1, outbox: [], done: [] };
+    await expect(store.commit(change)).rejects.toMatchObject({ reason: "NotFound" });
+    expect(await store.tasksOf("r")).toEqual([]);
+    const report = { runId: "r", taskId: "t", attempt: 0, parameters: {}, artifacts: [], problems: [] };
+    await expect(store.putReport(report)).rejects.toMatchObject({ reason: "NotFound" });
+  });
+
+  test("that has ended keeps no reports, also not those that come late", async () => {
+    await store.createExperiment(experiment("e"));
+    await store.createRun(run("r"));
+    const report = { runId: "r", taskId: "t", attempt: 0, parameters: {}, artifacts: [], problems: [] };
+    await store.putReport(report);
+    expect(await store.reportsOf("r")).toEqual([report]);
+    const progress = { value: { phase: "SUCCEEDED", endedAt: 5 } as const, history: [] };
+    await store.commit({ run: { id: "r", namespace: "n", pipeline: "p" }, tasks: [], time: 1, outbox: [], done: [], progress });
+    await store.putReport(report);
+    expect(await store.reportsOf("r")).toEqual([]);
+  });
+});
+
+test("a version needs its pipeline", async () => {
+  await expect(store.createVersion(version("v", "p"))).rejects.toMatchObject({ reason: "NotFound", message: "pipeline p not found" });
+  await store.createPipeline(pipeline("p"));
+  await store.createVersion(version("v", "p"));
+  await expect(store.createVersion(version("v", "p"))).rejects.toMatchObject({ reason: "AlreadyExists" });
+});
+
+describe("a page", () => {
+  test("tells the total also where no row is left", async () => {
+    for (const id of ["a", "b", "c"]) await store.createExperiment(experiment(id));
+    const after = { value: 9, id: "z" };
+    expect(await store.listExperiments(page([equals("namespace", "n")], { after }))).toEqual({ rows: [], total: 3 });
+    expect((await store.listExperiments(page([equals("namespace", "n")]))).total).toBe(3);
+  });
+
+  test("finds text whatever its case, and characters that are none of a pattern's", async () => {
+    for (const id of ["Übung 1", "über_2", "ueber%3"]) await store.createExperiment(experiment(id));
+    const names = async (text: string): Promise<string[]> => {
+      const found = await store.listExperiments(page([{ column: "name", operation: "IS_SUBSTRING", values: [text] }], { sortColumn: "name" }));
+      return found.rows.map(({ name }) => name);
+    };
+    expect(await names("Übung")).toEqual(["Übung 1"]);
+    expect(await names("BER_")).toEqual(["über_2"]);
+    expect(await names("%")).toEqual(["ueber%3"]);
+  });
+
+  test("reads a run's tasks, or a namespace's runs, by an index", async () => {
+    const read = pipelinesDatabase(database).read;
+    const plan = async (text: string): Promise<string> => {
+      const { sql } = await import("kysely");
+      const { rows } = await sql<{ detail: string }>`explain query plan ${sql.raw(text)}`.execute(read);
+      return rows.map(({ detail }) => detail).join("\n");
+    };
+    for (const [table, column] of [["runs", "namespace"], ["runs", "experiment_id"], ["tasks", "run_id"], ["artifacts", "namespace"]]) {
+      const order = "order by created_at desc, id desc limit 21";
+      expect(await plan(`select * from pipelines_${table} where ${column} = 'x' ${order}`)).toMatch(/^SEARCH [^\n]*USING INDEX[^\n]*$/u);
+    }
+  });
+});
