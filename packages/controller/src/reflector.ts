@@ -108,7 +108,10 @@ export class Reflector<T extends KubernetesObject> {
     let initial = from === undefined ? new Map<string, T>() : undefined;
     let silent = true;
     const options = { fieldSelector, allowWatchBookmarks: true, timeoutSeconds: WATCH_SECONDS, signal };
-    for await (const event of client.watch(resource, from === undefined ? { ...options, sendInitialEvents: true } : { ...options, resourceVersion: from })) {
+    for await (const event of client.watch(
+      resource,
+      from === undefined ? { ...options, sendInitialEvents: true } : { ...options, resourceVersion: from },
+    )) {
       if (signal.aborted) return version;
       if (event.type === "ERROR") {
         const { code, message } = event.object;

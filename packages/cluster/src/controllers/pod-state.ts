@@ -22,7 +22,12 @@ export function isReady({ status }: Pod): boolean {
 
 /** Orders pods by how little is lost with them: unscheduled, pending, not ready, restarted and young ones first. */
 export function byWorth(a: Pod, b: Pod): number {
-  return rank(a) - rank(b) || restarts(b) - restarts(a) || Date.parse(b.metadata.creationTimestamp ?? "") - Date.parse(a.metadata.creationTimestamp ?? "") || 0;
+  return (
+    rank(a) - rank(b) ||
+    restarts(b) - restarts(a) ||
+    Date.parse(b.metadata.creationTimestamp ?? "") - Date.parse(a.metadata.creationTimestamp ?? "") ||
+    0
+  );
 }
 
 function rank(pod: Pod): number {

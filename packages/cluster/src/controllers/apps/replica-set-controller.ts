@@ -95,7 +95,8 @@ function withFailure({ conditions = [], ...status }: ReplicaSetStatus, message: 
   const others = conditions.filter(({ type }) => type !== "ReplicaFailure");
   const old = conditions.find(({ type }) => type === "ReplicaFailure");
   const lastTransitionTime = old?.lastTransitionTime ?? `${new Date(now).toISOString().slice(0, 19)}Z`;
-  const all = message === undefined ? others : [...others, { type: "ReplicaFailure", status: "True", reason: "FailedCreate", message, lastTransitionTime }];
+  const all =
+    message === undefined ? others : [...others, { type: "ReplicaFailure", status: "True", reason: "FailedCreate", message, lastTransitionTime }];
   return all.length === 0 ? status : { ...status, conditions: all };
 }
 

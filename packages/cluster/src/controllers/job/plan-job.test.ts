@@ -70,7 +70,16 @@ class World {
   }
 
   end(pod: Pod, phase: "Succeeded" | "Failed"): void {
-    const containerStatuses = [{ name: "main", ready: false, restartCount: 0, image: "x", imageID: "", state: { terminated: { exitCode: 1, finishedAt: new Date(this.now).toISOString() } } }];
+    const containerStatuses = [
+      {
+        name: "main",
+        ready: false,
+        restartCount: 0,
+        image: "x",
+        imageID: "",
+        state: { terminated: { exitCode: 1, finishedAt: new Date(this.now).toISOString() } },
+      },
+    ];
     this.#put({ ...pod, status: { ...pod.status, phase, containerStatuses } });
     this.#seal(pod, phase === "Succeeded" && !this.#isNotedAsFailed(pod) ? "succeeded" : "failed");
   }
@@ -97,7 +106,11 @@ class World {
 
   #release(pod: Pod): void {
     const current = this.pods.get(pod.metadata.uid ?? "");
-    if (current !== undefined) this.#put({ ...current, metadata: { ...current.metadata, finalizers: (current.metadata.finalizers ?? []).filter((one) => one !== TRACKING_FINALIZER) } });
+    if (current !== undefined)
+      this.#put({
+        ...current,
+        metadata: { ...current.metadata, finalizers: (current.metadata.finalizers ?? []).filter((one) => one !== TRACKING_FINALIZER) },
+      });
   }
 
   /** A pod in deletion is gone when it has ended and nothing holds it. */
@@ -115,28 +128,33 @@ class World {
 }
 
 const action = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ do: fc.constant("reconcile" as const), writes: fc.oneof({ weight: 3, arbitrary: fc.constant(10_000) }, fc.nat(5)) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({ do: fc.constant("reconcile" as const), writes: fc.oneof({ weight: 3, arbitrary: fc.constant(10_000) }, fc.nat(5)) }),
+  },
   { weight: 4, arbitrary: fc.record({ do: fc.constant("end" as const), nth: fc.nat(9), fails: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("remove" as const), nth: fc.nat(9) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("suspend" as const), value: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("parallelism" as const), value: fc.integer({ min: 0, max: 5 }) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("pass" as const), ms: fc.integer({ min: 0, max: 100 * SECOND }) }) },
 );
-const spec: fc.Arbitrary<Partial<JobSpec>> = fc.record(
-  {
-    parallelism: fc.integer({ min: 0, max: 5 }),
-    completions: fc.integer({ min: 0, max: 8 }),
-    backoffLimit: fc.integer({ min: 0, max: 6 }),
-    completionMode: fc.constantFrom("Indexed" as const, "NonIndexed" as const),
-    podReplacementPolicy: fc.constantFrom("Failed" as const, "TerminatingOrFailed" as const),
-    activeDeadlineSeconds: fc.integer({ min: 1, max: 500 }),
-    backoffLimitPerIndex: fc.integer({ min: 0, max: 2 }),
-  },
-  { requiredKeys: ["parallelism", "backoffLimit", "completionMode", "podReplacementPolicy"] },
-).map(({ backoffLimitPerIndex, ...rest }) => {
-  if (rest.completionMode !== "Indexed") return rest;
-  return { ...rest, completions: rest.completions ?? 3, ...(backoffLimitPerIndex === undefined ? {} : { backoffLimitPerIndex }) };
-});
+const spec: fc.Arbitrary<Partial<JobSpec>> = fc
+  .record(
+    {
+      parallelism: fc.integer({ min: 0, max: 5 }),
+      completions: fc.integer({ min: 0, max: 8 }),
+      backoffLimit: fc.integer({ min: 0, max: 6 }),
+      completionMode: fc.constantFrom("Indexed" as const, "NonIndexed" as const),
+      podReplacementPolicy: fc.constantFrom("Failed" as const, "TerminatingOrFailed" as const),
+      activeDeadlineSeconds: fc.integer({ min: 1, max: 500 }),
+      backoffLimitPerIndex: fc.integer({ min: 0, max: 2 }),
+    },
+    { requiredKeys: ["parallelism", "backoffLimit", "completionMode", "podReplacementPolicy"] },
+  )
+  .map(({ backoffLimitPerIndex, ...rest }) => {
+    if (rest.completionMode !== "Indexed") return rest;
+    return { ...rest, completions: rest.completions ?? 3, ...(backoffLimitPerIndex === undefined ? {} : { backoffLimitPerIndex }) };
+  });
 
 test("whatever happens and wherever it crashes: never too many pods, each counted once, and it ends", () => {
   fc.assert(
@@ -157,11 +175,15 @@ test("whatever happens and wherever it crashes: never too many pods, each counte
           else world.end(pod, one.fails ? "Failed" : "Succeeded");
         }
         const before = world.counted();
-        if (world.job.spec.completionMode === "NonIndexed") expect(before.succeeded).toBeLessThanOrEqual([...world.fates.values()].filter((fate) => fate === "succeeded").length);
+        if (world.job.spec.completionMode === "NonIndexed")
+          expect(before.succeeded).toBeLessThanOrEqual([...world.fates.values()].filter((fate) => fate === "succeeded").length);
       }
 
       // From here on everybody does their work, and pods succeed.
-      world.job = { ...world.job, spec: { ...world.job.spec, suspend: false, parallelism: Math.max(1, world.job.spec.parallelism ?? 1, world.active().length) } };
+      world.job = {
+        ...world.job,
+        spec: { ...world.job.spec, suspend: false, parallelism: Math.max(1, world.job.spec.parallelism ?? 1, world.active().length) },
+      };
       let isOver = false;
       for (let turn = 0; turn < 400 && !isOver; turn++) {
         const wait = world.reconcile(10_000);

@@ -27,7 +27,9 @@ export function planEndpointSlices(service: Service, pods: readonly Pod[]): Endp
             "kubernetes.io/service-name": metadata.name,
             "endpointslice.kubernetes.io/managed-by": MANAGED_BY,
           },
-          ownerReferences: [{ apiVersion: "v1", kind: "Service", name: metadata.name, uid: metadata.uid ?? "", controller: true, blockOwnerDeletion: true }],
+          ownerReferences: [
+            { apiVersion: "v1", kind: "Service", name: metadata.name, uid: metadata.uid ?? "", controller: true, blockOwnerDeletion: true },
+          ],
         },
         addressType: "IPv4",
         endpoints: members.slice(start, start + MOST_ENDPOINTS).map((pod) => endpointOf(service, pod)),
