@@ -11,7 +11,7 @@ export function templateHash(template: PodTemplateSpec, collisions: number): str
   let hash = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(`${stableJson(withoutHash(template))}${collisions === 0 ? "" : collisions}`))
     hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
-  return [...`${hash}`].map((digit) => LETTERS.charAt(digit.charCodeAt(0) % LETTERS.length)).join("");
+  return `${hash}`.replaceAll(/\d/g, (digit) => LETTERS.charAt(digit.charCodeAt(0) % LETTERS.length));
 }
 
 /** Whether two templates make the same pods. */

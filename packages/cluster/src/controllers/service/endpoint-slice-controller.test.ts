@@ -80,7 +80,8 @@ test("pods that disagree about a named port, and more than a hundred, fill sever
   await run("b", "10.0.0.2", true, 9090);
   await shows("10.0.0.1:8080", "10.0.0.2:9090");
   await Promise.all(Array.from({ length: 120 }, (_, i) => run(`p${i}`, `10.0.1.${i}`, true)));
-  await eventually(async () => (await slices()).map(({ endpoints }) => endpoints.length).join() === "100,21,1");
+  const sizes = async (): Promise<number[]> => (await slices()).map(({ endpoints }) => endpoints.length);
+  expect(await eventually(async () => (await sizes()).length === 3 && (await sizes())[1] === 21 && (await sizes()))).toEqual([100, 21, 1]);
 });
 
 test("a service without selector is left to others", async () => {
