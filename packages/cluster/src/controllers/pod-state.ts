@@ -1,7 +1,7 @@
 import type { Pod } from "@sluice/kubernetes";
 
 /** Whether the pod has ended by itself. */
-export function isTerminal({ status }: Pod): boolean {
+function isTerminal({ status }: Pod): boolean {
   return status?.phase === "Succeeded" || status?.phase === "Failed";
 }
 

@@ -24,7 +24,7 @@ const REPORTERS = 16;
 const RETRY_MS = 1000;
 
 /** What the scheduler needs. */
-export interface SchedulerOptions {
+interface SchedulerOptions {
   readonly client: Client;
   readonly clock: Clock;
   readonly logger: Logger;

@@ -10,7 +10,7 @@ import { timeToAvailability } from "./pod-availability.ts";
 const MOST_AT_ONCE = 500;
 
 /** What to do about a ReplicaSet. */
-export interface ReplicaSetPlan {
+interface ReplicaSetPlan {
   readonly create: number;
   readonly remove: readonly Pod[];
   readonly status: ReplicaSetStatus;
@@ -46,7 +46,7 @@ export function replicaSetController(): Controller {
 }
 
 /** Plans a ReplicaSet's next step from the pods that it controls and the time in milliseconds. */
-export function planReplicaSet(set: ReplicaSet, pods: readonly Pod[], now: number): ReplicaSetPlan {
+function planReplicaSet(set: ReplicaSet, pods: readonly Pod[], now: number): ReplicaSetPlan {
   const { spec, metadata } = set;
   const active = pods.filter(isActive);
   const surplus = active.length - (spec.replicas ?? 1);
