@@ -8,7 +8,11 @@ export interface IndexDefinition<T extends KubernetesObject = KubernetesObject> 
 }
 
 /** Defines an index, e.g. `defineIndex(Pod, "node", ({ spec }) => [spec.nodeName ?? ""])`. */
-export function defineIndex<T extends KubernetesObject>(resource: Resource<T>, name: string, valuesOf: (object: T) => readonly string[]): IndexDefinition {
+export function defineIndex<T extends KubernetesObject>(
+  resource: Resource<T>,
+  name: string,
+  valuesOf: (object: T) => readonly string[],
+): IndexDefinition {
   return { resource, name, valuesOf };
 }
 
@@ -116,7 +120,12 @@ export class Stores implements Cache {
 
   of(resource: Resource<KubernetesObject>): Store {
     const path = pathOf(resource);
-    const store = this.#stores.get(path) ?? new Store(resource, this.#indexes.filter((index) => pathOf(index.resource) === path));
+    const store =
+      this.#stores.get(path) ??
+      new Store(
+        resource,
+        this.#indexes.filter((index) => pathOf(index.resource) === path),
+      );
     this.#stores.set(path, store);
     return store;
   }

@@ -2,10 +2,24 @@ import type { Client } from "@sluice/client";
 import { ApiError, applyMergePatch, defineResource, pathOf, type KubernetesObject, type Resource, type WatchEvent } from "@sluice/kubernetes";
 
 /** A kind for tests. */
-export const THINGS: Resource<KubernetesObject> = defineResource({ group: "test", version: "v1", kind: "Thing", plural: "things", scope: "Namespaced", schema: {} });
+export const THINGS: Resource<KubernetesObject> = defineResource({
+  group: "test",
+  version: "v1",
+  kind: "Thing",
+  plural: "things",
+  scope: "Namespaced",
+  schema: {},
+});
 
 /** Another, which things own. */
-export const PARTS: Resource<KubernetesObject> = defineResource({ group: "test", version: "v1", kind: "Part", plural: "parts", scope: "Namespaced", schema: {} });
+export const PARTS: Resource<KubernetesObject> = defineResource({
+  group: "test",
+  version: "v1",
+  kind: "Part",
+  plural: "parts",
+  scope: "Namespaced",
+  schema: {},
+});
 
 /** An in-memory API that creates, merges, lists in pages of two and watches, for reflectors; everything else throws. */
 export class FakeApi {
@@ -32,7 +46,12 @@ export class FakeApi {
       const all = [...this.#objects].filter(([key]) => key.startsWith(prefix)).map(([, object]) => object);
       const start = Number(options?.continue ?? 0);
       const more = start + 2 < all.length ? { continue: `${start + 2}` } : {};
-      return { apiVersion: "v1", kind: "List", metadata: { resourceVersion: `${this.#version}`, ...more }, items: all.slice(start, start + 2) as never[] };
+      return {
+        apiVersion: "v1",
+        kind: "List",
+        metadata: { resourceVersion: `${this.#version}`, ...more },
+        items: all.slice(start, start + 2) as never[],
+      };
     },
     watch: (resource, options) => {
       if (options?.sendInitialEvents === true && !this.streams) throw new ApiError("Invalid", "sendInitialEvents is forbidden");
@@ -46,10 +65,21 @@ export class FakeApi {
     },
   };
 
-  put(resource: Resource<KubernetesObject>, name: string, metadata: Partial<KubernetesObject["metadata"]> = {}, quiet = false, content: object = {}): KubernetesObject {
+  put(
+    resource: Resource<KubernetesObject>,
+    name: string,
+    metadata: Partial<KubernetesObject["metadata"]> = {},
+    quiet = false,
+    content: object = {},
+  ): KubernetesObject {
     const key = `${pathOf(resource)}:${name}`;
     const type = this.#objects.has(key) ? "MODIFIED" : "ADDED";
-    const object = { apiVersion: "test/v1", kind: resource.kind, ...content, metadata: { name, namespace: "n", uid: name, ...metadata, resourceVersion: `${++this.#version}` } };
+    const object = {
+      apiVersion: "test/v1",
+      kind: resource.kind,
+      ...content,
+      metadata: { name, namespace: "n", uid: name, ...metadata, resourceVersion: `${++this.#version}` },
+    };
     this.#objects.set(key, object);
     if (!quiet) this.#send(pathOf(resource), { type, object });
     return object;

@@ -53,7 +53,9 @@ export async function runManager({ client, controllers, clock, logger = SILENT, 
   const running = reflectors.map((reflector) => reflector.run());
   await Promise.all(reflectors.map(({ synced }) => synced));
   const workers = loops.flatMap((loop) => Array.from({ length: loop.controller.concurrency ?? 1 }, () => work(loop)));
-  const sources = loops.flatMap(({ controller, queue, context }) => (controller.sources ?? []).map((source) => source({ ...context, enqueue: (key) => queue.add(keyOf(key)) })));
+  const sources = loops.flatMap(({ controller, queue, context }) =>
+    (controller.sources ?? []).map((source) => source({ ...context, enqueue: (key) => queue.add(keyOf(key)) })),
+  );
   await Promise.all([...running, ...workers, ...sources]);
 }
 
@@ -66,7 +68,12 @@ interface Loop {
 }
 
 /** Turns changes of the resources that a controller names into keys of its queue. */
-function subscribe(controller: Controller, queue: WorkQueue, cache: Stores, on: (resource: Resource<KubernetesObject>, handler: ChangeHandler) => void): void {
+function subscribe(
+  controller: Controller,
+  queue: WorkQueue,
+  cache: Stores,
+  on: (resource: Resource<KubernetesObject>, handler: ChangeHandler) => void,
+): void {
   const both = (keys: (object: KubernetesObject) => readonly ObjectKey[]): ChangeHandler => {
     return (before, after) => {
       for (const object of [before, after]) if (object !== undefined) for (const key of keys(object)) queue.add(keyOf(key));
@@ -78,9 +85,17 @@ function subscribe(controller: Controller, queue: WorkQueue, cache: Stores, on: 
       const object = after ?? before;
       if (object !== undefined && (controller.when?.(before, after) ?? true)) queue.add(keyOf(object.metadata));
     });
-    for (const resource of controller.owns ?? []) on(resource, both((object) => controllersOf(object, own)));
+    for (const resource of controller.owns ?? [])
+      on(
+        resource,
+        both((object) => controllersOf(object, own)),
+      );
   }
-  for (const watch of controller.watches ?? []) on(watch.resource, both((object) => watch.keys(object, cache)));
+  for (const watch of controller.watches ?? [])
+    on(
+      watch.resource,
+      both((object) => watch.keys(object, cache)),
+    );
 }
 
 /** The key of the object of kind `resource` that controls `object`, if one does. */

@@ -88,6 +88,7 @@ export class Reflector<T extends KubernetesObject> {
     return version;
   }
 
+  /** Watches until the server ends it, and no longer than `ms`: what comes after that would have come already. */
   async #watchFor(ms: number, from: string | undefined): Promise<string | undefined> {
     const { clock, signal } = this.#options;
     const [over, limit] = [new AbortController(), new AbortController()];
@@ -107,7 +108,10 @@ export class Reflector<T extends KubernetesObject> {
     let initial = from === undefined ? new Map<string, T>() : undefined;
     let silent = true;
     const options = { fieldSelector, allowWatchBookmarks: true, timeoutSeconds: WATCH_SECONDS, signal };
-    for await (const event of client.watch(resource, from === undefined ? { ...options, sendInitialEvents: true } : { ...options, resourceVersion: from })) {
+    for await (const event of client.watch(
+      resource,
+      from === undefined ? { ...options, sendInitialEvents: true } : { ...options, resourceVersion: from },
+    )) {
       if (signal.aborted) return version;
       if (event.type === "ERROR") {
         const { code, message } = event.object;

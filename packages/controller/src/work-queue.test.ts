@@ -14,38 +14,43 @@ const step = fc.oneof(
 
 test("a key never runs twice at once, and every add is followed by a run that starts later", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 60 }), fc.integer({ min: 1, max: 4 }), fc.integer({ min: 0, max: 20 }), async (steps, workers, duration) => {
-      const clock = new FakeClock();
-      const queue = new WorkQueue(clock);
-      const { signal } = new AbortController();
-      const running = new Set<string>();
-      const owed = new Set<string>();
-      const work = async (): Promise<void> => {
-        for (let next = await queue.next(); next !== undefined; next = await queue.next()) {
-          expect(running.has(next)).toBe(false);
-          running.add(next);
-          owed.delete(next);
-          await clock.sleep(duration, signal);
-          running.delete(next);
-          queue.done(next);
+    fc.asyncProperty(
+      fc.array(step, { maxLength: 60 }),
+      fc.integer({ min: 1, max: 4 }),
+      fc.integer({ min: 0, max: 20 }),
+      async (steps, workers, duration) => {
+        const clock = new FakeClock();
+        const queue = new WorkQueue(clock);
+        const { signal } = new AbortController();
+        const running = new Set<string>();
+        const owed = new Set<string>();
+        const work = async (): Promise<void> => {
+          for (let next = await queue.next(); next !== undefined; next = await queue.next()) {
+            expect(running.has(next)).toBe(false);
+            running.add(next);
+            owed.delete(next);
+            await clock.sleep(duration, signal);
+            running.delete(next);
+            queue.done(next);
+          }
+        };
+        const pool = Array.from({ length: workers }, work);
+        for (const { do: action, key, ms } of steps) {
+          if (action === "pass") {
+            await clock.advance(ms);
+            continue;
+          }
+          owed.add(key);
+          if (action === "add") queue.add(key);
+          else if (action === "after") queue.addAfter(key, ms);
+          else queue.addRateLimited(key);
         }
-      };
-      const pool = Array.from({ length: workers }, work);
-      for (const { do: action, key, ms } of steps) {
-        if (action === "pass") {
-          await clock.advance(ms);
-          continue;
-        }
-        owed.add(key);
-        if (action === "add") queue.add(key);
-        else if (action === "after") queue.addAfter(key, ms);
-        else queue.addRateLimited(key);
-      }
-      await clock.advance(Number.MAX_SAFE_INTEGER / 2);
-      expect([...owed]).toEqual([]);
-      queue.close();
-      await Promise.all(pool);
-    }),
+        await clock.advance(Number.MAX_SAFE_INTEGER / 2);
+        expect([...owed]).toEqual([]);
+        queue.close();
+        await Promise.all(pool);
+      },
+    ),
     { numRuns: 60 },
   );
 });

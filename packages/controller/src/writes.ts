@@ -17,7 +17,8 @@ export class Writes {
     };
     this.client = {
       ...client,
-      create: (resource, object, options) => (options?.dryRun === true ? client.create(resource, object, options) : noting(resource, client.create(resource, object, options))),
+      create: (resource, object, options) =>
+        options?.dryRun === true ? client.create(resource, object, options) : noting(resource, client.create(resource, object, options)),
       update: (resource, object, options) => noting(resource, client.update(resource, object, options)),
       patch: (resource, key, patch) => noting(resource, client.patch(resource, key, patch)),
       apply: (resource, object, options) => noting(resource, client.apply(resource, object, options)),

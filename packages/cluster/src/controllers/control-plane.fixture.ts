@@ -16,7 +16,9 @@ export interface TestCluster {
 }
 
 /** Starts the API server, the controllers and the scheduler over an empty store, until the test ends. */
-export async function startTestCluster(options: { readonly clock?: Clock; readonly schedulerClient?: (client: Client) => Client } = {}): Promise<TestCluster> {
+export async function startTestCluster(
+  options: { readonly clock?: Clock; readonly schedulerClient?: (client: Client) => Client } = {},
+): Promise<TestCluster> {
   const clock = options.clock ?? systemClock;
   const errors: unknown[] = [];
   const logger: Logger = { info: () => {}, warn: () => {}, error: (message, fields) => errors.push({ message, ...fields }) };
@@ -78,7 +80,11 @@ export function gone<T extends KubernetesObject>(client: Client, resource: Resou
 }
 
 /** A ready node with room for `allocatable`. */
-export function nodeObject(name: string, allocatable: Record<string, string> = { cpu: "8", memory: "16Gi", pods: "110" }, more: Partial<Node> = {}): Node {
+export function nodeObject(
+  name: string,
+  allocatable: Record<string, string> = { cpu: "8", memory: "16Gi", pods: "110" },
+  more: Partial<Node> = {},
+): Node {
   return {
     apiVersion: "v1",
     kind: "Node",
@@ -95,9 +101,15 @@ export async function addNode(client: Client, node: Node): Promise<void> {
 }
 
 /** Says of a pod what the kubelet would; times are in seconds since the epoch. */
-export async function reportPod(client: Client, key: ObjectKey, phase: "Running" | "Succeeded" | "Failed", options: { readonly exitCode?: number; readonly finishedAt?: number } = {}): Promise<void> {
+export async function reportPod(
+  client: Client,
+  key: ObjectKey,
+  phase: "Running" | "Succeeded" | "Failed",
+  options: { readonly exitCode?: number; readonly finishedAt?: number } = {},
+): Promise<void> {
   const { exitCode = phase === "Failed" ? 1 : 0, finishedAt = Date.now() / 1000 } = options;
-  const state = phase === "Running" ? { running: {} } : { terminated: { exitCode, finishedAt: `${new Date(finishedAt * 1000).toISOString().slice(0, 19)}Z` } };
+  const state =
+    phase === "Running" ? { running: {} } : { terminated: { exitCode, finishedAt: `${new Date(finishedAt * 1000).toISOString().slice(0, 19)}Z` } };
   const ready = phase === "Running";
   const status = {
     phase,

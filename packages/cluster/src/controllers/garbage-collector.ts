@@ -108,7 +108,9 @@ class Collector {
   /** Lets an owner go that was deleted in the foreground, once nobody blocks it. */
   async #release(owner: GraphNode, context: ReconcileContext): Promise<void> {
     const dependents = this.#graph.dependents(owner.uid);
-    const isBlocked = dependents.some(({ metadata }) => (metadata.ownerReferences ?? []).some(({ uid, blockOwnerDeletion }) => uid === owner.uid && blockOwnerDeletion === true));
+    const isBlocked = dependents.some(({ metadata }) =>
+      (metadata.ownerReferences ?? []).some(({ uid, blockOwnerDeletion }) => uid === owner.uid && blockOwnerDeletion === true),
+    );
     if (!isBlocked) return removeFinalizer(owner, FOREGROUND, context);
     for (const { uid, metadata } of dependents) if (metadata.deletionTimestamp === undefined) this.#enqueue({ name: uid });
   }
@@ -171,7 +173,12 @@ async function find({ resource, uid, metadata }: GraphNode, { client }: Reconcil
   return latest?.metadata.uid === uid ? latest : undefined;
 }
 
-async function patchMeta({ resource, uid }: GraphNode, latest: UnknownObject, change: Partial<ObjectMeta>, { client }: ReconcileContext): Promise<void> {
+async function patchMeta(
+  { resource, uid }: GraphNode,
+  latest: UnknownObject,
+  change: Partial<ObjectMeta>,
+  { client }: ReconcileContext,
+): Promise<void> {
   const { resourceVersion } = latest.metadata;
   await client.patch(resource, latest.metadata, { type: "merge", body: { metadata: { uid, resourceVersion, ...change } } });
 }

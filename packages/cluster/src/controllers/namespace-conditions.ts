@@ -7,20 +7,36 @@ export interface NamespaceContent {
 }
 
 /** What Kubernetes says of a namespace that is being emptied, in its wording. */
-export function namespaceConditions({ failures, content }: { readonly failures: readonly string[]; readonly content: NamespaceContent }): NamespaceCondition[] {
+export function namespaceConditions({
+  failures,
+  content,
+}: {
+  readonly failures: readonly string[];
+  readonly content: NamespaceContent;
+}): NamespaceCondition[] {
   const kinds = [...content.kinds].toSorted(byName).map(([kind, count]) => `${kind} has ${count} resource instances`);
   const finalizers = [...content.finalizers].toSorted(byName).map(([finalizer, count]) => `${finalizer} in ${count} resource instances`);
   return [
     condition("NamespaceDeletionDiscoveryFailure", false, "ResourcesDiscovered", "All resources successfully discovered"),
     condition("NamespaceDeletionGroupVersionParsingFailure", false, "ParsedGroupVersions", "All legacy kube types successfully parsed"),
     failures.length > 0
-      ? condition("NamespaceDeletionContentFailure", true, "ContentDeletionFailed", `Failed to delete all resource types, ${failures.length} remaining: ${failures.toSorted().join(", ")}`)
+      ? condition(
+          "NamespaceDeletionContentFailure",
+          true,
+          "ContentDeletionFailed",
+          `Failed to delete all resource types, ${failures.length} remaining: ${failures.toSorted().join(", ")}`,
+        )
       : condition("NamespaceDeletionContentFailure", false, "ContentDeleted", "All content successfully deleted, may be waiting on finalization"),
     kinds.length > 0
       ? condition("NamespaceContentRemaining", true, "SomeResourcesRemain", `Some resources are remaining: ${kinds.join(", ")}`)
       : condition("NamespaceContentRemaining", false, "ContentRemoved", "All content successfully removed"),
     finalizers.length > 0
-      ? condition("NamespaceFinalizersRemaining", true, "SomeFinalizersRemain", `Some content in the namespace has finalizers remaining: ${finalizers.join(", ")}`)
+      ? condition(
+          "NamespaceFinalizersRemaining",
+          true,
+          "SomeFinalizersRemain",
+          `Some content in the namespace has finalizers remaining: ${finalizers.join(", ")}`,
+        )
       : condition("NamespaceFinalizersRemaining", false, "ContentHasNoFinalizers", "All content-preserving finalizers finished"),
   ];
 }

@@ -42,7 +42,9 @@ function everyNamespaceHas<T extends KubernetesObject>(resource: Resource<T>, wa
     name: wanted.controller,
     for: Namespace,
     when: (before, after) => before === undefined && after !== undefined,
-    watches: [{ resource, keys: ({ metadata: { name, namespace } }) => (name === wanted.name && namespace !== undefined ? [{ name: namespace }] : []) }],
+    watches: [
+      { resource, keys: ({ metadata: { name, namespace } }) => (name === wanted.name && namespace !== undefined ? [{ name: namespace }] : []) },
+    ],
     async reconcile({ name: namespace }, { cache, client }) {
       const home = cache.get(Namespace, { name: namespace });
       if (home === undefined || home.metadata.deletionTimestamp !== undefined) return;

@@ -1,5 +1,17 @@
 import type { Client } from "@sluice/client";
-import { ConfigMap, crdOf, CustomResourceDefinition, defineResource, Event, Namespace, Pod, Secret, ServiceAccount, type KubernetesObject, type Resource } from "@sluice/kubernetes";
+import {
+  ConfigMap,
+  crdOf,
+  CustomResourceDefinition,
+  defineResource,
+  Event,
+  Namespace,
+  Pod,
+  Secret,
+  ServiceAccount,
+  type KubernetesObject,
+  type Resource,
+} from "@sluice/kubernetes";
 import { beforeEach, expect, test } from "vitest";
 import { eventually, gone, quiet, startTestCluster, type TestCluster } from "./control-plane.fixture.ts";
 
@@ -11,7 +23,8 @@ beforeEach(async () => {
   ({ client } = cluster);
   await client.create(Namespace, { apiVersion: "v1", kind: "Namespace", metadata: { name: "team" } });
 });
-const condition = async (type: string): Promise<string | undefined> => (await client.find(Namespace, { name: "team" }))?.status?.conditions?.find((one) => one.type === type)?.message;
+const condition = async (type: string): Promise<string | undefined> =>
+  (await client.find(Namespace, { name: "team" }))?.status?.conditions?.find((one) => one.type === type)?.message;
 
 test("a namespace has its account and the cluster's certificate, again if they are lost or changed", async () => {
   await eventually(() => client.find(ServiceAccount, at("default")));
@@ -25,14 +38,22 @@ test("a namespace has its account and the cluster's certificate, again if they a
 });
 
 test("a deleted namespace takes everything along, custom resources and events too", async () => {
-  const Widget: Resource<KubernetesObject> = defineResource({ group: "example.com", version: "v1", kind: "Widget", plural: "widgets", scope: "Namespaced", schema: { type: "object" } });
+  const Widget: Resource<KubernetesObject> = defineResource({
+    group: "example.com",
+    version: "v1",
+    kind: "Widget",
+    plural: "widgets",
+    scope: "Namespaced",
+    schema: { type: "object" },
+  });
   await client.create(CustomResourceDefinition, crdOf(Widget));
   await client.create(Widget, { apiVersion: "example.com/v1", kind: "Widget", metadata: at("w") });
   await client.create(Secret, { apiVersion: "v1", kind: "Secret", metadata: at("s") });
   await client.create(Event, { apiVersion: "v1", kind: "Event", metadata: at("e"), involvedObject: {} });
   await client.delete(Namespace, { name: "team" });
   await gone(client, Namespace, { name: "team" });
-  for (const resource of [Widget, Secret, Event, ConfigMap, ServiceAccount]) expect((await client.list<KubernetesObject>(resource, { namespace: "team" })).items).toEqual([]);
+  for (const resource of [Widget, Secret, Event, ConfigMap, ServiceAccount])
+    expect((await client.list<KubernetesObject>(resource, { namespace: "team" })).items).toEqual([]);
   expect(cluster.errors).toEqual([]);
 });
 
@@ -50,7 +71,9 @@ test("pods end first and gracefully; what holds on is named, and waited for", as
   await client.delete(Pod, at("p"), { gracePeriodSeconds: 0 });
   await eventually(async () => (await client.get(Secret, at("s"))).metadata.deletionTimestamp !== undefined);
   await eventually(async () => (await condition("NamespaceContentRemaining")) === "Some resources are remaining: secrets. has 1 resource instances");
-  expect(await condition("NamespaceFinalizersRemaining")).toBe("Some content in the namespace has finalizers remaining: example.com/hold in 1 resource instances");
+  expect(await condition("NamespaceFinalizersRemaining")).toBe(
+    "Some content in the namespace has finalizers remaining: example.com/hold in 1 resource instances",
+  );
   expect((await client.get(Namespace, { name: "team" })).status?.phase).toBe("Terminating");
 
   await client.patch(Secret, at("s"), { type: "merge", body: { metadata: { finalizers: null } } });

@@ -21,7 +21,8 @@ export function namespaceLifecycleController(world: World): Controller {
         const stop = world.graph.onChange((before, after) => {
           const name = (after ?? before)?.metadata.namespace;
           if (name === undefined || cache.get(Namespace, { name })?.metadata.deletionTimestamp === undefined) return;
-          if (before === undefined || after === undefined || before.metadata.finalizers?.length !== after.metadata.finalizers?.length) enqueue({ name });
+          if (before === undefined || after === undefined || before.metadata.finalizers?.length !== after.metadata.finalizers?.length)
+            enqueue({ name });
         });
         await aborted(signal);
         stop();
@@ -64,7 +65,11 @@ async function empty(namespace: Namespace, world: World, context: ReconcileConte
 /** Deletes every object of one kind in the namespace. */
 async function deleteAll(client: Client, resource: Resource, namespace: string, failures: string[]): Promise<void> {
   try {
-    await client.request({ method: "DELETE", path: pathOf(resource, { namespace }), body: { apiVersion: "v1", kind: "DeleteOptions", propagationPolicy: "Background" } });
+    await client.request({
+      method: "DELETE",
+      path: pathOf(resource, { namespace }),
+      body: { apiVersion: "v1", kind: "DeleteOptions", propagationPolicy: "Background" },
+    });
   } catch (error) {
     // A kind that is not served any more holds nothing.
     if (!isApiError(error, "NotFound")) failures.push(`${resource.plural}: ${error instanceof Error ? error.message : String(error)}`);
@@ -107,11 +112,19 @@ function contentOf(residents: readonly GraphNode[]): NamespaceContent {
 async function report(namespace: Namespace, wanted: readonly NamespaceCondition[], { client, clock }: ReconcileContext): Promise<void> {
   const now = `${new Date(clock.now()).toISOString().slice(0, 19)}Z`;
   const before = namespace.status?.conditions ?? [];
-  const isSame = wanted.every((one) => before.some(({ type, status, reason, message }) => type === one.type && status === one.status && reason === one.reason && message === one.message));
+  const isSame = wanted.every((one) =>
+    before.some(
+      ({ type, status, reason, message }) => type === one.type && status === one.status && reason === one.reason && message === one.message,
+    ),
+  );
   if (isSame) return;
   const conditions = wanted.map((one): NamespaceCondition => {
     const old = before.find(({ type }) => type === one.type);
     return { ...one, lastTransitionTime: old?.status === one.status ? (old.lastTransitionTime ?? now) : now };
   });
-  await client.patch(Namespace, namespace.metadata, { type: "merge", subresource: "status", body: { metadata: { uid: namespace.metadata.uid }, status: { conditions } } });
+  await client.patch(Namespace, namespace.metadata, {
+    type: "merge",
+    subresource: "status",
+    body: { metadata: { uid: namespace.metadata.uid }, status: { conditions } },
+  });
 }

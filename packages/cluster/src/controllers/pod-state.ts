@@ -1,7 +1,7 @@
 import type { Pod } from "@sluice/kubernetes";
 
 /** Whether the pod has ended by itself. */
-export function isTerminal({ status }: Pod): boolean {
+function isTerminal({ status }: Pod): boolean {
   return status?.phase === "Succeeded" || status?.phase === "Failed";
 }
 
@@ -22,7 +22,12 @@ export function isReady({ status }: Pod): boolean {
 
 /** Orders pods by how little is lost with them: unscheduled, pending, not ready, restarted and young ones first. */
 export function byWorth(a: Pod, b: Pod): number {
-  return rank(a) - rank(b) || restarts(b) - restarts(a) || Date.parse(b.metadata.creationTimestamp ?? "") - Date.parse(a.metadata.creationTimestamp ?? "") || 0;
+  return (
+    rank(a) - rank(b) ||
+    restarts(b) - restarts(a) ||
+    Date.parse(b.metadata.creationTimestamp ?? "") - Date.parse(a.metadata.creationTimestamp ?? "") ||
+    0
+  );
 }
 
 function rank(pod: Pod): number {

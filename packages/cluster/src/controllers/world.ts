@@ -1,9 +1,20 @@
 import { keyOf, Reflector, Store, type ChangeHandler, type ReconcileContext } from "@sluice/controller";
-import { builtinResources, CustomResourceDefinition, isApiError, pathOf, resourcesOfCrd, storageVersionOf, type Resource, type UnknownObject } from "@sluice/kubernetes";
+import {
+  builtinResources,
+  CustomResourceDefinition,
+  isApiError,
+  pathOf,
+  resourcesOfCrd,
+  storageVersionOf,
+  type Resource,
+  type UnknownObject,
+} from "@sluice/kubernetes";
 import { ObjectGraph } from "./object-graph.ts";
 
 /** One version of each built-in kind; core Events are events.k8s.io's too. */
-const BUILTIN: readonly Resource[] = [...Map.groupBy(builtinResources, ({ group, kind }) => `${group}/${kind}`).values()].flatMap(([first]) => first ?? []).filter(({ group }) => group !== "events.k8s.io");
+const BUILTIN: readonly Resource[] = [...Map.groupBy(builtinResources, ({ group, kind }) => `${group}/${kind}`).values()]
+  .flatMap(([first]) => first ?? [])
+  .filter(({ group }) => group !== "events.k8s.io");
 
 /** A kind that is being watched. */
 interface WatchedKind {

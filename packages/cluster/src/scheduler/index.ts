@@ -3,4 +3,4 @@
  * pod costs the same however many there are; what cannot be placed waits for a change, and pods that ask for the same
  * wait as one.
  */
-export { runScheduler, type SchedulerOptions } from "./scheduler.ts";
+export { runScheduler } from "./scheduler.ts";

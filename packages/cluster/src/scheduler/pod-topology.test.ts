@@ -7,12 +7,25 @@ import { describeReasons, schedule } from "./schedule.ts";
 
 const zoned = (name: string, zone: string): Node => nodeObject(name, undefined, { metadata: { name, labels: { zone } } });
 const demand = (app: string, spec: Partial<PodSpec> = {}, namespace = "n"): PodDemand => {
-  const pod: Pod = { apiVersion: "v1", kind: "Pod", metadata: { name: "p", namespace, labels: { app } }, spec: { containers: [{ name: "main", image: "x" }], ...spec } };
+  const pod: Pod = {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "p", namespace, labels: { app } },
+    spec: { containers: [{ name: "main", image: "x" }], ...spec },
+  };
   return demandOf(pod);
 };
-const term = (app: string, more: Partial<PodAffinityTerm> = {}): PodAffinityTerm => ({ topologyKey: "zone", labelSelector: { matchLabels: { app } }, ...more });
-const near = (...terms: PodAffinityTerm[]): Partial<PodSpec> => ({ affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: terms } } });
-const apart = (...terms: PodAffinityTerm[]): Partial<PodSpec> => ({ affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: terms } } });
+const term = (app: string, more: Partial<PodAffinityTerm> = {}): PodAffinityTerm => ({
+  topologyKey: "zone",
+  labelSelector: { matchLabels: { app } },
+  ...more,
+});
+const near = (...terms: PodAffinityTerm[]): Partial<PodSpec> => ({
+  affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: terms } },
+});
+const apart = (...terms: PodAffinityTerm[]): Partial<PodSpec> => ({
+  affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: terms } },
+});
 
 /** Two zones, the first with two nodes, and pods on some of them. */
 const world = (...pods: [node: string, PodDemand][]): ClusterState => {
@@ -30,9 +43,11 @@ const place = (state: ClusterState, pod: PodDemand): string => {
 
 describe("affinity to pods", () => {
   test("goes where they are, in the same domain", () => expect(place(world(["b1", demand("db")]), demand("web", near(term("db"))))).toBe("b1"));
-  test("nowhere, if they are nowhere", () => expect(place(world(), demand("web", near(term("db"))))).toBe("0/3 nodes are available: 3 node(s) didn't match pod affinity rules."));
+  test("nowhere, if they are nowhere", () =>
+    expect(place(world(), demand("web", near(term("db"))))).toBe("0/3 nodes are available: 3 node(s) didn't match pod affinity rules."));
   test("the first of a group starts anywhere", () => expect(place(world(), demand("web", near(term("web"))))).toBe("a1"));
-  test("nodes without the label are in no domain", () => expect(place(world(), demand("web", near(term("web", { topologyKey: "rack" }))))).toContain("didn't match pod affinity rules"));
+  test("nodes without the label are in no domain", () =>
+    expect(place(world(), demand("web", near(term("web", { topologyKey: "rack" }))))).toContain("didn't match pod affinity rules"));
   test("other namespaces count if named or selected", () => {
     const state = world(["b1", demand("db", {}, "other")]);
     expect(place(state, demand("web", near(term("db"))))).toContain("affinity rules");
@@ -49,7 +64,9 @@ describe("affinity to pods", () => {
 describe("anti-affinity", () => {
   test("keeps away from them", () => expect(place(world(["a1", demand("web")]), demand("web", apart(term("web"))))).toBe("b1"));
   test("nowhere, if they are everywhere", () => {
-    expect(place(world(["a1", demand("web")], ["b1", demand("web")]), demand("web", apart(term("web"))))).toBe("0/3 nodes are available: 3 node(s) didn't match pod anti-affinity rules.");
+    expect(place(world(["a1", demand("web")], ["b1", demand("web")]), demand("web", apart(term("web"))))).toBe(
+      "0/3 nodes are available: 3 node(s) didn't match pod anti-affinity rules.",
+    );
   });
   test("of pods that are there counts too", () => {
     const state = world(["a1", demand("db", apart(term("web")))]);
@@ -63,7 +80,9 @@ describe("anti-affinity", () => {
 });
 
 describe("spreading", () => {
-  const even = (maxSkew = 1): Partial<PodSpec> => ({ topologySpreadConstraints: [{ maxSkew, topologyKey: "zone", whenUnsatisfiable: "DoNotSchedule", labelSelector: { matchLabels: { app: "web" } } }] });
+  const even = (maxSkew = 1): Partial<PodSpec> => ({
+    topologySpreadConstraints: [{ maxSkew, topologyKey: "zone", whenUnsatisfiable: "DoNotSchedule", labelSelector: { matchLabels: { app: "web" } } }],
+  });
   test("goes where there are fewest", () => expect(place(world(["a1", demand("web")], ["a2", demand("db")]), demand("web", even()))).toBe("b1"));
   test("allows as much skew as it says", () => {
     const state = world(["a1", demand("web")]);
@@ -73,11 +92,15 @@ describe("spreading", () => {
   test("nodes without the label are out", () => {
     const state = new ClusterState();
     state.setNode("c", nodeObject("c"));
-    expect(place(state, demand("web", even()))).toBe("0/1 nodes are available: 1 node(s) didn't match pod topology spread constraints (missing required label).");
+    expect(place(state, demand("web", even()))).toBe(
+      "0/1 nodes are available: 1 node(s) didn't match pod topology spread constraints (missing required label).",
+    );
   });
   test("refuses what would be uneven", () => {
     const state = world(["a1", demand("web")]);
     state.setNode("b1", { ...zoned("b1", "b"), spec: { unschedulable: true } });
-    expect(place(state, demand("web", even()))).toBe("0/3 nodes are available: 1 node(s) were unschedulable, 2 node(s) didn't match pod topology spread constraints.");
+    expect(place(state, demand("web", even()))).toBe(
+      "0/3 nodes are available: 1 node(s) were unschedulable, 2 node(s) didn't match pod topology spread constraints.",
+    );
   });
 });

@@ -18,12 +18,15 @@ export function topologyRules(demand: PodDemand, nodes: readonly SchedulableNode
   const attract = affinity?.podAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? [];
   const repel = affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? [];
   return [
-    ...topologySpreadConstraints.filter(({ whenUnsatisfiable }) => whenUnsatisfiable === "DoNotSchedule").map((constraint) => spreadRule(constraint, demand, nodes)),
+    ...topologySpreadConstraints
+      .filter(({ whenUnsatisfiable }) => whenUnsatisfiable === "DoNotSchedule")
+      .map((constraint) => spreadRule(constraint, demand, nodes)),
     ...existingRules(demand, nodes, namespaces),
     ...(attract.length === 0 ? [] : [attractionRule(attract, demand, nodes, namespaces)]),
     ...repel.map((term): TopologyRule => {
       const counts = countByDomain(nodes, term.topologyKey, matcherOf(term, demand, namespaces));
-      return ({ node }) => ((counts.get(domainOf(node, term.topologyKey) ?? "") ?? 0) > 0 ? "node(s) didn't match pod anti-affinity rules" : undefined);
+      return ({ node }) =>
+        (counts.get(domainOf(node, term.topologyKey) ?? "") ?? 0) > 0 ? "node(s) didn't match pod anti-affinity rules" : undefined;
     }),
   ];
 }
@@ -36,13 +39,20 @@ export function podPreference(demand: PodDemand, candidate: SchedulableNode, nod
       const counts = countByDomain(nodes, term.topologyKey, matcherOf(term, demand, namespaces));
       return sum + weight * (counts.get(domainOf(candidate.node, term.topologyKey) ?? "") ?? 0);
     }, 0);
-  return weigh(podAffinity?.preferredDuringSchedulingIgnoredDuringExecution) - weigh(podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution);
+  return (
+    weigh(podAffinity?.preferredDuringSchedulingIgnoredDuringExecution) - weigh(podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution)
+  );
 }
 
 type Matcher = (pod: PodDemand) => boolean;
 
 /** Every term must find a pod in the node's domain; the first of a group that is to stay together has nobody to find. */
-function attractionRule(terms: readonly PodAffinityTerm[], demand: PodDemand, nodes: readonly SchedulableNode[], namespaces: NamespaceLabels): TopologyRule {
+function attractionRule(
+  terms: readonly PodAffinityTerm[],
+  demand: PodDemand,
+  nodes: readonly SchedulableNode[],
+  namespaces: NamespaceLabels,
+): TopologyRule {
   const all = terms.map((term) => ({ key: term.topologyKey, matches: matcherOf(term, demand, namespaces) }));
   const counted = all.map(({ key, matches }) => ({ key, counts: countByDomain(nodes, key, matches) }));
   const isFirst = counted.every(({ counts }) => counts.size === 0) && all.every(({ matches }) => matches(demand));
@@ -62,7 +72,8 @@ function existingRules(demand: PodDemand, nodes: readonly SchedulableNode[], nam
     for (const other of usage.repelling) {
       for (const term of other.spec.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []) {
         const domain = domainOf(node, term.topologyKey);
-        if (domain !== undefined && matcherOf(term, other, namespaces)(demand)) closed.set(term.topologyKey, (closed.get(term.topologyKey) ?? new Set<string>()).add(domain));
+        if (domain !== undefined && matcherOf(term, other, namespaces)(demand))
+          closed.set(term.topologyKey, (closed.get(term.topologyKey) ?? new Set<string>()).add(domain));
       }
     }
   }
@@ -71,7 +82,11 @@ function existingRules(demand: PodDemand, nodes: readonly SchedulableNode[], nam
   return [({ node }) => (isClosed(node) ? "node(s) didn't satisfy existing pods anti-affinity rules" : undefined)];
 }
 
-function spreadRule({ maxSkew, topologyKey, labelSelector, minDomains = 1, matchLabelKeys }: TopologySpreadConstraint, demand: PodDemand, nodes: readonly SchedulableNode[]): TopologyRule {
+function spreadRule(
+  { maxSkew, topologyKey, labelSelector, minDomains = 1, matchLabelKeys }: TopologySpreadConstraint,
+  demand: PodDemand,
+  nodes: readonly SchedulableNode[],
+): TopologyRule {
   const matches = (pod: PodDemand): boolean => pod.namespace === demand.namespace && matchesLabels(labelSelector, matchLabelKeys, demand, pod);
   const eligible = nodes.filter(({ node }) => domainOf(node, topologyKey) !== undefined && matchesNode(demand.spec, node));
   const counts = countByDomain(eligible, topologyKey, matches);
@@ -86,16 +101,23 @@ function spreadRule({ maxSkew, topologyKey, labelSelector, minDomains = 1, match
 }
 
 /** Which pods a term of `owner` speaks of. */
-function matcherOf({ labelSelector, namespaces = [], namespaceSelector, matchLabelKeys }: PodAffinityTerm, owner: PodDemand, labels: NamespaceLabels): Matcher {
+function matcherOf(
+  { labelSelector, namespaces = [], namespaceSelector, matchLabelKeys }: PodAffinityTerm,
+  owner: PodDemand,
+  labels: NamespaceLabels,
+): Matcher {
   const selector = namespaceSelector === undefined ? undefined : labelSelectorFrom(namespaceSelector);
   const isOwn = namespaces.length === 0 && selector === undefined;
-  const isNear = (namespace: string): boolean => (isOwn ? namespace === owner.namespace : namespaces.includes(namespace) || selector?.matches(labels.get(namespace)) === true);
+  const isNear = (namespace: string): boolean =>
+    isOwn ? namespace === owner.namespace : namespaces.includes(namespace) || selector?.matches(labels.get(namespace)) === true;
   return (pod) => isNear(pod.namespace) && matchesLabels(labelSelector, matchLabelKeys, owner, pod);
 }
 
 function matchesLabels(selector: LabelSelectorSpec | undefined, keys: readonly string[] = [], owner: PodDemand, pod: PodDemand): boolean {
   if (selector === undefined) return false;
-  return labelSelectorFrom(selector).matches(pod.labels) && keys.every((key) => owner.labels[key] === undefined || owner.labels[key] === pod.labels[key]);
+  return (
+    labelSelectorFrom(selector).matches(pod.labels) && keys.every((key) => owner.labels[key] === undefined || owner.labels[key] === pod.labels[key])
+  );
 }
 
 function countByDomain(nodes: readonly SchedulableNode[], key: string, matches: Matcher): Map<string, number> {

@@ -6,8 +6,18 @@ import { ClusterState } from "./cluster-state.ts";
 import { demandOf, requestsOf, type PodDemand } from "./pod-demand.ts";
 import { describeReasons, schedule, type Placement } from "./schedule.ts";
 
-const container = (requests: Record<string, string> = {}, more: object = {}): PodSpec["containers"][number] => ({ name: "main", image: "x", resources: { requests }, ...more });
-const pod = (spec: Partial<PodSpec> = {}): Pod => ({ apiVersion: "v1", kind: "Pod", metadata: { name: "p", namespace: "n" }, spec: { containers: [container()], ...spec } });
+const container = (requests: Record<string, string> = {}, more: object = {}): PodSpec["containers"][number] => ({
+  name: "main",
+  image: "x",
+  resources: { requests },
+  ...more,
+});
+const pod = (spec: Partial<PodSpec> = {}): Pod => ({
+  apiVersion: "v1",
+  kind: "Pod",
+  metadata: { name: "p", namespace: "n" },
+  spec: { containers: [container()], ...spec },
+});
 const demand = (spec: Partial<PodSpec> = {}): PodDemand => demandOf(pod(spec));
 const NONE = new Map<string, Record<string, string>>();
 const stateOf = (...nodes: Node[]): ClusterState => {
@@ -17,15 +27,34 @@ const stateOf = (...nodes: Node[]): ClusterState => {
 };
 const place = (spec: Partial<PodSpec>, ...nodes: Node[]): Placement => schedule(demand(spec), stateOf(...nodes).nodes, NONE);
 const told = (placement: Placement, nodes = 1): string => ("reasons" in placement ? describeReasons(placement.reasons, nodes) : placement.node);
-const tainted = (effect: "NoSchedule" | "NoExecute" | "PreferNoSchedule"): Node => nodeObject("a", undefined, { spec: { taints: [{ key: "gpu", value: "yes", effect }] } });
+const tainted = (effect: "NoSchedule" | "NoExecute" | "PreferNoSchedule"): Node =>
+  nodeObject("a", undefined, { spec: { taints: [{ key: "gpu", value: "yes", effect }] } });
 
 describe("what a pod needs", () => {
   const cpu = (spec: PodSpec): bigint => (requestsOf(spec).get("cpu") ?? 0n) / 1_000_000n;
   test.each<[string, Partial<PodSpec>, bigint]>([
     ["the sum of its containers", { containers: [container({ cpu: "1" }), container({ cpu: "500m" })] }, 1500n],
-    ["the largest init container, if that is more", { containers: [container({ cpu: "1" })], initContainers: [container({ cpu: "2" }), container({ cpu: "3" })] }, 3000n],
-    ["sidecars beside its containers", { containers: [container({ cpu: "1" })], initContainers: [container({ cpu: "1" }, { restartPolicy: "Always" })] }, 2000n],
-    ["init containers beside the sidecars started before them", { initContainers: [container({ cpu: "1" }, { restartPolicy: "Always" }), container({ cpu: "3" }), container({ cpu: "5" }, { restartPolicy: "Always" })] }, 6000n],
+    [
+      "the largest init container, if that is more",
+      { containers: [container({ cpu: "1" })], initContainers: [container({ cpu: "2" }), container({ cpu: "3" })] },
+      3000n,
+    ],
+    [
+      "sidecars beside its containers",
+      { containers: [container({ cpu: "1" })], initContainers: [container({ cpu: "1" }, { restartPolicy: "Always" })] },
+      2000n,
+    ],
+    [
+      "init containers beside the sidecars started before them",
+      {
+        initContainers: [
+          container({ cpu: "1" }, { restartPolicy: "Always" }),
+          container({ cpu: "3" }),
+          container({ cpu: "5" }, { restartPolicy: "Always" }),
+        ],
+      },
+      6000n,
+    ],
     ["its overhead", { containers: [container({ cpu: "1" })], overhead: { cpu: "250m" } }, 1250n],
     ["what is asked for as a whole", { containers: [container({ cpu: "1" })], resources: { requests: { cpu: "4" } } }, 4000n],
   ])("%s", (_, spec, expected) => expect(cpu(pod(spec).spec)).toBe(expected));
@@ -34,21 +63,48 @@ describe("what a pod needs", () => {
 describe("where a pod may go", () => {
   const zone = nodeObject("a", undefined, { metadata: { name: "a", labels: { zone: "z1", size: "5" } } });
   const affine = (operator: "In" | "NotIn" | "Exists" | "DoesNotExist" | "Gt" | "Lt", key: string, ...values: string[]): Partial<PodSpec> => ({
-    affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchExpressions: [{ key, operator, values }] }] } } },
+    affinity: {
+      nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchExpressions: [{ key, operator, values }] }] } },
+    },
   });
   const AFFINITY = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.";
   test.each<[string, Partial<PodSpec>, Node, string]>([
     ["a node with room", {}, zone, "a"],
-    ["nowhere with too little of something", { containers: [container({ cpu: "9", memory: "17Gi" })] }, zone, "0/1 nodes are available: 1 Insufficient cpu, 1 Insufficient memory."],
-    ["nowhere without devices", { containers: [container({ "nvidia.com/gpu": "1" })] }, zone, "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."],
+    [
+      "nowhere with too little of something",
+      { containers: [container({ cpu: "9", memory: "17Gi" })] },
+      zone,
+      "0/1 nodes are available: 1 Insufficient cpu, 1 Insufficient memory.",
+    ],
+    [
+      "nowhere without devices",
+      { containers: [container({ "nvidia.com/gpu": "1" })] },
+      zone,
+      "0/1 nodes are available: 1 Insufficient nvidia.com/gpu.",
+    ],
     ["nowhere with too many pods", {}, nodeObject("a", { cpu: "1", pods: "0" }), "0/1 nodes are available: 1 Too many pods."],
-    ["not to cordoned nodes", {}, nodeObject("a", undefined, { spec: { unschedulable: true } }), "0/1 nodes are available: 1 node(s) were unschedulable."],
-    ["to cordoned nodes if it tolerates that", { tolerations: [{ operator: "Exists" }] }, nodeObject("a", undefined, { spec: { unschedulable: true } }), "a"],
+    [
+      "not to cordoned nodes",
+      {},
+      nodeObject("a", undefined, { spec: { unschedulable: true } }),
+      "0/1 nodes are available: 1 node(s) were unschedulable.",
+    ],
+    [
+      "to cordoned nodes if it tolerates that",
+      { tolerations: [{ operator: "Exists" }] },
+      nodeObject("a", undefined, { spec: { unschedulable: true } }),
+      "a",
+    ],
     ["not where a taint keeps it away", {}, tainted("NoSchedule"), "0/1 nodes are available: 1 node(s) had untolerated taint {gpu: yes}."],
     ["not where it would be evicted", {}, tainted("NoExecute"), "0/1 nodes are available: 1 node(s) had untolerated taint {gpu: yes}."],
     ["where a taint only asks", {}, tainted("PreferNoSchedule"), "a"],
     ["where it tolerates the taint", { tolerations: [{ key: "gpu", value: "yes", effect: "NoSchedule" }] }, tainted("NoSchedule"), "a"],
-    ["not with another value", { tolerations: [{ key: "gpu", value: "no" }] }, tainted("NoSchedule"), "0/1 nodes are available: 1 node(s) had untolerated taint {gpu: yes}."],
+    [
+      "not with another value",
+      { tolerations: [{ key: "gpu", value: "no" }] },
+      tainted("NoSchedule"),
+      "0/1 nodes are available: 1 node(s) had untolerated taint {gpu: yes}.",
+    ],
     ["where its selector says", { nodeSelector: { zone: "z1" } }, zone, "a"],
     ["not elsewhere", { nodeSelector: { zone: "z2" } }, zone, AFFINITY],
     ["In", affine("In", "zone", "z1", "z2"), zone, "a"],
@@ -58,23 +114,53 @@ describe("where a pod may go", () => {
     ["DoesNotExist", affine("DoesNotExist", "rack"), zone, "a"],
     ["Gt", affine("Gt", "size", "4"), zone, "a"],
     ["Lt", affine("Lt", "size", "5"), zone, AFFINITY],
-    ["an empty term matches nothing", { affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{}] } } } }, zone, AFFINITY],
-    ["fields", { affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchFields: [{ key: "metadata.name", operator: "In", values: ["a"] }] }] } } } }, zone, "a"],
+    [
+      "an empty term matches nothing",
+      { affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{}] } } } },
+      zone,
+      AFFINITY,
+    ],
+    [
+      "fields",
+      {
+        affinity: {
+          nodeAffinity: {
+            requiredDuringSchedulingIgnoredDuringExecution: {
+              nodeSelectorTerms: [{ matchFields: [{ key: "metadata.name", operator: "In", values: ["a"] }] }],
+            },
+          },
+        },
+      },
+      zone,
+      "a",
+    ],
   ])("%s", (_, spec, node, expected) => expect(told(place(spec, node))).toBe(expected));
 
   test("ports of the node are taken once, unless their addresses differ", () => {
-    const ports = (hostIP?: string): Partial<PodSpec> => ({ containers: [container({}, { ports: [{ containerPort: 80, hostPort: 80, ...(hostIP === undefined ? {} : { hostIP }) }] })] });
+    const ports = (hostIP?: string): Partial<PodSpec> => ({
+      containers: [container({}, { ports: [{ containerPort: 80, hostPort: 80, ...(hostIP === undefined ? {} : { hostIP }) }] })],
+    });
     const state = stateOf(zone);
     state.assign("1", "a", demand(ports("10.0.0.1")));
     expect(told(schedule(demand(ports("10.0.0.2")), state.nodes, NONE))).toBe("a");
-    expect(told(schedule(demand(ports()), state.nodes, NONE))).toBe("0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports.");
+    expect(told(schedule(demand(ports()), state.nodes, NONE))).toBe(
+      "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports.",
+    );
     state.release("1");
     expect(told(schedule(demand(ports()), state.nodes, NONE))).toBe("a");
   });
 
   test("of several nodes the preferred, then the freest", () => {
     const other = nodeObject("b", undefined, { metadata: { name: "b", labels: { zone: "z2" } } });
-    const prefers = { affinity: { nodeAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 10, preference: { matchExpressions: [{ key: "zone", operator: "In" as const, values: ["z2"] }] } }] } } };
+    const prefers = {
+      affinity: {
+        nodeAffinity: {
+          preferredDuringSchedulingIgnoredDuringExecution: [
+            { weight: 10, preference: { matchExpressions: [{ key: "zone", operator: "In" as const, values: ["z2"] }] } },
+          ],
+        },
+      },
+    };
     expect(place(prefers, zone, other)).toEqual({ node: "b" });
     const state = stateOf(zone, other);
     state.assign("1", "a", demand({ containers: [container({ cpu: "4" })] }));
@@ -84,7 +170,9 @@ describe("where a pod may go", () => {
 
   test("reasons are counted over the nodes", () => {
     const small = nodeObject("b", { cpu: "1", memory: "1Gi", pods: "10" });
-    expect(told(place({ containers: [container({ cpu: "10" })] }, zone, small, { ...tainted("NoSchedule"), metadata: { name: "c" } }), 3)).toBe("0/3 nodes are available: 1 node(s) had untolerated taint {gpu: yes}, 2 Insufficient cpu.");
+    expect(told(place({ containers: [container({ cpu: "10" })] }, zone, small, { ...tainted("NoSchedule"), metadata: { name: "c" } }), 3)).toBe(
+      "0/3 nodes are available: 1 node(s) had untolerated taint {gpu: yes}, 2 Insufficient cpu.",
+    );
     expect(told(place({}), 0)).toBe("no nodes available to schedule pods");
   });
 });
@@ -95,37 +183,51 @@ test("nodes are never overcommitted, nothing is refused that fits, and the books
     fc.record({ do: fc.constant("free" as const), nth: fc.nat(20) }),
   );
   fc.assert(
-    fc.property(fc.array(fc.record({ cpu: fc.integer({ min: 0, max: 8 }), gpu: fc.integer({ min: 0, max: 2 }), pods: fc.integer({ min: 0, max: 4 }) }), { maxLength: 4 }), fc.array(step, { maxLength: 40 }), (sizes, steps) => {
-      const state = stateOf(...sizes.map(({ cpu, gpu, pods }, i) => nodeObject(`n${i}`, { cpu: `${cpu}`, "nvidia.com/gpu": `${gpu}`, pods: `${pods}` })));
-      const placed = new Map<string, { node: number; cpu: number; gpu: number }>();
-      const taken = (node: number): { cpu: number; gpu: number; pods: number } =>
-        [...placed.values()].filter((one) => one.node === node).reduce((sum, one) => ({ cpu: sum.cpu + one.cpu, gpu: sum.gpu + one.gpu, pods: sum.pods + 1 }), { cpu: 0, gpu: 0, pods: 0 });
-      for (const [serial, one] of steps.entries()) {
-        if (one.do === "free") {
-          const uid = [...placed.keys()][one.nth];
-          if (uid === undefined) continue;
-          placed.delete(uid);
-          state.release(uid);
-          continue;
+    fc.property(
+      fc.array(fc.record({ cpu: fc.integer({ min: 0, max: 8 }), gpu: fc.integer({ min: 0, max: 2 }), pods: fc.integer({ min: 0, max: 4 }) }), {
+        maxLength: 4,
+      }),
+      fc.array(step, { maxLength: 40 }),
+      (sizes, steps) => {
+        const state = stateOf(
+          ...sizes.map(({ cpu, gpu, pods }, i) => nodeObject(`n${i}`, { cpu: `${cpu}`, "nvidia.com/gpu": `${gpu}`, pods: `${pods}` })),
+        );
+        const placed = new Map<string, { node: number; cpu: number; gpu: number }>();
+        const taken = (node: number): { cpu: number; gpu: number; pods: number } =>
+          [...placed.values()]
+            .filter((one) => one.node === node)
+            .reduce((sum, one) => ({ cpu: sum.cpu + one.cpu, gpu: sum.gpu + one.gpu, pods: sum.pods + 1 }), { cpu: 0, gpu: 0, pods: 0 });
+        for (const [serial, one] of steps.entries()) {
+          if (one.do === "free") {
+            const uid = [...placed.keys()][one.nth];
+            if (uid === undefined) continue;
+            placed.delete(uid);
+            state.release(uid);
+            continue;
+          }
+          const wanted = demand({ containers: [container({ cpu: `${one.cpu}`, "nvidia.com/gpu": `${one.gpu}` })] });
+          const fits = sizes.some((size, i) => taken(i).cpu + one.cpu <= size.cpu && taken(i).gpu + one.gpu <= size.gpu && taken(i).pods < size.pods);
+          const placement = schedule(wanted, state.nodes, NONE);
+          expect("node" in placement).toBe(fits);
+          if (!("node" in placement)) continue;
+          placed.set(`${serial}`, { node: Number(placement.node.slice(1)), cpu: one.cpu, gpu: one.gpu });
+          state.assign(`${serial}`, placement.node, wanted);
+          for (const [i, size] of sizes.entries()) {
+            expect(taken(i).cpu).toBeLessThanOrEqual(size.cpu);
+            expect(taken(i).gpu).toBeLessThanOrEqual(size.gpu);
+            expect(taken(i).pods).toBeLessThanOrEqual(size.pods);
+          }
         }
-        const wanted = demand({ containers: [container({ cpu: `${one.cpu}`, "nvidia.com/gpu": `${one.gpu}` })] });
-        const fits = sizes.some((size, i) => taken(i).cpu + one.cpu <= size.cpu && taken(i).gpu + one.gpu <= size.gpu && taken(i).pods < size.pods);
-        const placement = schedule(wanted, state.nodes, NONE);
-        expect("node" in placement).toBe(fits);
-        if (!("node" in placement)) continue;
-        placed.set(`${serial}`, { node: Number(placement.node.slice(1)), cpu: one.cpu, gpu: one.gpu });
-        state.assign(`${serial}`, placement.node, wanted);
-        for (const [i, size] of sizes.entries()) {
-          expect(taken(i).cpu).toBeLessThanOrEqual(size.cpu);
-          expect(taken(i).gpu).toBeLessThanOrEqual(size.gpu);
-          expect(taken(i).pods).toBeLessThanOrEqual(size.pods);
+        for (const { node, usage } of state.nodes) {
+          const { cpu, gpu, pods } = taken(Number(node.metadata.name.slice(1)));
+          expect([usage.requested("cpu"), usage.requested("nvidia.com/gpu"), usage.pods.size]).toEqual([
+            BigInt(cpu) * 1_000_000_000n,
+            BigInt(gpu) * 1_000_000_000n,
+            pods,
+          ]);
         }
-      }
-      for (const { node, usage } of state.nodes) {
-        const { cpu, gpu, pods } = taken(Number(node.metadata.name.slice(1)));
-        expect([usage.requested("cpu"), usage.requested("nvidia.com/gpu"), usage.pods.size]).toEqual([BigInt(cpu) * 1_000_000_000n, BigInt(gpu) * 1_000_000_000n, pods]);
-      }
-    }),
+      },
+    ),
     { numRuns: 200 },
   );
 });

@@ -63,7 +63,8 @@ function best(demand: PodDemand, nodes: readonly SchedulableNode[], all: readonl
   for (const [i, candidate] of nodes.entries()) {
     const score = 3 * (1 - (aversions[i] ?? 0) / worst) + (2 * (preferences[i] ?? 0)) / most + 2 * (company[i] ?? 0) + freeShare(demand, candidate);
     const pods = candidate.usage.pods.size;
-    if (winner === undefined || score > winner.score || (score === winner.score && pods < winner.pods)) winner = { name: candidate.node.metadata.name, score, pods };
+    if (winner === undefined || score > winner.score || (score === winner.score && pods < winner.pods))
+      winner = { name: candidate.node.metadata.name, score, pods };
   }
   return winner?.name ?? "";
 }

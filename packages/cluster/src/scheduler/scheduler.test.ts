@@ -2,7 +2,16 @@ import type { Client } from "@sluice/client";
 import { FakeClock } from "@sluice/controller/fake-clock";
 import { ApiError, Event, Node, Pod, PriorityClass, type PodSpec } from "@sluice/kubernetes";
 import { beforeEach, expect, test } from "vitest";
-import { addNode, eventually, nodeObject, processorSeconds, quiet, reportPod, startTestCluster, type TestCluster } from "../controllers/control-plane.fixture.ts";
+import {
+  addNode,
+  eventually,
+  nodeObject,
+  processorSeconds,
+  quiet,
+  reportPod,
+  startTestCluster,
+  type TestCluster,
+} from "../controllers/control-plane.fixture.ts";
 
 let cluster: TestCluster;
 let client: Client;
@@ -14,7 +23,12 @@ async function start(options?: Parameters<typeof startTestCluster>[0]): Promise<
 }
 const at = (name: string): { namespace: string; name: string } => ({ namespace: "default", name });
 const make = (name: string, cpu: string, spec: Partial<PodSpec> = {}): Promise<Pod> =>
-  client.create(Pod, { apiVersion: "v1", kind: "Pod", metadata: at(name), spec: { containers: [{ name: "main", image: "x", resources: { requests: { cpu } } }], ...spec } });
+  client.create(Pod, {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: at(name),
+    spec: { containers: [{ name: "main", image: "x", resources: { requests: { cpu } } }], ...spec },
+  });
 const nodeOf = async (name: string): Promise<string | undefined> => (await client.get(Pod, at(name))).spec.nodeName;
 const scheduled = (name: string): Promise<string> => eventually(() => nodeOf(name));
 const waiting = (name: string): Promise<string> =>
@@ -48,12 +62,16 @@ test("a pod gets a node as soon as there is one with room, and says why while it
 });
 
 test("higher priority goes first, then the older; what does not fit holds up nobody", async () => {
-  for (const [name, value] of [["less", 1], ["more", 100], ["most", 1000]] as const) {
+  for (const [name, value] of [
+    ["low", 1],
+    ["high", 100],
+    ["highest", 1000],
+  ] as const) {
     await client.create(PriorityClass, { apiVersion: "scheduling.k8s.io/v1", kind: "PriorityClass", metadata: { name }, value });
   }
-  await make("low", "1", { priorityClassName: "less" });
-  await make("huge", "100", { priorityClassName: "most" });
-  await make("high", "1", { priorityClassName: "more" });
+  await make("low", "1", { priorityClassName: "low" });
+  await make("huge", "100", { priorityClassName: "highest" });
+  await make("high", "1", { priorityClassName: "high" });
   await waiting("high");
   await addNode(client, nodeObject("a", { cpu: "1", memory: "1Gi", pods: "10" }));
   await scheduled("high");
@@ -85,9 +103,16 @@ test("a node that becomes usable is used", async () => {
 test("a pod follows the one that it wants to be near", async () => {
   await addNode(client, nodeObject("a"));
   const labelSelector = { matchLabels: { app: "leader" } };
-  await make("follower", "1", { affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: "kubernetes.io/hostname", labelSelector }] } } });
+  await make("follower", "1", {
+    affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: "kubernetes.io/hostname", labelSelector }] } },
+  });
   expect(await waiting("follower")).toBe("0/1 nodes are available: 1 node(s) didn't match pod affinity rules.");
-  await client.create(Pod, { apiVersion: "v1", kind: "Pod", metadata: { ...at("leader"), labels: { app: "leader" } }, spec: { containers: [{ name: "main", image: "x" }] } });
+  await client.create(Pod, {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { ...at("leader"), labels: { app: "leader" } },
+    spec: { containers: [{ name: "main", image: "x" }] },
+  });
   expect(await scheduled("follower")).toBe("a");
 });
 
@@ -101,10 +126,12 @@ test("a pod whose request is no quantity holds up nobody", async () => {
 test("a binding that fails is tried again, and takes nothing meanwhile", async () => {
   const clock = new FakeClock();
   let failures = 1;
-  const request = (real: Client): Client["request"] => (wish) => {
-    if (failures-- > 0) throw new ApiError("ServiceUnavailable", "not now");
-    return real.request(wish);
-  };
+  const request =
+    (real: Client): Client["request"] =>
+    (wish) => {
+      if (failures-- > 0) throw new ApiError("ServiceUnavailable", "not now");
+      return real.request(wish);
+    };
   await start({ clock, schedulerClient: (real) => ({ ...real, request: request(real) }) });
   await addNode(client, nodeObject("a", { cpu: "1", memory: "1Gi", pods: "10" }));
   await make("p", "1");

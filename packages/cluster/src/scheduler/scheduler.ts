@@ -1,5 +1,15 @@
 import type { Client } from "@sluice/client";
-import { createEventRecorder, keyOf, Reflector, Store, WorkQueue, type ChangeHandler, type Clock, type EventRecorder, type Logger } from "@sluice/controller";
+import {
+  createEventRecorder,
+  keyOf,
+  Reflector,
+  Store,
+  WorkQueue,
+  type ChangeHandler,
+  type Clock,
+  type EventRecorder,
+  type Logger,
+} from "@sluice/controller";
 import { isApiError, Namespace, Node, pathOf, Pod, type KubernetesObject, type PodCondition } from "@sluice/kubernetes";
 import { ClusterState } from "./cluster-state.ts";
 import { demandOf } from "./pod-demand.ts";
@@ -14,7 +24,7 @@ const REPORTERS = 16;
 const RETRY_MS = 1000;
 
 /** What the scheduler needs. */
-export interface SchedulerOptions {
+interface SchedulerOptions {
   readonly client: Client;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -48,9 +58,33 @@ class Scheduler {
   async run(): Promise<void> {
     const { client, clock, logger, signal } = this.#options;
     const onError = (error: unknown): void => logger.warn("the scheduler lost its watch and will try again", { error });
-    const nodes = new Reflector({ client, resource: Node, store: new Store(Node), handler: this.#guarded((before, after) => this.#nodeChanged(before, after)), clock, signal, onError });
-    const pods = new Reflector({ client, resource: Pod, store: this.#pods, handler: this.#guarded((before, after) => this.#podChanged(before, after)), clock, signal, onError });
-    const namespaces = new Reflector({ client, resource: Namespace, store: new Store(Namespace), handler: this.#guarded((before, after) => this.#namespaceChanged(before, after)), clock, signal, onError });
+    const nodes = new Reflector({
+      client,
+      resource: Node,
+      store: new Store(Node),
+      handler: this.#guarded((before, after) => this.#nodeChanged(before, after)),
+      clock,
+      signal,
+      onError,
+    });
+    const pods = new Reflector({
+      client,
+      resource: Pod,
+      store: this.#pods,
+      handler: this.#guarded((before, after) => this.#podChanged(before, after)),
+      clock,
+      signal,
+      onError,
+    });
+    const namespaces = new Reflector({
+      client,
+      resource: Namespace,
+      store: new Store(Namespace),
+      handler: this.#guarded((before, after) => this.#namespaceChanged(before, after)),
+      clock,
+      signal,
+      onError,
+    });
     const running = [namespaces.run(), nodes.run(), pods.run()];
     const stop = (): void => {
       this.#reports.close();
@@ -151,15 +185,26 @@ class Scheduler {
     const old = before.find(({ type }) => type === "PodScheduled");
     if (old?.status === "False" && old.reason === "Unschedulable" && old.message === message) return;
     const now = `${new Date(clock.now()).toISOString().slice(0, 19)}Z`;
-    const condition: PodCondition = { type: "PodScheduled", status: "False", reason: "Unschedulable", message, lastTransitionTime: old?.status === "False" ? (old.lastTransitionTime ?? now) : now };
+    const condition: PodCondition = {
+      type: "PodScheduled",
+      status: "False",
+      reason: "Unschedulable",
+      message,
+      lastTransitionTime: old?.status === "False" ? (old.lastTransitionTime ?? now) : now,
+    };
     const conditions = [...before.filter(({ type }) => type !== "PodScheduled"), condition];
     try {
-      await client.patch(Pod, { namespace, name }, { type: "merge", subresource: "status", body: { metadata: { uid, resourceVersion }, status: { conditions } } });
+      await client.patch(
+        Pod,
+        { namespace, name },
+        { type: "merge", subresource: "status", body: { metadata: { uid, resourceVersion }, status: { conditions } } },
+      );
     } catch (error) {
       if (isApiError(error, "NotFound")) return;
       if (!isApiError(error, "Conflict")) throw error;
       const latest = await client.find(Pod, { namespace, name });
-      if (latest !== undefined && latest.metadata.uid === uid && latest.metadata.resourceVersion !== resourceVersion && isWaiting(latest)) await this.#markUnschedulable(latest, message);
+      if (latest !== undefined && latest.metadata.uid === uid && latest.metadata.resourceVersion !== resourceVersion && isWaiting(latest))
+        await this.#markUnschedulable(latest, message);
     }
   }
 
@@ -170,7 +215,12 @@ class Scheduler {
         handler(before, after);
       } catch (error) {
         const { kind, metadata } = after ?? before ?? {};
-        this.#options.logger.warn("the scheduler cannot read an object and leaves it out", { kind, namespace: metadata?.namespace, name: metadata?.name, error });
+        this.#options.logger.warn("the scheduler cannot read an object and leaves it out", {
+          kind,
+          namespace: metadata?.namespace,
+          name: metadata?.name,
+          error,
+        });
       }
     };
   }
@@ -222,7 +272,12 @@ class Scheduler {
 
 /** Whether this scheduler has to find a node for the pod. */
 function isWaiting({ metadata, spec }: Pod): boolean {
-  return spec.schedulerName === SCHEDULER_NAME && (spec.nodeName ?? "") === "" && (spec.schedulingGates ?? []).length === 0 && metadata.deletionTimestamp === undefined;
+  return (
+    spec.schedulerName === SCHEDULER_NAME &&
+    (spec.nodeName ?? "") === "" &&
+    (spec.schedulingGates ?? []).length === 0 &&
+    metadata.deletionTimestamp === undefined
+  );
 }
 
 /** Whether the pod takes nothing of its node any more. */
@@ -232,6 +287,7 @@ function isOver({ status }: Pod): boolean {
 
 /** Whether a node's change, such as a heartbeat, makes no difference to who fits on it. */
 function isSameOffer(a: Node, b: Node): boolean {
-  const offer = ({ metadata, spec, status }: Node): string => JSON.stringify([metadata.labels, spec?.taints, spec?.unschedulable, status?.allocatable]);
+  const offer = ({ metadata, spec, status }: Node): string =>
+    JSON.stringify([metadata.labels, spec?.taints, spec?.unschedulable, status?.allocatable]);
   return offer(a) === offer(b);
 }

@@ -2,7 +2,11 @@ import type { Pod } from "@sluice/kubernetes";
 import { isSocial, type PodDemand } from "./pod-demand.ts";
 
 /** Labels that number the pods of one owner, by which nobody keeps others away. */
-const ORDINALS: ReadonlySet<string> = new Set(["batch.kubernetes.io/job-completion-index", "apps.kubernetes.io/pod-index", "statefulset.kubernetes.io/pod-name"]);
+const ORDINALS: ReadonlySet<string> = new Set([
+  "batch.kubernetes.io/job-completion-index",
+  "apps.kubernetes.io/pod-index",
+  "statefulset.kubernetes.io/pod-name",
+]);
 
 /** A pod that waits for a node. */
 export interface PendingPod {
@@ -72,7 +76,8 @@ export class SchedulingQueue {
     for (const { priority, pods, failure } of this.#classes.values()) {
       const [first] = pods.values();
       if (first === undefined || failure?.version === this.#version) continue;
-      if (best === undefined || priority > best.priority || (priority === best.priority && first.arrival < best.arrival)) best = { priority, ...first };
+      if (best === undefined || priority > best.priority || (priority === best.priority && first.arrival < best.arrival))
+        best = { priority, ...first };
     }
     return best?.pending;
   }

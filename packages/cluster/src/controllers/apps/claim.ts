@@ -1,5 +1,13 @@
 import type { ReconcileContext } from "@sluice/controller";
-import { apiVersionOf, isApiError, labelSelectorFrom, type KubernetesObject, type LabelSelectorSpec, type OwnerReference, type Resource } from "@sluice/kubernetes";
+import {
+  apiVersionOf,
+  isApiError,
+  labelSelectorFrom,
+  type KubernetesObject,
+  type LabelSelectorSpec,
+  type OwnerReference,
+  type Resource,
+} from "@sluice/kubernetes";
 
 /** Who controls objects by selecting them. */
 export interface Claimant<T extends KubernetesObject> {
@@ -9,7 +17,12 @@ export interface Claimant<T extends KubernetesObject> {
 }
 
 /** Of `candidates` those that the claimant controls: it adopts what matches and nobody controls, and lets go of what matches no more. */
-export async function claim<C extends KubernetesObject, T extends KubernetesObject>(claimant: Claimant<C>, resource: Resource<T>, candidates: readonly T[], context: ReconcileContext): Promise<T[]> {
+export async function claim<C extends KubernetesObject, T extends KubernetesObject>(
+  claimant: Claimant<C>,
+  resource: Resource<T>,
+  candidates: readonly T[],
+  context: ReconcileContext,
+): Promise<T[]> {
   const { owner } = claimant;
   const selector = labelSelectorFrom(claimant.selector);
   const { uid } = owner.metadata;
@@ -21,7 +34,13 @@ export async function claim<C extends KubernetesObject, T extends KubernetesObje
     const isMatch = selector.matches(labels);
     if (controller?.uid === uid) {
       if (isMatch) claimed.push(object);
-      else if (!isGoing) await setOwners(resource, object, ownerReferences.filter((reference) => reference.uid !== uid), context);
+      else if (!isGoing)
+        await setOwners(
+          resource,
+          object,
+          ownerReferences.filter((reference) => reference.uid !== uid),
+          context,
+        );
     } else if (controller === undefined && isMatch && !isGoing && deletionTimestamp === undefined) {
       const isAdopted = await setOwners(resource, object, [...ownerReferences, controllerReference(claimant)], context);
       if (isAdopted) claimed.push(object);
@@ -32,11 +51,23 @@ export async function claim<C extends KubernetesObject, T extends KubernetesObje
 
 /** The reference of what a claimant creates or adopts. */
 export function controllerReference<T extends KubernetesObject>({ owner, resource }: Pick<Claimant<T>, "owner" | "resource">): OwnerReference {
-  return { apiVersion: apiVersionOf(resource), kind: resource.kind, name: owner.metadata.name, uid: owner.metadata.uid ?? "", controller: true, blockOwnerDeletion: true };
+  return {
+    apiVersion: apiVersionOf(resource),
+    kind: resource.kind,
+    name: owner.metadata.name,
+    uid: owner.metadata.uid ?? "",
+    controller: true,
+    blockOwnerDeletion: true,
+  };
 }
 
 /** Whether the object was still there, and the same. */
-async function setOwners<T extends KubernetesObject>(resource: Resource<T>, object: T, ownerReferences: readonly OwnerReference[], { client }: ReconcileContext): Promise<boolean> {
+async function setOwners<T extends KubernetesObject>(
+  resource: Resource<T>,
+  object: T,
+  ownerReferences: readonly OwnerReference[],
+  { client }: ReconcileContext,
+): Promise<boolean> {
   const { uid, resourceVersion } = object.metadata;
   try {
     await client.patch(resource, object.metadata, { type: "merge", body: { metadata: { uid, resourceVersion, ownerReferences } } });

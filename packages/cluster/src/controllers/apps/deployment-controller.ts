@@ -64,7 +64,11 @@ async function scalePaused(deployment: Deployment, sets: readonly ReplicaSet[], 
   if (active.length <= 1 && only !== undefined && sizeOf(only) !== replicas) await resize(deployment, only, replicas, context);
 }
 
-async function createReplicaSet(deployment: Deployment, old: readonly ReplicaSet[], { client, events }: ReconcileContext): Promise<string | undefined> {
+async function createReplicaSet(
+  deployment: Deployment,
+  old: readonly ReplicaSet[],
+  { client, events }: ReconcileContext,
+): Promise<string | undefined> {
   const { spec, metadata, status } = deployment;
   const hash = templateHash(spec.template, status?.collisionCount ?? 0);
   const labels = { ...spec.template.metadata?.labels, [HASH_LABEL]: hash };
@@ -94,7 +98,11 @@ async function createReplicaSet(deployment: Deployment, old: readonly ReplicaSet
     if (isNamespaceTerminating(error)) return undefined;
     if (!isApiError(error, "AlreadyExists")) throw error;
     // Another template has that name: the next attempt takes another one.
-    await client.patch(Deployment, metadata, { type: "merge", subresource: "status", body: { status: { collisionCount: (status?.collisionCount ?? 0) + 1 } } });
+    await client.patch(Deployment, metadata, {
+      type: "merge",
+      subresource: "status",
+      body: { status: { collisionCount: (status?.collisionCount ?? 0) + 1 } },
+    });
     return undefined;
   }
   events.record(deployment, { type: "Normal", reason: "ScalingReplicaSet", message: `Scaled up replica set ${name} from 0 to ${replicas}` });
@@ -105,20 +113,27 @@ async function resize(deployment: Deployment, set: ReplicaSet, replicas: number,
   const { uid, resourceVersion, name } = set.metadata;
   await client.patch(ReplicaSet, set.metadata, { type: "merge", body: { metadata: { uid, resourceVersion }, spec: { replicas } } });
   const direction = replicas > sizeOf(set) ? "up" : "down";
-  events.record(deployment, { type: "Normal", reason: "ScalingReplicaSet", message: `Scaled ${direction} replica set ${name} from ${sizeOf(set)} to ${replicas}` });
+  events.record(deployment, {
+    type: "Normal",
+    reason: "ScalingReplicaSet",
+    message: `Scaled ${direction} replica set ${name} from ${sizeOf(set)} to ${replicas}`,
+  });
 }
 
 /** Numbers the present template: a rollback makes an old one the newest. */
 async function recordRevision(deployment: Deployment, current: ReplicaSet, old: readonly ReplicaSet[], { client }: ReconcileContext): Promise<void> {
   const revision = Math.max(revisionOf(current), nextRevision(old));
-  if (revision !== revisionOf(current)) await client.patch(ReplicaSet, current.metadata, { type: "merge", body: { metadata: { annotations: { [REVISION]: `${revision}` } } } });
+  if (revision !== revisionOf(current))
+    await client.patch(ReplicaSet, current.metadata, { type: "merge", body: { metadata: { annotations: { [REVISION]: `${revision}` } } } });
   if (deployment.metadata.annotations?.[REVISION] === `${revision}`) return;
   await client.patch(Deployment, deployment.metadata, { type: "merge", body: { metadata: { annotations: { [REVISION]: `${revision}` } } } });
 }
 
 /** Deletes the oldest of the empty ReplicaSets, beyond as many as a rollback may want. */
 async function forget({ spec }: Deployment, old: readonly ReplicaSet[], { client }: ReconcileContext): Promise<void> {
-  const empty = old.filter((set) => areEmpty([set]) && set.metadata.deletionTimestamp === undefined).toSorted((a, b) => revisionOf(a) - revisionOf(b));
+  const empty = old
+    .filter((set) => areEmpty([set]) && set.metadata.deletionTimestamp === undefined)
+    .toSorted((a, b) => revisionOf(a) - revisionOf(b));
   for (const { metadata } of empty.slice(0, Math.max(0, empty.length - (spec.revisionHistoryLimit ?? 10)))) {
     await client.delete(ReplicaSet, metadata, metadata.uid === undefined ? {} : { preconditions: { uid: metadata.uid } });
   }
@@ -127,7 +142,11 @@ async function forget({ spec }: Deployment, old: readonly ReplicaSet[], { client
 async function writeStatus(deployment: Deployment, status: DeploymentStatus, { client }: ReconcileContext): Promise<void> {
   if (isDeepStrictEqual(deployment.status, status)) return;
   try {
-    await client.patch(Deployment, deployment.metadata, { type: "merge", subresource: "status", body: { metadata: { uid: deployment.metadata.uid }, status } });
+    await client.patch(Deployment, deployment.metadata, {
+      type: "merge",
+      subresource: "status",
+      body: { metadata: { uid: deployment.metadata.uid }, status },
+    });
   } catch (error) {
     if (!isApiError(error, "NotFound")) throw error; // Deleted meanwhile: nobody will ask.
   }

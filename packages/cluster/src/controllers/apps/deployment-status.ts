@@ -19,7 +19,8 @@ export function reportDeployment(
   const { spec, metadata, status: before = {} } = deployment;
   const { current, old } = sets;
   const all = [...old, ...(current === undefined ? [] : [current])];
-  const count = (field: "replicas" | "readyReplicas" | "availableReplicas" | "terminatingReplicas"): number => all.reduce((sum, { status }) => sum + (status?.[field] ?? 0), 0);
+  const count = (field: "replicas" | "readyReplicas" | "availableReplicas" | "terminatingReplicas"): number =>
+    all.reduce((sum, { status }) => sum + (status?.[field] ?? 0), 0);
   const wanted = all.reduce((sum, set) => sum + (set.spec.replicas ?? 1), 0);
   const counts = {
     replicas: count("replicas"),
@@ -34,7 +35,8 @@ export function reportDeployment(
   const available = isAvailable
     ? { type: "Available", status: "True", reason: "MinimumReplicasAvailable", message: "Deployment has minimum availability." }
     : { type: "Available", status: "False", reason: "MinimumReplicasUnavailable", message: "Deployment does not have minimum availability." };
-  const isComplete = current !== undefined && counts.updatedReplicas === replicas && counts.replicas === replicas && counts.availableReplicas >= replicas;
+  const isComplete =
+    current !== undefined && counts.updatedReplicas === replicas && counts.replicas === replicas && counts.availableReplicas >= replicas;
   const name = current?.metadata.name ?? metadata.name;
   const progress = progressOf(deployment, { name, created: sets.created, isComplete, hasMoved: hasMoved(before, counts) }, now);
   const earlier = before.conditions ?? [];
@@ -43,7 +45,12 @@ export function reportDeployment(
     dated(available, earlier, now, false),
     ...(progress === undefined ? earlier.filter(({ type }) => type === "Progressing") : [dated(progress.condition, earlier, now, progress.isMoving)]),
   ];
-  const status = { ...counts, observedGeneration: metadata.generation ?? 0, conditions, ...(before.collisionCount === undefined ? {} : { collisionCount: before.collisionCount }) };
+  const status = {
+    ...counts,
+    observedGeneration: metadata.generation ?? 0,
+    conditions,
+    ...(before.collisionCount === undefined ? {} : { collisionCount: before.collisionCount }),
+  };
   const last = conditions.find(({ type }) => type === "Progressing");
   const isRunning = progress !== undefined && !isComplete && last?.status === "True";
   return { status, ...(isRunning ? { deadline: Date.parse(last.lastUpdateTime ?? "") + (spec.progressDeadlineSeconds ?? 600) * 1000 } : {}) };
@@ -53,7 +60,12 @@ type Undated = Pick<DeploymentCondition, "type" | "status" | "reason" | "message
 
 function progressOf(
   { spec, status }: Deployment,
-  { name, created, isComplete, hasMoved: isMoving }: { readonly name: string; readonly created: string | undefined; readonly isComplete: boolean; readonly hasMoved: boolean },
+  {
+    name,
+    created,
+    isComplete,
+    hasMoved: isMoving,
+  }: { readonly name: string; readonly created: string | undefined; readonly isComplete: boolean; readonly hasMoved: boolean },
   now: number,
 ): { readonly condition: Undated; readonly isMoving: boolean } | undefined {
   const seconds = spec.progressDeadlineSeconds ?? 600;
@@ -64,7 +76,13 @@ function progressOf(
     isMoving: moves,
   });
   if (created !== undefined) return say(true, "NewReplicaSetCreated", `Created new replica set ${JSON.stringify(created)}`, true);
-  if (isComplete) return say(true, "NewReplicaSetAvailable", `ReplicaSet ${JSON.stringify(name)} has successfully progressed.`, before?.reason !== "NewReplicaSetAvailable");
+  if (isComplete)
+    return say(
+      true,
+      "NewReplicaSetAvailable",
+      `ReplicaSet ${JSON.stringify(name)} has successfully progressed.`,
+      before?.reason !== "NewReplicaSetAvailable",
+    );
   if (spec.paused === true) return undefined;
   if (before === undefined || isMoving) return say(true, "ReplicaSetUpdated", `ReplicaSet ${JSON.stringify(name)} is progressing.`, true);
   const isLate = before.reason !== "NewReplicaSetAvailable" && Date.parse(before.lastUpdateTime ?? "") + seconds * 1000 <= now;
@@ -72,7 +90,10 @@ function progressOf(
 }
 
 /** Whether the rollout has come closer to its end. */
-function hasMoved(before: DeploymentStatus, after: { readonly [K in "replicas" | "updatedReplicas" | "readyReplicas" | "availableReplicas"]: number }): boolean {
+function hasMoved(
+  before: DeploymentStatus,
+  after: { readonly [K in "replicas" | "updatedReplicas" | "readyReplicas" | "availableReplicas"]: number },
+): boolean {
   const outdated = (status: DeploymentStatus): number => (status.replicas ?? 0) - (status.updatedReplicas ?? 0);
   return (
     after.updatedReplicas > (before.updatedReplicas ?? 0) ||
@@ -87,5 +108,9 @@ function dated(condition: Undated, before: readonly DeploymentCondition[], now: 
   const stamp = `${new Date(now).toISOString().slice(0, 19)}Z`;
   const isSame = old?.status === condition.status;
   const isKept = isSame && old.reason === condition.reason && !isUpdate;
-  return { ...condition, lastUpdateTime: isKept ? (old.lastUpdateTime ?? stamp) : stamp, lastTransitionTime: isSame ? (old.lastTransitionTime ?? stamp) : stamp };
+  return {
+    ...condition,
+    lastUpdateTime: isKept ? (old.lastUpdateTime ?? stamp) : stamp,
+    lastTransitionTime: isSame ? (old.lastTransitionTime ?? stamp) : stamp,
+  };
 }

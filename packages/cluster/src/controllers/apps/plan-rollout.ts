@@ -47,7 +47,10 @@ function planRecreation(replicas: number, current: ReplicaSet | undefined, old: 
 }
 
 /** Takes pods from the old ReplicaSets, those first that do not work, and never so many that fewer than `least` do. */
-function shrink(old: readonly ReplicaSet[], { current, least, total }: { readonly current: ReplicaSet | undefined; readonly least: number; readonly total: number }): Sizes {
+function shrink(
+  old: readonly ReplicaSet[],
+  { current, least, total }: { readonly current: ReplicaSet | undefined; readonly least: number; readonly total: number },
+): Sizes {
   const missing = current === undefined ? 0 : sizeOf(current) - availableOf(current);
   let spare = total - least - missing;
   if (spare <= 0) return new Map();
@@ -70,7 +73,9 @@ function shrink(old: readonly ReplicaSet[], { current, least, total }: { readonl
 
 /** Orders by creation, the oldest first. */
 export function byAge(a: ReplicaSet, b: ReplicaSet): number {
-  return Date.parse(a.metadata.creationTimestamp ?? "") - Date.parse(b.metadata.creationTimestamp ?? "") || (a.metadata.name < b.metadata.name ? -1 : 1);
+  return (
+    Date.parse(a.metadata.creationTimestamp ?? "") - Date.parse(b.metadata.creationTimestamp ?? "") || (a.metadata.name < b.metadata.name ? -1 : 1)
+  );
 }
 
 /** How many pods a ReplicaSet is told to have. */

@@ -10,7 +10,7 @@ import { timeToAvailability } from "./pod-availability.ts";
 const MOST_AT_ONCE = 500;
 
 /** What to do about a ReplicaSet. */
-export interface ReplicaSetPlan {
+interface ReplicaSetPlan {
   readonly create: number;
   readonly remove: readonly Pod[];
   readonly status: ReplicaSetStatus;
@@ -46,7 +46,7 @@ export function replicaSetController(): Controller {
 }
 
 /** Plans a ReplicaSet's next step from the pods that it controls and the time in milliseconds. */
-export function planReplicaSet(set: ReplicaSet, pods: readonly Pod[], now: number): ReplicaSetPlan {
+function planReplicaSet(set: ReplicaSet, pods: readonly Pod[], now: number): ReplicaSetPlan {
   const { spec, metadata } = set;
   const active = pods.filter(isActive);
   const surplus = active.length - (spec.replicas ?? 1);
@@ -95,7 +95,8 @@ function withFailure({ conditions = [], ...status }: ReplicaSetStatus, message: 
   const others = conditions.filter(({ type }) => type !== "ReplicaFailure");
   const old = conditions.find(({ type }) => type === "ReplicaFailure");
   const lastTransitionTime = old?.lastTransitionTime ?? `${new Date(now).toISOString().slice(0, 19)}Z`;
-  const all = message === undefined ? others : [...others, { type: "ReplicaFailure", status: "True", reason: "FailedCreate", message, lastTransitionTime }];
+  const all =
+    message === undefined ? others : [...others, { type: "ReplicaFailure", status: "True", reason: "FailedCreate", message, lastTransitionTime }];
   return all.length === 0 ? status : { ...status, conditions: all };
 }
 

@@ -9,8 +9,9 @@ const LETTERS = "bcdfghjklmnpqrstvwxz2456789";
 /** A short name for a pod template; `collisions` gives it another one where the first is taken. */
 export function templateHash(template: PodTemplateSpec, collisions: number): string {
   let hash = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(`${stableJson(withoutHash(template))}${collisions === 0 ? "" : collisions}`)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
-  return [...`${hash}`].map((digit) => LETTERS.charAt(digit.charCodeAt(0) % LETTERS.length)).join("");
+  for (const byte of new TextEncoder().encode(`${stableJson(withoutHash(template))}${collisions === 0 ? "" : collisions}`))
+    hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  return `${hash}`.replaceAll(/\d/g, (digit) => LETTERS.charAt(digit.charCodeAt(0) % LETTERS.length));
 }
 
 /** Whether two templates make the same pods. */

@@ -12,7 +12,9 @@ test.each<[number[], string]>([
 test("what is written is read back, up to the limit; what is malformed is skipped", () => {
   fc.assert(
     fc.property(fc.uniqueArray(fc.nat(60)), fc.nat(60), (indexes, limit) => {
-      expect([...parseIndexes(formatIndexes(new Set(indexes)), limit)].toSorted((a, b) => a - b)).toEqual(indexes.filter((index) => index < limit).toSorted((a, b) => a - b));
+      expect([...parseIndexes(formatIndexes(new Set(indexes)), limit)].toSorted((a, b) => a - b)).toEqual(
+        indexes.filter((index) => index < limit).toSorted((a, b) => a - b),
+      );
     }),
   );
   expect([...parseIndexes("1,x,3-,5-4,7", 10)]).toEqual([1, 7]);

@@ -20,7 +20,9 @@ export function jobController(): Controller {
     async reconcile(key, context) {
       const job = context.cache.get(Job, key);
       if (job === undefined || (job.spec.managedBy ?? MANAGER) !== MANAGER) return;
-      const pods = context.cache.byIndex(Pod, "owner", job.metadata.uid ?? "").filter(({ metadata }) => metadata.ownerReferences?.some(({ uid, controller }) => uid === job.metadata.uid && controller === true));
+      const pods = context.cache
+        .byIndex(Pod, "owner", job.metadata.uid ?? "")
+        .filter(({ metadata }) => metadata.ownerReferences?.some(({ uid, controller }) => uid === job.metadata.uid && controller === true));
       return carryOut(job, pods, context);
     },
   });
@@ -41,7 +43,11 @@ async function carryOut(job: Job, pods: readonly Pod[], context: ReconcileContex
   for (const event of plan.events) context.events.record(job, event);
   await Promise.all(plan.release.map((pod) => releasePod(pod, context)));
   if (error !== undefined && !isNamespaceTerminating(error)) {
-    context.events.record(job, { type: "Warning", reason: "FailedCreate", message: `Error creating: ${error instanceof Error ? error.message : String(error)}` });
+    context.events.record(job, {
+      type: "Warning",
+      reason: "FailedCreate",
+      message: `Error creating: ${error instanceof Error ? error.message : String(error)}`,
+    });
     throw error;
   }
   return plan.requeueAfter === undefined ? undefined : { requeueAfter: plan.requeueAfter };

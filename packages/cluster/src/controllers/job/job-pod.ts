@@ -10,7 +10,10 @@ export function podOfJob(job: Job, { index, failures }: PodWish): Pod {
   const template = spec.template.metadata ?? {};
   const base = index === undefined ? metadata.name : `${metadata.name}-${index}`;
   const numbered = index === undefined ? {} : { [INDEX]: `${index}` };
-  const history = failures === undefined ? {} : { [FAILURE_COUNT]: `${failures.counted}`, ...(failures.ignored === 0 ? {} : { [IGNORED_FAILURE_COUNT]: `${failures.ignored}` }) };
+  const history =
+    failures === undefined
+      ? {}
+      : { [FAILURE_COUNT]: `${failures.counted}`, ...(failures.ignored === 0 ? {} : { [IGNORED_FAILURE_COUNT]: `${failures.ignored}` }) };
   const finalizers = [...(template.finalizers ?? []).filter((one) => one !== TRACKING_FINALIZER), TRACKING_FINALIZER];
   const podSpec = spec.template.spec ?? { containers: [] };
   return {
@@ -23,7 +26,9 @@ export function podOfJob(job: Job, { index, failures }: PodWish): Pod {
       labels: { ...template.labels, ...numbered },
       annotations: { ...template.annotations, ...numbered, ...history },
       finalizers,
-      ownerReferences: [{ apiVersion: "batch/v1", kind: "Job", name: metadata.name, uid: metadata.uid ?? "", controller: true, blockOwnerDeletion: true }],
+      ownerReferences: [
+        { apiVersion: "batch/v1", kind: "Job", name: metadata.name, uid: metadata.uid ?? "", controller: true, blockOwnerDeletion: true },
+      ],
     },
     spec:
       index === undefined
@@ -41,5 +46,8 @@ export function podOfJob(job: Job, { index, failures }: PodWish): Pod {
 function withIndex(container: Container): Container {
   const name = "JOB_COMPLETION_INDEX";
   if (container.env?.some((one) => one.name === name) === true) return container;
-  return { ...container, env: [...(container.env ?? []), { name, valueFrom: { fieldRef: { apiVersion: "v1", fieldPath: `metadata.labels['${INDEX}']` } } }] };
+  return {
+    ...container,
+    env: [...(container.env ?? []), { name, valueFrom: { fieldRef: { apiVersion: "v1", fieldPath: `metadata.labels['${INDEX}']` } } }],
+  };
 }

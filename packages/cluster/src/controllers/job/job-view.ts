@@ -106,7 +106,12 @@ function endsIndex(job: Job, pod: Pod): boolean {
 }
 
 function lastFailuresOf(
-  { newlyFailed, active, succeededIndexes, failedIndexes }: Pick<JobView, "newlyFailed" | "active" | "succeededIndexes"> & { readonly failedIndexes: IndexSet },
+  {
+    newlyFailed,
+    active,
+    succeededIndexes,
+    failedIndexes,
+  }: Pick<JobView, "newlyFailed" | "active" | "succeededIndexes"> & { readonly failedIndexes: IndexSet },
   now: number,
 ): Map<number, Pod> {
   const running = new Set(active.map(indexOf));
@@ -116,7 +121,8 @@ function lastFailuresOf(
     const index = indexOf(pod) ?? 0;
     if (succeededIndexes.has(index) || failedIndexes.has(index) || running.has(index)) continue;
     const known = last.get(index);
-    const isLater = known === undefined || attempts(pod) > attempts(known) || (attempts(pod) === attempts(known) && finishTime(pod, now) >= finishTime(known, now));
+    const isLater =
+      known === undefined || attempts(pod) > attempts(known) || (attempts(pod) === attempts(known) && finishTime(pod, now) >= finishTime(known, now));
     if (isLater) last.set(index, pod);
   }
   return last;

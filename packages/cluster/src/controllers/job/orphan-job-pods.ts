@@ -14,7 +14,12 @@ export function orphanJobPodsController(): Controller {
         resource: Job,
         keys({ metadata }, cache) {
           const isGone = cache.get(Job, metadata)?.metadata.uid !== metadata.uid;
-          return isGone ? cache.byIndex(Pod, "owner", metadata.uid ?? "").filter(isTracked).map((pod) => pod.metadata) : [];
+          return isGone
+            ? cache
+                .byIndex(Pod, "owner", metadata.uid ?? "")
+                .filter(isTracked)
+                .map((pod) => pod.metadata)
+            : [];
         },
       },
     ],

@@ -84,7 +84,11 @@ function ending(view: JobView, { isSuccess, reason, message }: JobOutcome): Chan
     : { condition: condition("Failed"), event: { type: "Warning", reason, message } };
 }
 
-function workload({ active, terminating }: JobView, { create, discard }: Workforce, stop: readonly Pod[]): Pick<JobStatus, "active" | "ready" | "terminating"> {
+function workload(
+  { active, terminating }: JobView,
+  { create, discard }: Workforce,
+  stop: readonly Pod[],
+): Pick<JobStatus, "active" | "ready" | "terminating"> {
   const leaving = new Set([...discard, ...stop]);
   const staying = active.filter((pod) => !leaving.has(pod));
   return { active: staying.length + create.length, ready: staying.filter(isReady).length, terminating: terminating.length + leaving.size };
@@ -93,7 +97,10 @@ function workload({ active, terminating }: JobView, { create, discard }: Workfor
 function times({ job, isSuspended, now }: JobView, { restarts, completes }: Change): Pick<JobStatus, "startTime" | "completionTime"> {
   const { startTime } = job.status ?? {};
   const starts = restarts === true || (startTime === undefined && !isSuspended);
-  return { ...(starts ? { startTime: timestamp(now) } : startTime === undefined ? {} : { startTime }), ...(completes === true ? { completionTime: timestamp(now) } : {}) };
+  return {
+    ...(starts ? { startTime: timestamp(now) } : startTime === undefined ? {} : { startTime }),
+    ...(completes === true ? { completionTime: timestamp(now) } : {}),
+  };
 }
 
 function conditions({ status }: Job, change: JobCondition | undefined, now: number): Pick<JobStatus, "conditions"> {

@@ -28,7 +28,8 @@ export interface Workforce {
 export function planWorkforce(view: JobView): Workforce {
   const { job, active, terminating, parallelism, completions, succeeded, isSuspended, isIndexed } = view;
   if (isSuspended) return { create: [], discard: active };
-  const wanted = completions === undefined ? (succeeded > 0 ? active.length : parallelism) : Math.max(0, Math.min(parallelism, completions - succeeded));
+  const wanted =
+    completions === undefined ? (succeeded > 0 ? active.length : parallelism) : Math.max(0, Math.min(parallelism, completions - succeeded));
   const discard = superfluous(view, Math.max(0, active.length - wanted)).slice(0, MOST_AT_ONCE);
   if (discard.length > 0) return { create: [], discard };
 
@@ -38,7 +39,14 @@ export function planWorkforce(view: JobView): Workforce {
   if (view.failedIndexes !== undefined) return replaceIndexes(view, missing);
   const waitMs = backoff(view);
   if (waitMs > 0) return { create: [], discard: [], waitMs };
-  return { create: isIndexed ? pendingIndexes(view).slice(0, missing).map((index) => ({ index })) : Array.from({ length: missing }, () => ({})), discard: [] };
+  return {
+    create: isIndexed
+      ? pendingIndexes(view)
+          .slice(0, missing)
+          .map((index) => ({ index }))
+      : Array.from({ length: missing }, () => ({})),
+    discard: [],
+  };
 }
 
 /** With a limit per index every index waits for itself, and its next pod remembers the failures before it. */

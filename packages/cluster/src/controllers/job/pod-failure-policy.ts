@@ -29,7 +29,12 @@ function exitCause({ metadata, status }: Pod, requirement: PodFailurePolicyOnExi
   return `Container ${found.name} for pod ${metadata.namespace ?? ""}/${metadata.name} failed with exit code ${found.state?.terminated?.exitCode ?? 0}`;
 }
 
-function conditionCause({ metadata, status }: Pod, patterns: readonly { readonly type: string; readonly status?: string }[] = []): string | undefined {
-  const found = status?.conditions?.find((condition) => patterns.some((pattern) => pattern.type === condition.type && (pattern.status ?? "True") === condition.status));
+function conditionCause(
+  { metadata, status }: Pod,
+  patterns: readonly { readonly type: string; readonly status?: string }[] = [],
+): string | undefined {
+  const found = status?.conditions?.find((condition) =>
+    patterns.some((pattern) => pattern.type === condition.type && (pattern.status ?? "True") === condition.status),
+  );
   return found === undefined ? undefined : `Pod ${metadata.namespace ?? ""}/${metadata.name} has condition ${found.type}`;
 }

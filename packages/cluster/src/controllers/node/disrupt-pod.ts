@@ -8,7 +8,12 @@ export interface Disruption {
 }
 
 /** Deletes a pod that is no failure of its own, and says so first: Jobs may then not count it. */
-export async function disruptPod(pod: Pod, { reason, message }: Disruption, context: ReconcileContext, options: { readonly isLost: boolean }): Promise<void> {
+export async function disruptPod(
+  pod: Pod,
+  { reason, message }: Disruption,
+  context: ReconcileContext,
+  options: { readonly isLost: boolean },
+): Promise<void> {
   const { client, clock } = context;
   const { uid, resourceVersion } = pod.metadata;
   const now = `${new Date(clock.now()).toISOString().slice(0, 19)}Z`;
@@ -19,5 +24,8 @@ export async function disruptPod(pod: Pod, { reason, message }: Disruption, cont
     const status = { conditions, ...(options.isLost ? { phase: "Failed" } : {}) };
     await client.patch(Pod, pod.metadata, { type: "merge", subresource: "status", body: { metadata: { uid, resourceVersion }, status } });
   }
-  await client.delete(Pod, pod.metadata, { ...(uid === undefined ? {} : { preconditions: { uid } }), ...(options.isLost ? { gracePeriodSeconds: 0 } : {}) });
+  await client.delete(Pod, pod.metadata, {
+    ...(uid === undefined ? {} : { preconditions: { uid } }),
+    ...(options.isLost ? { gracePeriodSeconds: 0 } : {}),
+  });
 }

@@ -2,7 +2,9 @@ import type { Node, NodeCondition, Taint } from "@sluice/kubernetes";
 
 /** The taints by which the control plane says what it knows of a node; others are somebody else's. */
 const OWN_TAINTS: ReadonlySet<string> = new Set(
-  ["not-ready", "unreachable", "unschedulable", "memory-pressure", "disk-pressure", "pid-pressure", "network-unavailable"].map((name) => `node.kubernetes.io/${name}`),
+  ["not-ready", "unreachable", "unschedulable", "memory-pressure", "disk-pressure", "pid-pressure", "network-unavailable"].map(
+    (name) => `node.kubernetes.io/${name}`,
+  ),
 );
 const PRESSURES: Readonly<Record<string, string>> = {
   MemoryPressure: "memory-pressure",
@@ -19,16 +21,14 @@ export function unknownConditions({ status, metadata }: Node, now: string): Node
     if (!REPORTED.includes(condition.type) || condition.status === "Unknown") return condition;
     return { ...condition, status: "Unknown", reason: "NodeStatusUnknown", message: "Kubelet stopped posting node status.", lastTransitionTime: now };
   });
-  const never = REPORTED.filter((type) => !before.some((condition) => condition.type === type)).map(
-    (type): NodeCondition => ({
-      type,
-      status: "Unknown",
-      reason: "NodeStatusNeverUpdated",
-      message: "Kubelet never posted node status.",
-      lastHeartbeatTime: metadata.creationTimestamp ?? now,
-      lastTransitionTime: now,
-    }),
-  );
+  const never = REPORTED.filter((type) => !before.some((condition) => condition.type === type)).map((type): NodeCondition => ({
+    type,
+    status: "Unknown",
+    reason: "NodeStatusNeverUpdated",
+    message: "Kubelet never posted node status.",
+    lastHeartbeatTime: metadata.creationTimestamp ?? now,
+    lastTransitionTime: now,
+  }));
   return never.length === 0 && known.every((condition, i) => condition === before[i]) ? undefined : [...known, ...never];
 }
 
@@ -36,7 +36,8 @@ export function unknownConditions({ status, metadata }: Node, now: string): Node
 export function taintsOf({ spec, status }: Node, now: string): Taint[] | undefined {
   const before = spec?.taints ?? [];
   const wanted: Pick<Taint, "key" | "effect">[] = [];
-  const want = (name: string, ...effects: Taint["effect"][]): void => void wanted.push(...effects.map((effect) => ({ key: `node.kubernetes.io/${name}`, effect })));
+  const want = (name: string, ...effects: Taint["effect"][]): void =>
+    void wanted.push(...effects.map((effect) => ({ key: `node.kubernetes.io/${name}`, effect })));
   if (spec?.unschedulable === true) want("unschedulable", "NoSchedule");
   for (const condition of status?.conditions ?? []) {
     const pressure = PRESSURES[condition.type];

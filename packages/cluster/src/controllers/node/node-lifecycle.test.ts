@@ -15,7 +15,8 @@ beforeEach(async () => {
 });
 
 const at = (name: string): { namespace: string; name: string } => ({ namespace: "default", name });
-const make = (name: string): Promise<Pod> => client.create(Pod, { apiVersion: "v1", kind: "Pod", metadata: at(name), spec: { nodeName: "a", containers: [{ name: "main", image: "x" }] } });
+const make = (name: string): Promise<Pod> =>
+  client.create(Pod, { apiVersion: "v1", kind: "Pod", metadata: at(name), spec: { nodeName: "a", containers: [{ name: "main", image: "x" }] } });
 const renew = async (): Promise<void> => {
   const key = { namespace: "kube-node-lease", name: "a" };
   const renewTime = new Date(clock.now()).toISOString().replace("Z", "000Z");
@@ -24,8 +25,10 @@ const renew = async (): Promise<void> => {
   else await client.update(Lease, { ...lease, spec: { renewTime } });
   await quiet();
 };
-const ready = async (): Promise<string | undefined> => (await client.get(Node, { name: "a" })).status?.conditions?.find(({ type }) => type === "Ready")?.status;
-const taints = async (): Promise<string[]> => ((await client.get(Node, { name: "a" })).spec?.taints ?? []).map(({ key, effect }) => `${key}:${effect}`);
+const ready = async (): Promise<string | undefined> =>
+  (await client.get(Node, { name: "a" })).status?.conditions?.find(({ type }) => type === "Ready")?.status;
+const taints = async (): Promise<string[]> =>
+  ((await client.get(Node, { name: "a" })).spec?.taints ?? []).map(({ key, effect }) => `${key}:${effect}`);
 /** As a minute of a live node's, in steps. */
 const pass = async (seconds: number): Promise<void> => {
   for (let rest = seconds; rest > 0; rest -= 10) {
@@ -53,7 +56,10 @@ test("a node that falls silent is unknown after 40 s, tainted, and its pods go a
   await pass(290);
   expect((await client.get(Pod, at("p"))).metadata.deletionTimestamp).toBeUndefined();
   await pass(20);
-  const evicted = await eventually(async () => { const pod = await client.get(Pod, at("p")); return pod.metadata.deletionTimestamp !== undefined && pod; });
+  const evicted = await eventually(async () => {
+    const pod = await client.get(Pod, at("p"));
+    return pod.metadata.deletionTimestamp !== undefined && pod;
+  });
   expect(evicted.status?.conditions).toMatchObject([{ type: "DisruptionTarget", reason: "DeletionByTaintManager" }]);
   expect(cluster.errors).toEqual([]);
 });
@@ -85,9 +91,30 @@ test("whoever slept does not judge", async () => {
 test("conditions and cordons taint, and other taints stay", async () => {
   await addNode(client, nodeObject("a", undefined, { spec: { unschedulable: true, taints: [{ key: "mine", effect: "NoSchedule" }] } }));
   await eventually(async () => (await taints()).length === 2);
-  await client.patch(Node, { name: "a" }, { type: "merge", subresource: "status", body: { status: { conditions: [{ type: "Ready", status: "False" }, { type: "MemoryPressure", status: "True" }] } } });
+  await client.patch(
+    Node,
+    { name: "a" },
+    {
+      type: "merge",
+      subresource: "status",
+      body: {
+        status: {
+          conditions: [
+            { type: "Ready", status: "False" },
+            { type: "MemoryPressure", status: "True" },
+          ],
+        },
+      },
+    },
+  );
   await eventually(async () => (await taints()).length === 5);
-  expect((await taints()).toSorted()).toEqual(["mine:NoSchedule", "node.kubernetes.io/memory-pressure:NoSchedule", "node.kubernetes.io/not-ready:NoExecute", "node.kubernetes.io/not-ready:NoSchedule", "node.kubernetes.io/unschedulable:NoSchedule"]);
+  expect((await taints()).toSorted()).toEqual([
+    "mine:NoSchedule",
+    "node.kubernetes.io/memory-pressure:NoSchedule",
+    "node.kubernetes.io/not-ready:NoExecute",
+    "node.kubernetes.io/not-ready:NoSchedule",
+    "node.kubernetes.io/unschedulable:NoSchedule",
+  ]);
 });
 
 test("pods of a node that is gone are given up after 40 s", async () => {
@@ -100,7 +127,10 @@ test("pods of a node that is gone are given up after 40 s", async () => {
   await pass(39);
   expect((await client.get(Pod, at("p"))).metadata.deletionTimestamp).toBeUndefined();
   await pass(1);
-  const lost = await eventually(async () => { const pod = await client.get(Pod, at("p")); return pod.metadata.deletionTimestamp !== undefined && pod; });
+  const lost = await eventually(async () => {
+    const pod = await client.get(Pod, at("p"));
+    return pod.metadata.deletionTimestamp !== undefined && pod;
+  });
   expect(lost.status).toMatchObject({ phase: "Failed", conditions: [{}, { type: "DisruptionTarget", reason: "DeletionByPodGC" }] });
   await client.patch(Pod, at("p"), { type: "merge", body: { metadata: { finalizers: null } } });
   await gone(client, Pod, at("p"));

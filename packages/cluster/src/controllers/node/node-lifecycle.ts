@@ -42,7 +42,11 @@ export function nodeLifecycleController(): Controller {
       const rest = since + SILENCE_MS - now;
       const conditions = rest > 0 ? undefined : unknownConditions(node, stamp);
       if (conditions !== undefined) {
-        await client.patch(Node, { name }, { type: "merge", subresource: "status", body: { metadata: { uid, resourceVersion }, status: { conditions } } });
+        await client.patch(
+          Node,
+          { name },
+          { type: "merge", subresource: "status", body: { metadata: { uid, resourceVersion }, status: { conditions } } },
+        );
         return; // The change brings the taints.
       }
       const taints = taintsOf(node, stamp);

@@ -14,7 +14,8 @@ export function taintEvictionController(): Controller {
     watches: [
       {
         resource: Node,
-        keys: (node: Node, cache) => (expelling(node).length === 0 ? [] : cache.byIndex(Pod, podsByNode.name, node.metadata.name).map(({ metadata }) => metadata)),
+        keys: (node: Node, cache) =>
+          expelling(node).length === 0 ? [] : cache.byIndex(Pod, podsByNode.name, node.metadata.name).map(({ metadata }) => metadata),
       },
     ],
     async reconcile(key, context) {
@@ -26,7 +27,9 @@ export function taintEvictionController(): Controller {
       if (end === Infinity) return;
       if (end > clock.now()) return { requeueAfter: end - clock.now() };
       events.record(pod, { type: "Normal", reason: "TaintManagerEviction", message: `Marking for deletion Pod ${key.namespace ?? ""}/${key.name}` });
-      await disruptPod(pod, { reason: "DeletionByTaintManager", message: "Taint manager: deleting due to NoExecute taint" }, context, { isLost: false });
+      await disruptPod(pod, { reason: "DeletionByTaintManager", message: "Taint manager: deleting due to NoExecute taint" }, context, {
+        isLost: false,
+      });
       return;
     },
   });

@@ -20,7 +20,9 @@ export function endpointSliceController(): Controller {
       if (selector === undefined || Object.keys(selector).length === 0 || type === "ExternalName") return;
       const pods = cache.list(Pod, key.namespace).filter((pod) => selects(selector, pod));
       const wanted = planEndpointSlices(service, pods);
-      const present = cache.byIndex(EndpointSlice, "owner", service.metadata.uid ?? "").filter(({ metadata }) => metadata.labels?.["endpointslice.kubernetes.io/managed-by"] === MANAGED_BY);
+      const present = cache
+        .byIndex(EndpointSlice, "owner", service.metadata.uid ?? "")
+        .filter(({ metadata }) => metadata.labels?.["endpointslice.kubernetes.io/managed-by"] === MANAGED_BY);
       try {
         for (const slice of wanted) {
           const old = present.find(({ metadata }) => metadata.name === slice.metadata.name);

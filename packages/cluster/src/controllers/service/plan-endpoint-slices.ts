@@ -6,7 +6,7 @@ export const MANAGED_BY = "endpointslice-controller.k8s.io";
 
 /** The slices that a service's pods make, under stable names. Pods without an address, or that have ended, are not in them. */
 export function planEndpointSlices(service: Service, pods: readonly Pod[]): EndpointSlice[] {
-  const { metadata, spec = {} } = service;
+  const { metadata, spec } = service;
   const reachable = pods.filter(({ status }) => (status?.podIP ?? "") !== "" && status?.phase !== "Succeeded" && status?.phase !== "Failed");
   const sorted = reachable.toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
   // Pods may give one port name different numbers: they cannot share a slice.
@@ -27,7 +27,9 @@ export function planEndpointSlices(service: Service, pods: readonly Pod[]): Endp
             "kubernetes.io/service-name": metadata.name,
             "endpointslice.kubernetes.io/managed-by": MANAGED_BY,
           },
-          ownerReferences: [{ apiVersion: "v1", kind: "Service", name: metadata.name, uid: metadata.uid ?? "", controller: true, blockOwnerDeletion: true }],
+          ownerReferences: [
+            { apiVersion: "v1", kind: "Service", name: metadata.name, uid: metadata.uid ?? "", controller: true, blockOwnerDeletion: true },
+          ],
         },
         addressType: "IPv4",
         endpoints: members.slice(start, start + MOST_ENDPOINTS).map((pod) => endpointOf(service, pod)),
@@ -38,7 +40,7 @@ export function planEndpointSlices(service: Service, pods: readonly Pod[]): Endp
   return slices;
 }
 
-function endpointOf({ metadata: { name: serviceName }, spec: wish = {} }: Service, { metadata, spec, status }: Pod): Endpoint {
+function endpointOf({ metadata: { name: serviceName }, spec: wish }: Service, { metadata, spec, status }: Pod): Endpoint {
   const terminating = metadata.deletionTimestamp !== undefined;
   const serving = status?.conditions?.some((condition) => condition.type === "Ready" && condition.status === "True") === true;
   const { name, namespace, uid } = metadata;
@@ -52,7 +54,7 @@ function endpointOf({ metadata: { name: serviceName }, spec: wish = {} }: Servic
 }
 
 /** The service's ports as they are in the pod; a name that the pod does not know is left out. */
-function portsOf({ spec = {} }: Service, pod: Pod | undefined): DiscoveryEndpointPort[] {
+function portsOf({ spec }: Service, pod: Pod | undefined): DiscoveryEndpointPort[] {
   return (spec.ports ?? []).flatMap(({ name = "", protocol = "TCP", port, targetPort = port, appProtocol }) => {
     const number = typeof targetPort === "number" ? targetPort : namedPort(pod, targetPort, protocol);
     return number === undefined ? [] : [{ name, protocol, port: number, ...(appProtocol === undefined ? {} : { appProtocol }) }];
