@@ -35,7 +35,7 @@ test("every step of the pipeline does its part, each in a process of its own", (
   const model = named(chosen.artifacts["model"]);
   const tested = steps.run("test-model", { artifacts: { model, test: named(unseen) } });
   expect(tested.parameters["accuracy"]).toBeGreaterThan(0.8);
-  const { confusionMatrix, confidenceMetrics } = tested.artifacts["classification"]?.metadata as unknown as { confusionMatrix: { annotationSpecs: object[]; rows: { row: number[] }[] }; confidenceMetrics: object[] };
+  const { confusionMatrix, confidenceMetrics } = named(tested.artifacts["classification"]).metadata as unknown as { confusionMatrix: { annotationSpecs: object[]; rows: { row: number[] }[] }; confidenceMetrics: object[] };
   expect(confusionMatrix.annotationSpecs[7]).toEqual({ displayName: "7" });
   expect(confusionMatrix.rows.flatMap(({ row }) => row).reduce((sum, count) => sum + count)).toBe(300);
   expect(confidenceMetrics.at(-1)).toMatchObject({ recall: 1, falsePositiveRate: 1 });

@@ -45,13 +45,13 @@ const best = component({
   name: "best",
   inputs: { scores: list(number()) },
   outputs: {},
-  run: ({ inputs }) => console.log(inputs.scores),
+  run: ({ inputs }) => inputs.scores,
 });
 const notify = component({
   name: "notify",
   inputs: { status: finalStatus() },
   outputs: {},
-  run: ({ inputs }) => console.log(inputs.status.state),
+  run: ({ inputs }) => inputs.status.state,
 });
 
 test("wires tasks, options and defaults", () => {

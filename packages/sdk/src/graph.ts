@@ -18,7 +18,7 @@ export interface Reference<P extends PortType = PortType> {
 }
 
 /** What may be passed for one declared input. */
-export type Argument<P> =
+type Argument<P> =
   P extends ParameterType<infer T>
     ? T | Reference<ParameterType<T>>
     : P extends ArtifactType<infer L>
