@@ -37,6 +37,9 @@ export interface RunnerOptions {
   readonly signal: AbortSignal;
 }
 
+/** Instead of a run's id: all of them. */
+export const EVERY_RUN = "*";
+
 /** A change of a run, after it was stored. */
 export interface RunNotice {
   readonly row: RunRow;
@@ -139,7 +142,7 @@ export class Runner {
     this.#runs.get(report.runId)?.putReport(report);
   }
 
-  /** Hears of every change of a run from now on; call what it returns to hear no more. */
+  /** Hears of every change of a run, or of `EVERY_RUN`, from now on; call what it returns to hear no more. */
   subscribe(runId: string, listener: (notice: RunNotice) => void): () => void {
     const all = this.#listeners.get(runId) ?? new Set();
     this.#listeners.set(runId, all.add(listener));
@@ -340,7 +343,7 @@ export class Runner {
   }
 
   #tell(notice: RunNotice): void {
-    for (const listener of this.#listeners.get(notice.row.id) ?? []) listener(notice);
+    for (const key of [notice.row.id, EVERY_RUN]) for (const listener of this.#listeners.get(key) ?? []) listener(notice);
   }
 
   #now(): number {
