@@ -7,7 +7,7 @@ export function installedVersion(): string {
   return version;
 }
 
-/** Where this installation has its built dashboard, if it is built. */
+/** Where this installation has its dashboard; it is built into `dist`. */
 export function dashboardDirectory(): string {
-  return fileURLToPath(new URL("../../dashboard/dist", import.meta.url));
+  return fileURLToPath(new URL("../../dashboard", import.meta.url));
 }
