@@ -11,10 +11,17 @@ export interface Box {
   readonly height: number;
 }
 
-/** An arrow between two boxes. */
+/** A place on the drawing. */
+export interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** An arrow from the bottom of one box to the top of another, and the points between them that lead it around others. */
 export interface Arrow {
   readonly from: string;
   readonly to: string;
+  readonly points: readonly Point[];
 }
 
 /** A drawn graph; boxes come after the boxes they are in. */
@@ -47,15 +54,15 @@ export function layOut(nodes: readonly GraphNode[]): Layout {
     inner.set(place.path, drawn);
     sizes.set(place.path, { width: Math.max(WIDTH, drawn.width + 2 * PADDING), height: drawn.height + TITLE_HEIGHT + PADDING });
   }
-  const arrows = nodes.flatMap(({ place }) => place.after.filter((path) => sizes.has(path)).map((from): Arrow => ({ from, to: place.path })));
-  const placed = arrows.length === 0 ? inRows(nodes, sizes) : ranked(nodes, sizes, arrows);
+  const links = nodes.flatMap(({ place }) => place.after.filter((path) => sizes.has(path)).map((from): Link => ({ from, to: place.path })));
+  const { places, arrows } = links.length === 0 ? { places: inRows(nodes, sizes), arrows: [] } : ranked(nodes, sizes, links);
 
   const boxes: Box[] = [];
   const all: Arrow[] = [...arrows];
   let [width, height] = [0, 0];
   for (const node of nodes) {
     const { path } = node.place;
-    const [at, size] = [placed.get(path), sizes.get(path)];
+    const [at, size] = [places.get(path), sizes.get(path)];
     if (at === undefined || size === undefined) continue;
     boxes.push({ node, ...at, ...size });
     width = Math.max(width, at.x + size.width);
@@ -64,13 +71,15 @@ export function layOut(nodes: readonly GraphNode[]): Layout {
     if (drawn === undefined) continue;
     const shift = (size.width - drawn.width) / 2;
     for (const box of drawn.boxes) boxes.push(box.parent === undefined ? { ...box, parent: path, x: box.x + shift, y: box.y + TITLE_HEIGHT } : box);
-    all.push(...drawn.arrows);
+    const move = ({ x, y }: Point): Point => ({ x: x + at.x + shift, y: y + at.y + TITLE_HEIGHT });
+    all.push(...drawn.arrows.map((arrow) => ({ ...arrow, points: arrow.points.map(move) })));
   }
   return { boxes, arrows: all, width, height };
 }
 
+type Link = Pick<Arrow, "from" | "to">;
 type Sizes = ReadonlyMap<string, { readonly width: number; readonly height: number }>;
-type Places = ReadonlyMap<string, { readonly x: number; readonly y: number }>;
+type Places = ReadonlyMap<string, Point>;
 
 /** What does not depend on each other, in rows that are about as wide as a page. */
 function inRows(nodes: readonly GraphNode[], sizes: Sizes): Places {
@@ -91,17 +100,47 @@ function inRows(nodes: readonly GraphNode[], sizes: Sizes): Places {
 }
 
 /** What depends on each other, in ranks. */
-function ranked(nodes: readonly GraphNode[], sizes: Sizes, arrows: readonly Arrow[]): Places {
+function ranked(nodes: readonly GraphNode[], sizes: Sizes, links: readonly Link[]): { readonly places: Places; readonly arrows: readonly Arrow[] } {
   const graph = new Graph();
-  graph.setGraph({ rankdir: "TB", nodesep: GAP, ranksep: RANK_GAP });
+  graph.setGraph({ rankdir: "TB", nodesep: GAP, edgesep: GAP, ranksep: RANK_GAP });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const { place } of nodes) graph.setNode(place.path, { ...sizes.get(place.path) });
-  for (const { from, to } of arrows) graph.setEdge(from, to);
+  for (const { from, to } of links) graph.setEdge(from, to);
   layout(graph);
+
+  /** By the middle of a rank, its height. */
+  const ranks = new Map<number, number>();
   const corners = nodes.map(({ place: { path } }) => {
     const { x = 0, y = 0, width = 0, height = 0 } = graph.node(path) as { x?: number; y?: number; width?: number; height?: number };
-    return { path, x: x - width / 2, y: y - height / 2 };
+    ranks.set(Math.round(y), Math.max(height, ranks.get(Math.round(y)) ?? 0));
+    return { path, x: x - width / 2, y: y - height / 2, width, height };
   });
-  const [left, top] = [Math.min(...corners.map(({ x }) => x)), Math.min(...corners.map(({ y }) => y))];
-  return new Map(corners.map(({ path, x, y }) => [path, { x: x - left, y: y - top }]));
+  const left = Math.min(...corners.map(({ x }) => x));
+  const top = Math.min(...corners.map(({ y }) => y));
+  const boxes = new Map(corners.map((corner) => [corner.path, { ...corner, x: corner.x - left, y: corner.y - top }]));
+  const arrows = links.flatMap(({ from, to }): Arrow[] => {
+    const [source, target] = [boxes.get(from), boxes.get(to)];
+    if (source === undefined || target === undefined) return [];
+    const { points = [] } = graph.edge(from, to) as { points?: readonly Point[] };
+    // Where it passes a rank it goes straight down, so that it touches nothing there.
+    const between = points.slice(1, -1).flatMap(({ x, y }) => {
+      const height = ranks.get(Math.round(y)) ?? 0;
+      return height === 0 ? [] : [{ x: x - left, y: y - top - height / 2 }, { x: x - left, y: y - top + height / 2 }];
+    });
+    const start = { x: source.x + source.width / 2, y: source.y + source.height };
+    return [{ from, to, points: [start, ...between, { x: target.x + target.width / 2, y: target.y }] }];
+  });
+  return { places: boxes, arrows };
+}
+
+/** The arrow as an SVG path: from point to point, leaving and arriving straight downwards. */
+export function pathOf(points: readonly Point[]): string {
+  return points
+    .map(({ x, y }, index) => {
+      const before = points[index - 1];
+      if (before === undefined) return `M${x},${y}`;
+      const bend = (before.y + y) / 2;
+      return before.x === x ? `L${x},${y}` : `C${before.x},${bend} ${x},${bend} ${x},${y}`;
+    })
+    .join("");
 }
