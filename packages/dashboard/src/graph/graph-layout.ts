@@ -40,11 +40,17 @@ const PADDING = 16;
 const TITLE_HEIGHT = 38;
 const GAP = 28;
 const RANK_GAP = 44;
+/** What has no order among itself stands beside each other, four at least. */
+const NARROWEST_ROW = 4 * (WIDTH + GAP);
+/** A page's width by its height. */
+const PAGE_SHAPE = 1.7;
+/** Above this, the best ranks take longer than they are worth. */
+const MANY = 200;
 
 /** Lays out a graph from top to bottom: what is inside a box first, then the boxes themselves. */
 export function layOut(nodes: readonly GraphNode[]): Layout {
   const inner = new Map<string, Layout>();
-  const sizes = new Map<string, { width: number; height: number }>();
+  const sizes = new Map<string, Size>();
   for (const { place, inside, counts } of nodes) {
     if (inside === undefined) {
       sizes.set(place.path, { width: WIDTH, height: counts === undefined ? HEIGHT : CLOSED_HEIGHT });
@@ -55,7 +61,7 @@ export function layOut(nodes: readonly GraphNode[]): Layout {
     sizes.set(place.path, { width: Math.max(WIDTH, drawn.width + 2 * PADDING), height: drawn.height + TITLE_HEIGHT + PADDING });
   }
   const links = nodes.flatMap(({ place }) => place.after.filter((path) => sizes.has(path)).map((from): Link => ({ from, to: place.path })));
-  const { places, arrows } = links.length === 0 ? { places: inRows(nodes, sizes), arrows: [] } : ranked(nodes, sizes, links);
+  const { places, arrows } = inRows(islands(sizes, links).map(({ paths, links: own }) => ranked(paths, sizes, own)));
 
   const boxes: Box[] = [];
   const all: Arrow[] = [...arrows];
@@ -78,39 +84,73 @@ export function layOut(nodes: readonly GraphNode[]): Layout {
 }
 
 type Link = Pick<Arrow, "from" | "to">;
-type Sizes = ReadonlyMap<string, { readonly width: number; readonly height: number }>;
-type Places = ReadonlyMap<string, Point>;
+type Sizes = ReadonlyMap<string, Size>;
 
-/** What does not depend on each other, in rows that are about as wide as a page. */
-function inRows(nodes: readonly GraphNode[], sizes: Sizes): Places {
-  const columns = nodes.length <= 4 ? nodes.length : Math.ceil(Math.sqrt(nodes.length * 0.8));
-  const places = new Map<string, { x: number; y: number }>();
-  let [x, y, rowHeight] = [0, 0, 0];
-  nodes.forEach(({ place: { path } }, index) => {
-    const { width = WIDTH, height = HEIGHT } = sizes.get(path) ?? {};
-    if (index > 0 && index % columns === 0) {
-      y += rowHeight + GAP;
-      [x, rowHeight] = [0, 0];
+interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A part of a drawing, at its own top left. */
+interface Part extends Size {
+  readonly places: ReadonlyMap<string, Point>;
+  readonly arrows: readonly Arrow[];
+}
+
+/** The parts of a graph that have nothing to do with each other. */
+function islands(sizes: Sizes, links: readonly Link[]): readonly { readonly paths: readonly string[]; readonly links: readonly Link[] }[] {
+  const neighbours = Map.groupBy([...links, ...links.map(({ from, to }) => ({ from: to, to: from }))], ({ from }) => from);
+  const islandOf = new Map<string, number>();
+  const all: { readonly paths: string[]; readonly links: Link[] }[] = [];
+  for (const start of sizes.keys()) {
+    if (islandOf.has(start)) continue;
+    const paths = [start];
+    islandOf.set(start, all.length);
+    for (let next = 0; next < paths.length; next++) {
+      for (const { to } of neighbours.get(paths[next] ?? "") ?? []) {
+        if (islandOf.has(to)) continue;
+        islandOf.set(to, all.length);
+        paths.push(to);
+      }
     }
-    places.set(path, { x, y });
-    x += width + GAP;
-    rowHeight = Math.max(rowHeight, height);
-  });
-  return places;
+    all.push({ paths, links: [] });
+  }
+  for (const link of links) all[islandOf.get(link.from) ?? 0]?.links.push(link);
+  return all;
+}
+
+/** Parts beside each other, in rows that make the whole about as wide as a page. */
+function inRows(parts: readonly Part[]): Pick<Part, "places" | "arrows"> {
+  const area = parts.reduce((sum, { width, height }) => sum + (width + GAP) * (height + GAP), 0);
+  const widest = Math.max(NARROWEST_ROW, Math.sqrt(area * PAGE_SHAPE), ...parts.map(({ width }) => width));
+  const places = new Map<string, Point>();
+  const arrows: Arrow[] = [];
+  let [left, top, rowHeight] = [0, 0, 0];
+  for (const part of parts) {
+    if (left > 0 && left + part.width > widest) [left, top, rowHeight] = [0, top + rowHeight + GAP, 0];
+    const [dx, dy] = [left, top];
+    const move = ({ x, y }: Point): Point => ({ x: x + dx, y: y + dy });
+    for (const [path, at] of part.places) places.set(path, move(at));
+    for (const arrow of part.arrows) arrows.push({ ...arrow, points: arrow.points.map(move) });
+    left += part.width + GAP;
+    rowHeight = Math.max(rowHeight, part.height);
+  }
+  return { places, arrows };
 }
 
 /** What depends on each other, in ranks. */
-function ranked(nodes: readonly GraphNode[], sizes: Sizes, links: readonly Link[]): { readonly places: Places; readonly arrows: readonly Arrow[] } {
+function ranked(paths: readonly string[], sizes: Sizes, links: readonly Link[]): Part {
   const graph = new Graph();
-  graph.setGraph({ rankdir: "TB", nodesep: GAP, edgesep: GAP, ranksep: RANK_GAP });
+  const ranker = paths.length > MANY ? "longest-path" : "network-simplex";
+  graph.setGraph({ rankdir: "TB", nodesep: GAP, edgesep: GAP, ranksep: RANK_GAP, ranker });
   graph.setDefaultEdgeLabel(() => ({}));
-  for (const { place } of nodes) graph.setNode(place.path, { ...sizes.get(place.path) });
+  for (const path of paths) graph.setNode(path, { ...sizes.get(path) });
   for (const { from, to } of links) graph.setEdge(from, to);
   layout(graph);
 
   /** By the middle of a rank, its height. */
   const ranks = new Map<number, number>();
-  const corners = nodes.map(({ place: { path } }) => {
+  const corners = paths.map((path) => {
     const { x = 0, y = 0, width = 0, height = 0 } = graph.node(path) as { x?: number; y?: number; width?: number; height?: number };
     ranks.set(Math.round(y), Math.max(height, ranks.get(Math.round(y)) ?? 0));
     return { path, x: x - width / 2, y: y - height / 2, width, height };
@@ -130,7 +170,9 @@ function ranked(nodes: readonly GraphNode[], sizes: Sizes, links: readonly Link[
     const start = { x: source.x + source.width / 2, y: source.y + source.height };
     return [{ from, to, points: [start, ...between, { x: target.x + target.width / 2, y: target.y }] }];
   });
-  return { places: boxes, arrows };
+  const width = Math.max(...corners.map((corner) => corner.x + corner.width)) - left;
+  const height = Math.max(...corners.map((corner) => corner.y + corner.height)) - top;
+  return { places: boxes, arrows, width, height };
 }
 
 /** The arrow as an SVG path: from point to point, leaving and arriving straight downwards. */

@@ -84,13 +84,13 @@ export default function RunGraph({ nodes, selected, onSelect, onEnter }: RunGrap
           onMoveStart={(event) => {
             if (event !== null) isMoved.current = true;
           }}
-          onNodeClick={(_event, { id }) => onSelect(id)}
+          onNodesChange={(changes) => {
+            // The address holds what is selected; this only hears of clicks and keys.
+            for (const change of changes) if (change.type === "select" && change.selected) onSelect(change.id);
+          }}
           onPaneClick={() => onSelect(undefined)}
           onNodeDoubleClick={(_event, { id, type }) => {
             if (type === "container" || current.get(id)?.counts !== undefined) onEnter(id);
-          }}
-          onSelectionChange={({ nodes: [chosen] }) => {
-            if (chosen !== undefined && chosen.id !== selected) onSelect(chosen.id);
           }}
           fitView
           fitViewOptions={FIT}
