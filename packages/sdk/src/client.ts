@@ -78,6 +78,8 @@ export interface PipelinesClient {
   deleteRun(runId: string): Promise<void>;
   /** The run now and after every change, through one connection: returns when the run is over, throws when the connection breaks. */
   watch(runId: string, options?: WaitOptions): AsyncIterable<Pick<RunChange, "run" | "changed">>;
+  /** The runs that are new, change their state or go away, through one connection: throws when the connection breaks. */
+  watchRuns(options?: WaitOptions): AsyncIterable<Pick<Run, "run_id" | "state">>;
   /** The run now and after every change until it is over; a broken connection is made anew. */
   follow(runId: string, options?: WaitOptions): AsyncIterable<RunChange>;
   /** The log of a task, by its id or its pod's name, as it comes. */
@@ -152,6 +154,12 @@ export function createPipelinesClient({ host, fetch: send = globalThis.fetch }: 
     throw new UserError(`the connection to ${server} broke`, { fix: `look at the run again: sluice run watch ${runId}` });
   }
 
+  async function* watchRuns({ signal }: WaitOptions = {}): AsyncGenerator<Pick<Run, "run_id" | "state">> {
+    const { body } = await request("/runs:watch", streaming(signal, "text/event-stream"));
+    if (body !== null) for await (const { event, data } of readEvents(body)) if (event === "run") yield JSON.parse(data) as Run;
+    throw new UserError(`the connection to ${server} broke`);
+  }
+
   async function* follow(runId: string, options: WaitOptions = {}): AsyncGenerator<RunChange> {
     const { signal } = options;
     const tasks = new Map<string, RunTask>();
@@ -215,6 +223,7 @@ export function createPipelinesClient({ host, fetch: send = globalThis.fetch }: 
       await request(runPath(runId), { method: "DELETE" });
     },
     watch,
+    watchRuns,
     follow,
     logs,
     async listArtifacts(page = {}) {

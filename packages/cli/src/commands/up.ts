@@ -5,7 +5,8 @@ import { fileURLToPath } from "node:url";
 import { UserError } from "@sluice/kubernetes";
 import { readConfig, startPlatform, type Flags, type Platform } from "@sluice/platform";
 import { renderBanner } from "../banner.ts";
-import { installation, installedVersion } from "../installation.ts";
+import { buildDashboard } from "../dashboard-build.ts";
+import { dashboardDirectory, installation, installedVersion } from "../installation.ts";
 
 /** What a detached child says to the command that started it. */
 type Report = { readonly banner: string } | { readonly error: string; readonly fix?: string };
@@ -14,7 +15,11 @@ type Report = { readonly banner: string } | { readonly error: string; readonly f
 export async function up(flags: Flags): Promise<void> {
   let platform: Platform;
   try {
-    platform = await startPlatform(await readConfig(flags, process.env), installation());
+    const config = await readConfig(flags, process.env);
+    const building = buildDashboard(dashboardDirectory(), (line) => process.stderr.write(`${line}\n`));
+    platform = await startPlatform(config, installation());
+    const problem = await building;
+    if (problem !== undefined) process.stderr.write(`warning: the dashboard could not be built: ${problem}\n`);
   } catch (error) {
     const { message, fix } = error instanceof UserError ? error : { message: error instanceof Error ? (error.stack ?? error.message) : String(error), fix: undefined };
     report({ error: message, ...(fix === undefined ? {} : { fix }) });

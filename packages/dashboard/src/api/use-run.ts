@@ -1,24 +1,27 @@
+import { useDocumentVisibility } from "@mantine/hooks";
 import { useQuery, useQueryClient, type QueryClient, type UseQueryResult } from "@tanstack/react-query";
 import { useEffect } from "react";
-import { ApiError } from "@sluice/kubernetes";
 import { isFinished, type Run } from "@sluice/sdk";
-import { sleep } from "./connection.ts";
+import { keepReading } from "./keep-reading.ts";
 import { mergeRun, runDataOf, type RunData, type RunEvent } from "./run-data.ts";
 import { useServices, type Services } from "./services.ts";
 
 /** What comes within this time is drawn at once. */
 const FRAME_MS = 50;
-const LONGEST_PAUSE_MS = 5000;
 
 /** The key of a run in the cache. */
 export function runKey(runId: string): readonly ["run", string] {
   return ["run", runId];
 }
 
-/** A run with its tasks. Until it is over, the server's stream keeps it up to date, and nothing is polled. */
+/**
+ * A run with its tasks. Until it is over, the server's stream keeps it up to date, and nothing is polled. A hidden page gives its
+ * stream back, because a browser holds only six connections to a server, however many pages are open.
+ */
 export function useRun(runId: string): UseQueryResult<RunData> {
   const services = useServices();
   const queryClient = useQueryClient();
+  const isVisible = useDocumentVisibility() === "visible";
   const query = useQuery({
     queryKey: runKey(runId),
     queryFn: async () => runDataOf(await services.pipelines.getRun(runId)),
@@ -28,7 +31,7 @@ export function useRun(runId: string): UseQueryResult<RunData> {
     refetchOnReconnect: ({ state }) => !isLive(state.data?.run),
     staleTime: ({ state }) => (isLive(state.data?.run) ? Infinity : 0),
   });
-  const isStreaming = isLive(query.data?.run);
+  const isStreaming = isVisible && isLive(query.data?.run);
   useEffect(() => {
     if (!isStreaming) return;
     const stop = new AbortController();
@@ -47,7 +50,7 @@ interface FollowOptions extends Services {
   readonly signal: AbortSignal;
 }
 
-/** Brings the run's changes into the cache until it is over; a connection that breaks is made anew, ever more patiently. */
+/** Brings the run's changes into the cache until it is over. */
 async function followRun(runId: string, { pipelines, connection, queryClient, signal }: FollowOptions): Promise<void> {
   const batch: RunEvent[] = [];
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -57,23 +60,20 @@ async function followRun(runId: string, { pipelines, connection, queryClient, si
     const events = batch.splice(0);
     if (!signal.aborted && events.length > 0) queryClient.setQueryData<RunData>(runKey(runId), (data) => mergeRun(data, events));
   };
-  for (let failures = 0; !signal.aborted; failures++) {
-    if (failures > 0) await sleep(Math.min(100 * 2 ** failures, LONGEST_PAUSE_MS), signal);
-    await connection.untilOnline(signal);
+  const read = async (onRead: () => void): Promise<void> => {
     let isWhole = true;
-    try {
-      for await (const change of pipelines.watch(runId, { signal })) {
-        batch.push({ ...change, isWhole });
-        isWhole = false;
-        failures = 0;
-        timer ??= setTimeout(flush, FRAME_MS);
-      }
-      return flush();
-    } catch (error) {
-      flush();
-      if (signal.aborted) return;
-      if (error instanceof ApiError && error.code < 500) return void queryClient.invalidateQueries({ queryKey: runKey(runId) });
-      connection.check();
+    for await (const change of pipelines.watch(runId, { signal })) {
+      onRead();
+      batch.push({ ...change, isWhole });
+      isWhole = false;
+      timer ??= setTimeout(flush, FRAME_MS);
     }
+  };
+  try {
+    await keepReading(read, { connection, signal });
+    flush();
+  } catch {
+    // It was refused, so the run is gone or no longer ours: asking for it again says which.
+    await queryClient.invalidateQueries({ queryKey: runKey(runId) });
   }
 }

@@ -14,6 +14,9 @@ export async function launch(): Promise<Browser> {
   return chromium.launch({ executablePath: CHROMIUM, args: FLAGS, headless: true });
 }
 
+/** How long a page may take for anything. */
+const PATIENCE_MS = 10_000;
+
 /** How a page is opened. */
 export interface Look {
   readonly scheme?: "light" | "dark";
@@ -33,6 +36,7 @@ export interface Opened {
 export async function open(browser: Browser, url: string, { scheme = "light", width = 1360, height = 860 }: Look = {}): Promise<Opened> {
   const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height }, reducedMotion: "reduce" });
   const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
   const problems: string[] = [];
   page.on("console", (message) => {
     if (message.type() === "error" || message.type() === "warning") problems.push(`${message.type()}: ${message.text()}`);

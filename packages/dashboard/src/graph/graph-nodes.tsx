@@ -5,7 +5,7 @@ import { Icon } from "../app/icons.tsx";
 import { StateIcon } from "../app/state-badge.tsx";
 import { lookOf } from "../app/states.ts";
 import { Duration } from "../app/times.tsx";
-import { kindLabel } from "./kinds.ts";
+import { detailOf } from "./kinds.ts";
 import { StateBar } from "./state-bar.tsx";
 import type { StateCounts, TaskPlace } from "./task-tree.ts";
 import classes from "./graph-nodes.module.css";
@@ -23,6 +23,17 @@ export const GraphActions: React.Provider<(path: string) => void> = EnterContext
 
 type PlaceNode = Node<PlaceData>;
 
+/** Whether two draw the same, though the run has changed around them. */
+function isSameBox(one: NodeProps<PlaceNode>, other: NodeProps<PlaceNode>): boolean {
+  const [before, after] = [one.data, other.data];
+  const isSamePlace = before.place.task === after.place.task && before.place.state === after.place.state && before.place.path === after.place.path;
+  return isSamePlace && one.selected === other.selected && textOfCounts(before.counts) === textOfCounts(after.counts);
+}
+
+function textOfCounts(counts: StateCounts | undefined): string {
+  return counts === undefined ? "" : [...counts].join();
+}
+
 const TaskBox = memo(function TaskBox({ data: { place, counts }, selected }: NodeProps<PlaceNode>): ReactNode {
   const { task, state, label } = place;
   return (
@@ -34,7 +45,7 @@ const TaskBox = memo(function TaskBox({ data: { place, counts }, selected }: Nod
           {label}
         </span>
         <span className={classes["detail"]}>
-          {kindLabel(place)}
+          {detailOf(place)}
           {task?.start_time === undefined ? null : (
             <>
               {" · "}
@@ -48,26 +59,26 @@ const TaskBox = memo(function TaskBox({ data: { place, counts }, selected }: Nod
       {counts === undefined ? null : <Enter path={place.path} label={label} />}
     </div>
   );
-});
+}, isSameBox);
 
-const GroupBox = memo(function GroupBox({ data: { place }, selected }: NodeProps<PlaceNode>): ReactNode {
+const ContainerBox = memo(function ContainerBox({ data: { place }, selected }: NodeProps<PlaceNode>): ReactNode {
   return (
-    <div className={classes["group"]} data-tone={lookOf(place.state).tone} data-selected={selected}>
+    <div className={classes["container"]} data-tone={lookOf(place.state).tone} data-selected={selected}>
       <Handles />
       <div className={classes["title"]}>
         <StateIcon state={place.state} size={18} />
-        <span className={classes["label"]} title={place.condition ?? place.label}>
+        <span className={classes["label"]} title={place.label}>
           {place.label}
         </span>
-        <span className={classes["detail"]}>{kindLabel(place)}</span>
+        <span className={classes["detail"]}>{detailOf(place)}</span>
         <Enter path={place.path} label={place.label} />
       </div>
     </div>
   );
-});
+}, isSameBox);
 
 /** How the graph draws what it has. */
-export const NODE_TYPES: NodeTypes = { task: TaskBox, group: GroupBox };
+export const NODE_TYPES: NodeTypes = { task: TaskBox, container: ContainerBox };
 
 function Enter({ path, label }: { readonly path: string; readonly label: string }): ReactNode {
   const enter = use(EnterContext);

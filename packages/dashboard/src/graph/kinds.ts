@@ -1,3 +1,4 @@
+import { formatValue } from "../app/format.ts";
 import type { TaskPlace } from "./task-tree.ts";
 
 /** What a place is, in a word. */
@@ -25,4 +26,22 @@ export function kindLabel({ kind, iteration, task }: Pick<TaskPlace, "kind" | "i
     default:
       return kind satisfies never;
   }
+}
+
+/** What a place is, or what says more: an iteration's item, a condition. */
+export function detailOf(place: Pick<TaskPlace, "kind" | "iteration" | "task" | "condition">): string {
+  if (place.condition !== undefined) return `if ${conditionText(place.condition)}`;
+  return itemOf(place) ?? kindLabel(place);
+}
+
+/** The item that an iteration is for. */
+export function itemOf({ iteration, task }: Pick<TaskPlace, "iteration" | "task">): string | undefined {
+  if (iteration === undefined) return undefined;
+  const item = task?.inputs?.parameters?.find(({ parameter_key: key }) => /loop-item/u.test(key));
+  return item?.value === undefined ? undefined : formatValue(item.value);
+}
+
+/** A condition as one would say it: names instead of the expressions that fetch them. */
+export function conditionText(condition: string): string {
+  return condition.replace(/inputs\.parameter_values\['(?:pipelinechannel--)?([^']+)'\]/gu, "$1");
 }

@@ -1,8 +1,8 @@
 import "@xyflow/react/dist/base.css";
-import { Background, Controls, ReactFlow, type Edge, type Node, type ReactFlowInstance } from "@xyflow/react";
+import { BaseEdge, Controls, ReactFlow, type Edge, type EdgeProps, type EdgeTypes, type Node, type ReactFlowInstance } from "@xyflow/react";
 import { useEffect, useMemo, useRef, type ReactNode } from "react";
 import { GraphActions, NODE_TYPES, type PlaceData } from "./graph-nodes.tsx";
-import { layOut } from "./graph-layout.ts";
+import { layOut, pathOf } from "./graph-layout.ts";
 import { shapeOf, type GraphNode } from "./graph-model.ts";
 import classes from "./run-graph.module.css";
 
@@ -14,6 +14,14 @@ interface RunGraphProps {
   readonly onEnter: (path: string) => void;
 }
 
+type Arrow = Edge<{ readonly path: string }>;
+
+const EDGE_TYPES: EdgeTypes = {
+  arrow: function ArrowEdge({ data }: EdgeProps<Arrow>): ReactNode {
+    return <BaseEdge path={data?.path ?? ""} />;
+  },
+};
+
 const FIT = { padding: 0.12, maxZoom: 1.15, minZoom: 0.15 };
 
 /** Tasks and what depends on what. The layout only changes with the shape, so a state changes colours and nothing moves. */
@@ -21,7 +29,7 @@ export default function RunGraph({ nodes, selected, onSelect, onEnter }: RunGrap
   const shape = shapeOf(nodes);
   // eslint-disable-next-line react-hooks/exhaustive-deps
   const layout = useMemo(() => layOut(nodes), [shape]);
-  const flow = useRef<ReactFlowInstance<Node<PlaceData>, Edge>>(null);
+  const flow = useRef<ReactFlowInstance<Node<PlaceData>, Arrow>>(null);
   const isMoved = useRef(false);
   const frame = useRef<HTMLDivElement>(null);
 
@@ -31,7 +39,7 @@ export default function RunGraph({ nodes, selected, onSelect, onEnter }: RunGrap
       layout.boxes.map(({ node: { place }, parent, x, y, width, height }): Node<PlaceData> => {
         const node = current.get(place.path);
         return {
-          ...{ id: place.path, type: node?.inside === undefined ? "task" : "group", position: { x, y }, width, height },
+          ...{ id: place.path, type: node?.inside === undefined ? "task" : "container", position: { x, y }, width, height },
           ...(parent === undefined ? {} : { parentId: parent }),
           data: { place: node?.place ?? place, ...(node?.counts === undefined ? {} : { counts: node.counts }) },
           selected: place.path === selected,
@@ -44,7 +52,10 @@ export default function RunGraph({ nodes, selected, onSelect, onEnter }: RunGrap
   const arrows = useMemo(
     () =>
       layout.arrows.map(
-        ({ from, to }): Edge => ({ id: `${from}>${to}`, source: from, target: to, focusable: false, className: classes[current.get(to)?.place.state === "NONE" ? "ahead" : "taken"] ?? "" }),
+        ({ from, to, points }): Arrow => ({
+          ...{ id: `${from}>${to}`, source: from, target: to, type: "arrow", focusable: false, data: { path: pathOf(points) } },
+          className: classes[current.get(to)?.place.state === "NONE" ? "ahead" : "taken"] ?? "",
+        }),
       ),
     [layout, current],
   );
@@ -68,17 +79,18 @@ export default function RunGraph({ nodes, selected, onSelect, onEnter }: RunGrap
           nodes={boxes}
           edges={arrows}
           nodeTypes={NODE_TYPES}
+          edgeTypes={EDGE_TYPES}
           onInit={(instance) => (flow.current = instance)}
           onMoveStart={(event) => {
             if (event !== null) isMoved.current = true;
           }}
-          onNodeClick={(_event, { id }) => onSelect(id)}
+          onNodesChange={(changes) => {
+            // The address holds what is selected; this only hears of clicks and keys.
+            for (const change of changes) if (change.type === "select" && change.selected) onSelect(change.id);
+          }}
           onPaneClick={() => onSelect(undefined)}
           onNodeDoubleClick={(_event, { id, type }) => {
-            if (type === "group" || current.get(id)?.counts !== undefined) onEnter(id);
-          }}
-          onSelectionChange={({ nodes: [chosen] }) => {
-            if (chosen !== undefined && chosen.id !== selected) onSelect(chosen.id);
+            if (type === "container" || current.get(id)?.counts !== undefined) onEnter(id);
           }}
           fitView
           fitViewOptions={FIT}
@@ -94,7 +106,6 @@ export default function RunGraph({ nodes, selected, onSelect, onEnter }: RunGrap
           onlyRenderVisibleElements={boxes.length > 200}
           proOptions={{ hideAttribution: true }}
         >
-          <Background gap={20} size={1} color="var(--line)" />
           <Controls showInteractive={false} position="bottom-left" />
         </ReactFlow>
       </GraphActions>

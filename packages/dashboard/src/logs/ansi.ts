@@ -20,7 +20,7 @@ export const PLAIN: TextStyle = {};
 
 // Control sequences (colours and cursor movements), operating-system commands (titles, links), and single escapes.
 // eslint-disable-next-line no-control-regex
-const ESCAPES = /\u001b(?:\[([0-9;:]*)[ -/]*([@-~])|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[@-Z\\-_])/gu;
+const ESCAPES = /\u001b(?:\[([0-9;:]*)[ -/]*([@-~])|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[()*+][A-Z0-9]|[@-Z\\-_=>78])/gu;
 
 /** The line without its escape sequences. */
 export function stripEscapes(line: string): string {

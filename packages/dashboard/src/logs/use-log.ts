@@ -1,6 +1,6 @@
-import { useEffect, useState } from "react";
-import { ApiError } from "@sluice/kubernetes";
-import { sleep } from "../api/connection.ts";
+import { useEffect, useRef, useState } from "react";
+import { UserError } from "@sluice/kubernetes";
+import { keepReading } from "../api/keep-reading.ts";
 import { useServices } from "../api/services.ts";
 import { LogBuffer } from "./log-buffer.ts";
 
@@ -14,12 +14,21 @@ export interface Log {
 }
 
 const FRAME_MS = 60;
-const LONGEST_PAUSE_MS = 5000;
 
-/** Reads a task's log as it is written. `attempt` distinguishes the pods that a task had: a new one has a new log. */
-export function useLog(runId: string, taskId: string, attempt: string): Log {
+/** Which log to read. */
+export interface LogOptions {
+  /** The pod that writes it: a new attempt has a new one, and a new log. */
+  readonly pod: string;
+  /** Whether more may still be written. */
+  readonly isRunning: boolean;
+}
+
+/** Reads a task's log as it is written. */
+export function useLog(runId: string, taskId: string, { pod, isRunning }: LogOptions): Log {
   const { pipelines, connection } = useServices();
   const [log, setLog] = useState<Log>(() => ({ buffer: new LogBuffer(), state: "waiting" }));
+  const mayGrow = useRef(isRunning);
+  useEffect(() => void (mayGrow.current = isRunning), [isRunning]);
 
   useEffect(() => {
     const stop = new AbortController();
@@ -31,30 +40,23 @@ export function useLog(runId: string, taskId: string, attempt: string): Log {
       timer = undefined;
       if (!signal.aborted) setLog(next);
     };
-    const read = async (): Promise<void> => {
-      for (let failures = 0; !signal.aborted; failures++) {
-        if (failures > 0) await sleep(Math.min(200 * 2 ** failures, LONGEST_PAUSE_MS), signal);
-        await connection.untilOnline(signal);
-        // A broken connection starts the log again; what was read stays on the screen until the same is there anew.
-        const buffer = new LogBuffer();
-        try {
-          for await (const text of pipelines.logs(runId, taskId, { follow: true, signal })) {
-            buffer.append(text);
-            timer ??= setTimeout(() => show({ buffer, state: "open" }), FRAME_MS);
-          }
-          return show({ buffer, state: "over" });
-        } catch (error) {
-          if (signal.aborted) return;
-          if (error instanceof ApiError && error.code < 500) return show({ buffer, state: "failed", problem: error.message });
-          connection.check();
-        }
+    const read = async (onRead: () => void): Promise<void> => {
+      // A broken connection starts the log again; what was read stays on the screen until the same is there anew.
+      const buffer = new LogBuffer();
+      for await (const text of pipelines.logs(runId, taskId, { follow: true, signal })) {
+        onRead();
+        buffer.append(text);
+        timer ??= setTimeout(() => show({ buffer, state: "open" }), FRAME_MS);
       }
+      // A server that stops ends its streams in good order, and what the task writes meanwhile is still to come.
+      if (mayGrow.current) throw new UserError("the log ended before its task did");
+      show({ buffer, state: "over" });
     };
-    void read();
+    keepReading(read, { connection, signal }).catch((error: Error) => show({ buffer: new LogBuffer(), state: "failed", problem: error.message }));
     return () => {
       stop.abort();
       clearTimeout(timer);
     };
-  }, [runId, taskId, attempt, pipelines, connection]);
+  }, [runId, taskId, pod, pipelines, connection]);
   return log;
 }

@@ -29,10 +29,7 @@ export function GraphView({ index, scopePath, selected, onSelect, onEnter }: Gra
         <IterationGrid
           iterations={index.children(scope)}
           selected={selected}
-          onOpen={(place) => {
-            if (isContainer(place)) onEnter(place.path);
-            onSelect(place.path);
-          }}
+          onOpen={(place) => (isContainer(place) ? onEnter(place.path) : onSelect(place.path))}
         />
       ) : nodes.length === 0 ? (
         <p className={classes["empty"]}>{isLoop ? "This loop has no iterations, or has not been reached." : "The pipeline says nothing of its tasks."}</p>

@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
 import { lookOf } from "../app/states.ts";
+import { itemOf } from "../graph/kinds.ts";
 import { countStates, type TaskPlace } from "../graph/task-tree.ts";
 import { StateBar } from "../graph/state-bar.tsx";
 import classes from "./iteration-grid.module.css";
@@ -35,6 +36,7 @@ export function IterationGrid({ iterations, selected, onOpen }: IterationGridPro
             data-tone={lookOf(place.state).tone}
             data-state={place.state}
             data-selected={place.path === selected}
+            title={itemOf(place)}
             aria-label={`Iteration ${place.iteration ?? 0}, ${lookOf(place.state).label}`}
             onClick={() => onOpen(place)}
           >

@@ -1,6 +1,7 @@
 import type { ReactNode } from "react";
 import type { Run } from "@sluice/sdk";
 import { isContainer, type TaskIndex, type TaskPlace } from "../graph/task-tree.ts";
+import { explain } from "./explain.ts";
 import classes from "./run-failure.module.css";
 
 interface RunFailureProps {
@@ -17,7 +18,7 @@ export function RunFailure({ run, index, onSelect }: RunFailureProps): ReactNode
   return (
     <div className={classes["failure"]} role="alert">
       <span className={classes["text"]}>
-        <b>{culprit === undefined ? "The run failed" : `${culprit.label} failed`}</b>: {message.split("\n")[0]}
+        <b>{culprit === undefined ? "The run failed" : `${culprit.label} failed`}</b>: {explain(message).gist}
       </span>
       {culprit === undefined ? null : (
         <button type="button" onClick={() => onSelect(culprit.path)}>

@@ -84,7 +84,7 @@ function LoadedRun({ data, search }: { readonly data: RunData; readonly search: 
           ) : spec.isLoading ? null : view === "tasks" ? (
             <TaskTable index={index} selected={selectedPath} onSelect={select} />
           ) : (
-            <GraphView index={index} scopePath={search.in} selected={selectedPath} onSelect={select} onEnter={(path) => go({ in: path === "root" ? undefined : path })} />
+            <GraphView index={index} scopePath={search.in} selected={selectedPath} onSelect={select} onEnter={(path) => go({ in: path === "root" ? undefined : path, task: undefined, tab: undefined })} />
           )}
         </div>
         {selected === undefined || view === "details" ? null : (
@@ -95,7 +95,7 @@ function LoadedRun({ data, search }: { readonly data: RunData; readonly search: 
             index={index}
             tab={tab}
             onTab={(next) => go({ tab: next === "overview" ? undefined : next })}
-            onEnter={(path) => go({ in: path, view: undefined })}
+            onEnter={(path) => go({ in: path, view: undefined, task: undefined, tab: undefined })}
             onClose={() => select(undefined)}
           />
         )}

@@ -5,8 +5,10 @@ import { Icon } from "../app/icons.tsx";
 import { StateBadge } from "../app/state-badge.tsx";
 import { lookOf } from "../app/states.ts";
 import { Duration } from "../app/times.tsx";
+import { conditionText, itemOf } from "../graph/kinds.ts";
 import { StateBar } from "../graph/state-bar.tsx";
 import { countStates, isContainer, type TaskIndex, type TaskPlace } from "../graph/task-tree.ts";
+import { explain } from "./explain.ts";
 import { Facts, Fact } from "./facts.tsx";
 import classes from "./task-overview.module.css";
 
@@ -54,9 +56,14 @@ export function TaskOverview({ place, index, onEnter, onLog }: TaskOverviewProps
         {task?.attempt === undefined ? null : <Fact name="Attempt">{task.attempt + 1}</Fact>}
         {retryAt === undefined ? null : <Fact name="Next attempt">{formatTime(retryAt)}</Fact>}
         {place.iteration === undefined ? null : <Fact name="Iteration">{place.iteration}</Fact>}
+        {itemOf(place) === undefined ? null : (
+          <Fact name="Item" isCode>
+            {itemOf(place)}
+          </Fact>
+        )}
         {place.condition === undefined ? null : (
           <Fact name="Condition" isCode>
-            {place.condition}
+            {conditionText(place.condition)}
           </Fact>
         )}
         {component.image === undefined || place.kind === "LOOP" ? null : (
@@ -109,13 +116,13 @@ function Reason({ place: { state, task, kind }, onLog }: { readonly place: TaskP
     );
   }
   if (message === undefined) return null;
-  const [first = "", ...rest] = message.split("\n");
+  const { what, tail } = explain(message);
   const isPast = state === "PENDING" || state === "RUNNING" || state === "SUCCEEDED";
   return (
     <div className={classes["reason"]} data-tone={isPast ? "waiting" : tone} role={state === "FAILED" ? "alert" : undefined}>
       <b>{isPast ? "The attempt before failed: " : ""}</b>
-      {first}
-      {rest.length === 0 ? null : <pre>{rest.join("\n")}</pre>}
+      {what}
+      {tail === undefined ? null : <pre>{tail}</pre>}
       {state === "FAILED" && kind === "RUNTIME" && task?.pods !== undefined ? (
         <button type="button" onClick={onLog}>
           Show the log

@@ -59,7 +59,7 @@ export function TaskPanel({ runId, place, index, tab, onTab, onEnter, onClose }:
         </Tabs.Panel>
         {hasLog ? (
           <Tabs.Panel value="log" className={classes["log"] ?? ""}>
-            {task === undefined || (task.pods ?? []).length === 0 ? <NoLog place={place} /> : <TaskLog runId={runId} place={place} taskId={task.task_id} attempt={task.pods?.[0]?.name ?? ""} />}
+            {task === undefined || (task.pods ?? []).length === 0 ? <NoLog place={place} /> : <TaskLog runId={runId} place={place} taskId={task.task_id} pod={task.pods?.[0]?.name ?? ""} />}
           </Tabs.Panel>
         ) : null}
       </Tabs>
@@ -67,8 +67,8 @@ export function TaskPanel({ runId, place, index, tab, onTab, onEnter, onClose }:
   );
 }
 
-function TaskLog({ runId, place, taskId, attempt }: { readonly runId: string; readonly place: TaskPlace; readonly taskId: string; readonly attempt: string }): ReactNode {
-  const log = useLog(runId, taskId, attempt);
+function TaskLog({ runId, place, taskId, pod }: { readonly runId: string; readonly place: TaskPlace; readonly taskId: string; readonly pod: string }): ReactNode {
+  const log = useLog(runId, taskId, { pod, isRunning: place.state === "RUNNING" || place.state === "PENDING" });
   const url = `/apis/v2beta1/runs/${encodeURIComponent(runId)}/nodes/${encodeURIComponent(taskId)}/log`;
   return <LogView log={log} downloadUrl={url} fileName={`${place.label}.log`} silence="The task wrote nothing." />;
 }

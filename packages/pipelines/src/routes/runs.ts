@@ -10,6 +10,7 @@ import { runJson, specJson, taskJson } from "./json.ts";
 import { listRequest } from "./list-options.ts";
 import { invalid, Message, readJson } from "./message.ts";
 import { watchRun } from "./run-watch.ts";
+import { watchRuns } from "./runs-watch.ts";
 
 const RUN = [
   ...["experiment_id", "run_id", "display_name", "storage_state", "description", "pipeline_version_id", "pipeline_spec", "namespace"],
@@ -47,6 +48,12 @@ export function runRoutes(app: Routes, options: RouteOptions): void {
     const scope = [equals("namespace", namespace), ...(experiment === undefined ? [] : [equals("experiment_id", experiment.id)])];
     const request = listRequest((name) => context.req.query(name), FIELDS, scope);
     return context.json(listJson("runs", await store.listRuns(request.query), request, (row) => runJson(row)));
+  });
+
+  app.get("/runs:watch", async (context) => {
+    const namespace = namespaceOf(context.req.query("namespace"));
+    await authorize(options, context, { verb: "list", resource: "runs", namespace });
+    return watchRuns(options, namespace);
   });
 
   app.get("/runs/:target", async (context) => {

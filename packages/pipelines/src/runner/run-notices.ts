@@ -10,11 +10,14 @@ export interface RunNotice {
   readonly isOver: boolean;
 }
 
+/** Instead of a run's id: all of them. */
+export const EVERY_RUN = "*";
+
 /** Who wants to hear of which run. */
 export class RunNotices {
   readonly #listeners = new Map<string, Set<(notice: RunNotice) => void>>();
 
-  /** Calls `listener` with every notice of a run from now on; call what it returns to hear no more. */
+  /** Calls `listener` with every notice of a run, or of `EVERY_RUN`, from now on; call what it returns to hear no more. */
   subscribe(runId: string, listener: (notice: RunNotice) => void): () => void {
     const all = this.#listeners.get(runId) ?? new Set();
     this.#listeners.set(runId, all.add(listener));
@@ -25,6 +28,6 @@ export class RunNotices {
   }
 
   tell(notice: RunNotice): void {
-    for (const listener of this.#listeners.get(notice.row.id) ?? []) listener(notice);
+    for (const key of [notice.row.id, EVERY_RUN]) for (const listener of this.#listeners.get(key) ?? []) listener(notice);
   }
 }

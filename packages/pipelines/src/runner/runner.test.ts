@@ -295,4 +295,24 @@ describe("a run", () => {
     await reaches(id, "SUCCEEDED");
     vi.restoreAllMocks();
   });
+
+  test("is told of to those who watch all runs of its namespace, once per state", async () => {
+    world.work = (pod) => (isFirst(pod.metadata.name) ? firstOutput("minio://b/r") : {});
+    const states: string[] = [];
+    const { body } = await world.app.request("/runs:watch");
+    const reader = (body as ReadableStream<Uint8Array>).getReader();
+    const id = await start(CHAIN, { n: 1 });
+    while (states.at(-1) !== "SUCCEEDED") {
+      const { done, value } = await reader.read();
+      expect(done).toBe(false);
+      const text = new TextDecoder().decode(value);
+      for (const [, data = ""] of text.matchAll(/^data: (.*)$/gmu)) {
+        const event = JSON.parse(data) as { run_id: string; state: string };
+        expect(event.run_id).toBe(id);
+        states.push(event.state);
+      }
+    }
+    expect(states).toEqual([...new Set(states)]);
+    await reader.cancel();
+  });
 });

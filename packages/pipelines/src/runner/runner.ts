@@ -140,7 +140,7 @@ export class Runner {
     this.#runs.get(report.runId)?.putReport(report);
   }
 
-  /** Hears of every change of a run from now on; call what it returns to hear no more. */
+  /** Hears of every change of a run, or of `EVERY_RUN`, from now on; call what it returns to hear no more. */
   subscribe(runId: string, listener: (notice: RunNotice) => void): () => void {
     return this.#notices.subscribe(runId, listener);
   }
