@@ -8,6 +8,7 @@
 export * from "./cache.ts";
 export * from "./clock.ts";
 export * from "./controller.ts";
+export * from "./fifo.ts";
 export * from "./manager.ts";
 export * from "./reflector.ts";
 export * from "./work-queue.ts";
