@@ -9,6 +9,7 @@ export * from "./cache.ts";
 export * from "./clock.ts";
 export * from "./controller.ts";
 export * from "./event-recorder.ts";
+export * from "./fifo.ts";
 export * from "./manager.ts";
 export * from "./reflector.ts";
 export * from "./work-queue.ts";

@@ -1,8 +1,8 @@
+import { Fifo } from "@sluice/controller";
+
 /** Lets at most `limit` pieces of work go on at once; those that wait go on in their order. */
 export class Limiter {
-  #waiting: (() => void)[] = [];
-  /** How many of them have gone on: taking the first out of a long list would move all others. */
-  #gone = 0;
+  readonly #waiting = new Fifo<() => void>();
   #free: number;
 
   constructor(limit: number) {
@@ -15,18 +15,9 @@ export class Limiter {
     try {
       return await work();
     } finally {
-      this.#release();
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#free++;
+      else next();
     }
-  }
-
-  #release(): void {
-    const next = this.#waiting[this.#gone++];
-    // Half of the list at a time, so that each move is paid for by as many that went.
-    if (this.#gone * 2 > this.#waiting.length) {
-      this.#waiting = this.#waiting.slice(this.#gone);
-      this.#gone = 0;
-    }
-    if (next === undefined) this.#free++;
-    else next();
   }
 }

@@ -9,7 +9,7 @@ import {
   type TaskRecord,
   type TaskReport,
 } from "../engine/index.ts";
-import type { HistoryEntry } from "../store.ts";
+import type { HistoryEntry } from "../store-change.ts";
 import type { RunRow } from "../store-tables.ts";
 import { historyOf } from "./run-record.ts";
 

@@ -1,0 +1,85 @@
+import { ApiError } from "@sluice/kubernetes";
+import type { RunProgress, TaskRecord } from "./engine/types.ts";
+import type { ArtifactRow, OutboxRow, PipelinesTables, PipelinesTransaction, RunRow } from "./store-tables.ts";
+
+/** Rows per statement: well below the number of variables that any database takes. */
+const CHUNK = 500;
+
+/** One step of a run's state, as `RunRow.history` keeps it. */
+export interface HistoryEntry {
+  readonly time: number;
+  readonly state: string;
+  readonly message?: string;
+}
+
+/** What one batch of a run's events changed. */
+export interface RunChange {
+  readonly run: { readonly id: string; readonly namespace: string; readonly pipeline: string };
+  readonly tasks: readonly TaskRecord[];
+  readonly progress?: { readonly value: RunProgress; readonly history: readonly HistoryEntry[] };
+  readonly time: number;
+  /** Effects to carry out, and those that have been. */
+  readonly outbox: readonly OutboxRow[];
+  readonly done: readonly string[];
+}
+
+/** The run that a change is of, which must exist. */
+export async function existingRun(transaction: PipelinesTransaction, id: string): Promise<Pick<RunRow, "finished_at">> {
+  const run = await transaction.selectFrom("pipelines_runs").select("finished_at").where("id", "=", id).executeTakeFirst();
+  if (run === undefined) throw new ApiError("NotFound", `run ${id} does not exist`);
+  return run;
+}
+
+/** The items, as many at a time as fit into a statement. */
+export function* chunks<T>(items: readonly T[]): Generator<readonly T[]> {
+  for (let start = 0; start < items.length; start += CHUNK) yield items.slice(start, start + CHUNK);
+}
+
+/** Leaves word of what is to be done. */
+export async function insertOutbox(transaction: PipelinesTransaction, rows: readonly OutboxRow[]): Promise<void> {
+  for (const some of chunks(rows)) {
+    await transaction.insertInto("pipelines_outbox").values([...some]).onConflict((conflict) => conflict.doNothing()).execute();
+  }
+}
+
+/** Writes tasks, and the artifacts and cached results of those that have succeeded. */
+export async function upsertTasks(transaction: PipelinesTransaction, { run, tasks, time }: RunChange): Promise<void> {
+  const { namespace, pipeline } = run;
+  const rows = tasks.map((task) => ({ id: task.id, run_id: run.id, created_at: task.createdAt, state: task.state, record: JSON.stringify(task) }));
+  for (const some of chunks(rows)) {
+    const insert = transaction.insertInto("pipelines_tasks").values([...some]);
+    await insert
+      .onConflict((conflict) => conflict.column("id").doUpdateSet(({ ref }) => ({ state: ref("excluded.state"), record: ref("excluded.record") })))
+      .execute();
+  }
+  const made = tasks.filter(({ kind, state }) => state === "SUCCEEDED" && (kind === "RUNTIME" || kind === "IMPORTER"));
+  const artifacts = made.flatMap((task) =>
+    Object.values(task.outputs.artifacts).flatMap((list) =>
+      list.map(
+        (artifact): ArtifactRow => ({
+          ...{ id: artifact.id, run_id: run.id, task_id: task.id, namespace, name: artifact.name, uri: artifact.uri },
+          ...{ type: artifact.type.schemaTitle ?? "system.Artifact", record: JSON.stringify(artifact), created_at: task.endedAt ?? time },
+        }),
+      ),
+    ),
+  );
+  for (const some of chunks(artifacts)) {
+    await transaction.insertInto("pipelines_artifacts").values([...some]).onConflict((conflict) => conflict.doNothing()).execute();
+  }
+  const cached = new Map<string, PipelinesTables["pipelines_cache"]>();
+  for (const { id, fingerprint, outputs } of made) {
+    if (fingerprint === undefined) continue;
+    cached.set(fingerprint, { namespace, pipeline, fingerprint, task_id: id, created_at: time, outputs: JSON.stringify(outputs) });
+  }
+  for (const some of chunks([...cached.values()])) {
+    await transaction
+      .insertInto("pipelines_cache")
+      .values([...some])
+      .onConflict((conflict) =>
+        conflict
+          .columns(["namespace", "pipeline", "fingerprint"])
+          .doUpdateSet(({ ref }) => ({ task_id: ref("excluded.task_id"), created_at: ref("excluded.created_at"), outputs: ref("excluded.outputs") })),
+      )
+      .execute();
+  }
+}
