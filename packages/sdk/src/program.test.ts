@@ -71,6 +71,7 @@ test("files travel with a component, and packages are found where they are insta
     run: written('const { greet } = await import("./greet.ts"); return { text: greet("hello") };'),
   });
   expect(run(greet, answer, { NODE_PATH: join(root, "modules") }).output).toMatchObject({ parameterValues: { text: '"hello, you"' } });
+  expect(run(greet, answer, { PATH: "" }).stderr).toMatch(/^Error: the image does not have somebody@1\.2\.3, nor npm to install it/u);
 });
 
 test("an error says what and where, without the machinery", () => {

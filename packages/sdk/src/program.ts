@@ -65,7 +65,7 @@ function portable(text: string): string {
  * Lays out the package, finds its dependencies beside this Node or on `NODE_PATH`, else has npm fetch them, and calls the
  * function. An error shows its message and where in the author's own files it arose.
  */
-const PROGRAM = `import { execFileSync } from "node:child_process";
+const PROGRAM = `import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -87,22 +87,28 @@ const versionIn = (directory) => {
     return undefined;
   }
 };
-const places = createRequire(process.execPath).resolve.paths("x") ?? [];
-const wanted = Object.entries(JSON.parse(readFileSync(join(home, "package.json"), "utf8")).dependencies);
-const found = wanted.map(([name, version]) => [name, places.map((place) => join(place, name)).find((place) => versionIn(place) === version)]);
-if (found.some(([, place]) => place === undefined)) {
-  execFileSync("npm", ["install", "--no-audit", "--no-fund", "--loglevel=error", "--cache", join(home, ".npm")], { cwd: home, stdio: "inherit" });
-} else {
-  for (const [name, place] of found) {
-    mkdirSync(dirname(join(home, "node_modules", name)), { recursive: true });
-    symlinkSync(place, join(home, "node_modules", name));
+const bringPackages = () => {
+  const places = createRequire(process.execPath).resolve.paths("x") ?? [];
+  const wanted = Object.entries(JSON.parse(readFileSync(join(home, "package.json"), "utf8")).dependencies);
+  const found = wanted.map(([name, version]) => [name, places.map((place) => join(place, name)).find((place) => versionIn(place) === version)]);
+  const missing = wanted.filter((_, i) => found[i][1] === undefined).map((each) => each.join("@"));
+  if (missing.length === 0) {
+    for (const [name, place] of found) {
+      mkdirSync(dirname(join(home, "node_modules", name)), { recursive: true });
+      symlinkSync(place, join(home, "node_modules", name));
+    }
+    return;
   }
-}
+  const npm = ["install", "--no-audit", "--no-fund", "--loglevel=error", "--cache", join(home, ".npm")];
+  const { status } = spawnSync("npm", npm, { cwd: home, stdio: "inherit" });
+  if (status !== 0) throw new Error("the image does not have " + missing.join(", ") + (status === null ? ", nor npm to install it" : ", and npm cannot install it"));
+};
 
 const root = process.env.SLUICE_ARTIFACT_ROOT ?? "";
 const pathOf = (uri) => uri.replace(/^(minio|s3|gs|oci):[/][/]/, (_, scheme) => root + "/" + (scheme === "gs" ? "gcs" : scheme) + "/");
 const artifactOf = ({ name = "", uri = "", customPath, metadata = {} }) => ({ name, uri, path: customPath ?? pathOf(uri), metadata });
 try {
+  bringPackages();
   const { lists, run } = await import(pathToFileURL(join(home, "component.js")).href);
   const { parameterValues: parameters = {}, artifacts = {} } = input.inputs ?? {};
   const inputs = Object.fromEntries(Object.entries(parameters).filter(([, value]) => value !== null));
