@@ -50,6 +50,18 @@ describe("a node", () => {
     expect(pod.status?.conditions?.find(({ type }) => type === "Ready")).toMatchObject({ status: "False", reason: "PodCompleted" });
   });
 
+  test("runs many pods at once, and then rests", async () => {
+    const names = Array.from({ length: 40 }, (_, i) => `p${i}`);
+    await Promise.all(names.map((name) => world.client.create(Pod, podOn(name, { containers: [shell("true")] }))));
+    for (const name of names) await untilPhase(world.client, name, "Succeeded");
+    await world.stopNode();
+    const versions = async (): Promise<unknown> => (await world.client.list(Pod)).items.map(({ metadata }) => metadata.resourceVersion);
+    const before = await versions();
+    await world.restartNode();
+    await Promise.all(names.map((name) => logOf(world, name)));
+    expect(await versions()).toEqual(before);
+  });
+
   test("ends a pod that is deleted", async () => {
     await world.client.create(Pod, podOn("a", { containers: [shell('trap "exit 0" TERM; echo up; while :; do sleep 0.05; done')] }));
     await untilPhase(world.client, "a", "Running");

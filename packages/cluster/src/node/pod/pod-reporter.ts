@@ -21,6 +21,8 @@ export class PodReporter {
   readonly #host: ReporterHost;
   readonly #profiles = new Map<string, string>();
   #wanted: PodStatus | undefined;
+  /** The version that holds what is wanted, as far as the API takes it. */
+  #written: string | undefined;
   #writing: Promise<void> | undefined;
   #isFinishing = false;
 
@@ -35,7 +37,8 @@ export class PodReporter {
 
   /** Whether the API knows. */
   get isReported(): boolean {
-    return this.#wanted === undefined || jsonEqual(this.#wanted, this.#host.pod().status);
+    const { metadata, status } = this.#host.pod();
+    return this.#wanted === undefined || (metadata.resourceVersion ?? "") === this.#written || jsonEqual(this.#wanted, status);
   }
 
   /** What stands in for a container's image goes with the next report. */
@@ -43,7 +46,9 @@ export class PodReporter {
     this.#profiles.set(container, profile);
   }
 
-  report(status: PodStatus): void {
+  /** Undefined: the API has the last word already. */
+  report(status: PodStatus | undefined): void {
+    if (!jsonEqual(status, this.#wanted)) this.#written = undefined;
     this.#wanted = status;
     if (!this.isReported) this.#writing ??= this.#write().finally(() => (this.#writing = undefined));
   }
@@ -66,7 +71,9 @@ export class PodReporter {
       const pod = this.#host.pod();
       try {
         const next = { ...pod, metadata: { ...pod.metadata, ...this.#annotations(pod) }, status: this.#wanted ?? {} };
-        this.#host.accept(await node.client.update(Pod, next, { subresource: "status" }));
+        const written = await node.client.update(Pod, next, { subresource: "status" });
+        if (next.status === this.#wanted) this.#written = written.metadata.resourceVersion;
+        this.#host.accept(written);
       } catch (error) {
         if (isApiError(error, "Conflict")) await this.#refresh();
         else if (isApiError(error, "NotFound")) this.#host.accept(undefined);

@@ -227,7 +227,7 @@ export class PodWorker {
         if (!timer.signal.aborted) this.wake();
       });
     }
-    this.#reporter.report(plan.status);
+    this.#reporter.report(this.isOver ? undefined : plan.status);
     for (const action of plan.actions) this.#act(action);
     if (this.isOver && this.#setup.state.state === "removed" && this.#reporter.isReported) this.#directory.markDone();
   }

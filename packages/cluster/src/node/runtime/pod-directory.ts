@@ -43,7 +43,7 @@ export class PodDirectory {
   }
 
   markDone(): void {
-    if (existsSync(this.path)) writeFileSync(join(this.path, "done"), "");
+    if (existsSync(this.path) && !this.isDone) writeFileSync(join(this.path, "done"), "");
   }
 
   get volumes(): string {
