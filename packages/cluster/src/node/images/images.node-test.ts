@@ -102,7 +102,7 @@ describe.each([["namespaces"], ["none"]] as const)("images with isolation %s", (
     const failure = resolve("python:3.11", ["sh", "-c", "pip install sluice-has-no-such-package"]);
     await expect(failure).rejects.toMatchObject({ name: "ImageError", reason: "ErrImagePull", message: expect.stringContaining("No matching distribution") });
     const homes = readdirSync(join(trial.directory, "python")).filter((key) => existsSync(join(trial.directory, "python", key, "environment")));
-    expect(homes.every((key) => existsSync(join(trial.directory, "python", key, "environment", "sluice.json")))).toBe(true);
+    expect(homes.every((key) => existsSync(join(trial.directory, "python", key, "environment", "sluice-requests")))).toBe(true);
   });
 
   test("who no longer waits stops the work", async () => {
