@@ -91,8 +91,8 @@ describe.each([["namespaces"], ["none"]] as const)("images with isolation %s", (
 
   test("what a container installs beyond that is its own", async () => {
     const script =
-      "set -e; pip install -q six==1.16.0; P=six==1.17.0; python3 -m pip install -q $P; " +
-      "python3 -c 'import six; print(six.__version__)'; pip install -q --user idna; python -c 'import idna; print(idna.__name__)'; pip uninstall -qy six idna; python3 -c 'import six; print(six.__version__)'";
+      "set -e; pip install -q six==1.16.0; python3 -m pip install -q $(echo six==1.17.0); " +
+      "python3 -c 'import six; print(six.__version__)'; pip install -q --user $(echo idna); python -c 'import idna; print(idna.__name__)'; pip uninstall -qy six idna; python3 -c 'import six; print(six.__version__)'";
     const image = await resolve("python", ["sh", "-c", script]);
     expect(await run(image)).toEqual({ code: 0, output: "1.17.0\nidna\n1.16.0" });
     expect(await run(image)).toEqual({ code: 0, output: "1.17.0\nidna\n1.16.0" });

@@ -48,11 +48,12 @@ export function bubblewrapCommand(options: BubblewrapOptions): readonly string[]
   const absent = mounts.map(({ target }) => target).filter((target) => !existsSync(shownAt(options.view, target)));
   const view = makeRoom(options.view, absent);
   const hidden = options.hidden.filter((path) => view.some((entry) => isWithin(entry.path, path)));
+  const isShown = (path: string): boolean => view.some((entry) => isWithin(entry.path, path)) && !hidden.some((directory) => isWithin(directory, path));
   const home = throughLinks(links, workingDirectory);
   const made = new Set<string>();
   /** Makes the directories above `path` itself: those that bubblewrap makes are closed to other users. */
   const below = (path: string): readonly string[] => {
-    const parents = parentsOf(path).filter((parent) => !made.has(parent) && !view.some((entry) => isWithin(entry.path, parent)));
+    const parents = parentsOf(path).filter((parent) => !made.has(parent) && !isShown(parent));
     for (const parent of parents) made.add(parent);
     return parents.flatMap((parent) => ["--dir", parent]);
   };
@@ -70,7 +71,7 @@ export function bubblewrapCommand(options: BubblewrapOptions): readonly string[]
     ...["--proc", "/proc", "--dev", "/dev"],
     ...hidden.flatMap((path) => ["--tmpfs", path]),
     ...mounts.flatMap(({ source, target, readOnly }) => [...below(target), readOnly ? "--ro-bind" : "--bind", source, target]),
-    ...(mounts.some(({ target }) => isWithin(target, home)) || view.some(({ path }) => isWithin(path, home)) ? [] : ["--dir", home]),
+    ...(isShown(home) ? [] : ["--dir", home]),
     ...["--chdir", workingDirectory],
     ...Object.entries(env)
       .filter(([name]) => isLoaderVariable(name))

@@ -38,6 +38,10 @@ export interface Egress {
   readonly program: string;
 }
 
+const ALLOW_NAMESPACES =
+  "allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1 on Debian, " +
+  "sysctl kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu), or run as root with CAP_SYS_ADMIN and CAP_NET_ADMIN";
+
 /** Decides how pods are isolated here. `allowed` forbids what the user does not want. */
 export async function decideFeatures(machine: Machine, allowed: { readonly isolation: boolean; readonly network: boolean }): Promise<Decision> {
   const { bwrap, ip, nsenter, iptables, nft } = machine.programs;
@@ -47,8 +51,7 @@ export async function decideFeatures(machine: Machine, allowed: { readonly isola
   const userNamespace = !machine.privileged;
   const complaint = await machine.tryBubblewrap(bwrap, userNamespace);
   if (complaint !== undefined) {
-    const fix = userNamespace ? "allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1), or run as root" : "run with CAP_SYS_ADMIN";
-    return plain(`containers run as plain processes: bubblewrap does not work here (${complaint}): ${fix}`);
+    return plain(`containers run as plain processes: bubblewrap does not work here (${complaint}): ${userNamespace ? ALLOW_NAMESPACES : "run outside of a container"}`);
   }
   const bubblewrap = { program: bwrap, userNamespace, nsenter };
   const shared = (why: string): Decision => ({
@@ -56,7 +59,7 @@ export async function decideFeatures(machine: Machine, allowed: { readonly isola
     missing: [`pods share this machine's network and have no names of their own: ${why}`],
   });
   if (!allowed.network) return shared("the configuration says so");
-  if (!machine.privileged) return shared("only root can make network namespaces: run as root");
+  if (!machine.privileged) return shared("only root can make network namespaces: run as root with CAP_SYS_ADMIN and CAP_NET_ADMIN");
   if (ip === undefined) return shared("iproute2 is not installed: apt-get install iproute2");
   if (nsenter === undefined) return shared("util-linux is not installed: apt-get install util-linux");
   const egress: Egress | undefined =

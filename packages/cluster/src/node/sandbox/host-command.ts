@@ -1,4 +1,5 @@
-import { chmodSync, existsSync, mkdirSync, rmSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { chmodSync, existsSync, mkdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "@sluice/kubernetes";
 import { asContainerUser, bubblewrapCommand, isLoaderVariable, POD_VARIABLE } from "./bubblewrap.ts";
@@ -20,13 +21,19 @@ export interface CommandContext {
   readonly hidden: readonly string[];
   /** Starts a program in the pod's network namespace. */
   readonly enterNetwork: readonly string[];
+  /** Deletes a directory in the background. */
+  discard(path: string): void;
 }
 
 /** The command that starts a container's `process`, joining the control groups whose `cgroup.procs` are given. */
 export function hostCommand(context: CommandContext, process: SandboxProcess, groups: readonly string[]): HostCommand {
   const places = placesOf(context, process);
   // As in a container that starts afresh, nothing is left from the one before it.
-  rmSync(places.home, { recursive: true, force: true });
+  if (existsSync(places.home)) {
+    const old = join(context.directory, `.old-${randomUUID()}`);
+    renameSync(places.home, old);
+    context.discard(old);
+  }
   mkdirSync(places.tmp, { recursive: true });
   chmodSync(places.tmp, 0o1777);
   const command = context.bubblewrap === undefined ? plainCommand(context, process, places) : isolatedCommand(context, context.bubblewrap, process, places);

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock, Logger } from "@sluice/controller";
 import { POD_VARIABLE } from "./bubblewrap.ts";
@@ -59,6 +60,9 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
     network,
     nameserver: dns === undefined ? undefined : network?.gateway,
     hostIp: network?.gateway ?? "127.0.0.1",
+    discard(path) {
+      rm(path, { recursive: true, force: true }).catch((error: unknown) => options.logger.warn("cannot delete what a container has left", { path, error }));
+    },
   };
   return new NodeSandboxes(options, means, {
     records,
@@ -144,10 +148,10 @@ class NodeSandboxes implements Sandboxes {
   }
 
   isolate(process: SandboxProcess): HostCommand {
-    const { bubblewrap, hidden, view } = this.#means;
+    const { bubblewrap, discard, hidden, view } = this.#means;
     const mounts = bubblewrap === undefined ? [] : machineFiles(["/etc/hosts", "/etc/resolv.conf"]);
     const directory = join(this.#options.directory, "tools", String(++this.#tools));
-    return hostCommand({ podUid: "", hostname: "localhost", directory, mounts, bubblewrap, view, hidden, enterNetwork: [] }, process, []);
+    return hostCommand({ podUid: "", hostname: "localhost", directory, mounts, bubblewrap, view, hidden, discard, enterNetwork: [] }, process, []);
   }
 
   ensure(pod: SandboxPod): Promise<Sandbox> {
@@ -174,7 +178,7 @@ class NodeSandboxes implements Sandboxes {
     const record = records.get(podUid);
     if (record !== undefined) for (const pod of namedPods(record)) names.remove(pod);
     if (record?.address !== undefined) await network?.release(record.address);
-    records.remove(podUid);
+    await records.remove(podUid);
   }
 
   async retain(podUids: ReadonlySet<string>): Promise<void> {

@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { SandboxPod } from "./sandbox.ts";
 
@@ -50,8 +51,8 @@ export class PodRecords {
   }
 
   /** Forgets the pod and deletes its directory. */
-  remove(uid: string): void {
-    rmSync(this.directoryOf(uid), { recursive: true, force: true });
+  async remove(uid: string): Promise<void> {
     this.#records.delete(uid);
+    await rm(this.directoryOf(uid), { recursive: true, force: true });
   }
 }

@@ -20,6 +20,8 @@ export interface SandboxMeans {
   /** The address of the pods' name server, if there is one. */
   readonly nameserver: string | undefined;
   readonly hostIp: string;
+  /** Deletes a directory in the background. */
+  discard(path: string): void;
 }
 
 /** The sandbox of a pod whose record is kept in `directory`. */
@@ -34,6 +36,7 @@ export function podSandbox({ pod, address }: PodRecord, directory: string, means
     bubblewrap,
     view: means.view,
     hidden: means.hidden,
+    discard: means.discard,
     enterNetwork: address === undefined || network === undefined ? [] : network.enter(address),
   };
   return {

@@ -74,7 +74,7 @@ export class PodNetwork implements AsyncDisposable {
     const made = this.#ip([
       ...this.#strays().map((number) => `netns del ${this.#nameOf(number)}`),
       ...(found === undefined ? [`link add ${this.#bridge} type bridge`] : []),
-      ...(found === undefined || found.subnets.length === 0 ? [`addr add ${this.gateway}/${this.subnet.prefix} dev ${this.#bridge}`] : []),
+      ...(found?.subnets.some(({ base }) => base === this.subnet.base) !== true ? [`addr add ${this.gateway}/${this.subnet.prefix} dev ${this.#bridge}`] : []),
       `link set ${this.#bridge} up`,
     ]);
     const ruled = this.#egress?.add().catch((error: unknown) => {
