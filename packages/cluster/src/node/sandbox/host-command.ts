@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, renameSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { UserError } from "@sluice/kubernetes";
 import { asContainerUser, bubblewrapCommand, isLoaderVariable, POD_VARIABLE } from "./bubblewrap.ts";
 import type { Bubblewrap } from "./features.ts";
@@ -25,7 +25,7 @@ export interface CommandContext {
   discard(path: string): void;
 }
 
-/** The command that starts a container's `process`, joining the control groups whose `cgroup.procs` are given. */
+/** The command that starts a container's `process`, joining the control groups by the files given. */
 export function hostCommand(context: CommandContext, process: SandboxProcess, groups: readonly string[]): HostCommand {
   const places = placesOf(context, process);
   // As in a container that starts afresh, nothing is left from the one before it.
@@ -57,9 +57,10 @@ interface Places {
 }
 
 function placesOf({ directory, mounts }: CommandContext, process: SandboxProcess): Places {
-  const home = join(directory, process.container);
+  const home = join(directory, "containers", process.container);
   const tmp = join(home, "tmp");
-  return { home, tmp, mounts: [{ source: tmp, target: "/tmp", readOnly: false }, ...mounts, ...process.mounts] };
+  const own = process.mounts.map((mount) => ({ ...mount, target: resolve(mount.target) }));
+  return { home, tmp, mounts: [{ source: tmp, target: "/tmp", readOnly: false }, ...mounts, ...own] };
 }
 
 function joinGroups(groups: readonly string[]): readonly string[] {

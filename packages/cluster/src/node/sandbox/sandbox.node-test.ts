@@ -8,7 +8,8 @@ import type { Sandbox, SandboxProcess } from "./sandbox.ts";
 import { finish, openTrial, podNamed, start, type Trial } from "./trial.fixture.ts";
 
 const process_ = (argv: readonly string[], more: Partial<SandboxProcess> = {}): SandboxProcess => ({
-  container: "main",
+  // Also the name of a file in a pod's directory.
+  container: "hosts",
   argv,
   env: { PATH: "/usr/local/bin:/usr/bin:/bin" },
   mounts: [],
@@ -32,7 +33,7 @@ describe.each([["namespaces"], ["none"]] as const)("isolation %s", (isolation) =
     mkdirSync(volume);
     writeFileSync(join(volume, "in"), "from outside");
     const mounts = [
-      { source: volume, target: "/data", readOnly: false },
+      { source: volume, target: "/data/", readOnly: false },
       { source: volume, target: "/usr/share/not/there", readOnly: true },
     ];
     const script = "cat /data/in; echo; cat /usr/share/not/there/in; echo; cat $FROM > /data/out; cat /tmp/x; pwd";
@@ -105,11 +106,11 @@ describe.each([["namespaces"], ["none"]] as const)("isolation %s", (isolation) =
     expect(trial.sandboxes.features.limits, trial.sandboxes.features.missing.join("\n")).not.toBe("none");
     const limits = { memoryBytes: 64 * 2 ** 20 };
     expect(await finish(sandbox.command(shell("kill -9 $$", { limits })))).not.toMatchObject({ code: 0 });
-    expect(await sandbox.wasOutOfMemory("main")).toBe(false);
+    expect(await sandbox.wasOutOfMemory("hosts")).toBe(false);
     await finish(sandbox.command(process_(["tail", "/dev/zero"], { limits })));
-    expect(await sandbox.wasOutOfMemory("main")).toBe(true);
+    expect(await sandbox.wasOutOfMemory("hosts")).toBe(true);
     await finish(sandbox.command(shell("true", { limits })));
-    expect(await sandbox.wasOutOfMemory("main")).toBe(false);
+    expect(await sandbox.wasOutOfMemory("hosts")).toBe(false);
   });
 
   test("half a processor is half a processor", async () => {
