@@ -15,7 +15,10 @@ export interface ImagesOptions {
   readonly directory: string;
   /** This program's environment variables: where to look for interpreters, and pip's configuration. */
   readonly environment: Environment;
-  /** Profiles for further images: an image without tag to one that has a profile, e.g. `{"pytorch/pytorch": "python:3.11"}`. */
+  /**
+   * Profiles for further images: an image without tag to one that has a profile, for Python with what to install into it, e.g.
+   * `{"pytorch/pytorch": "python:3.11 torch numpy"}`.
+   */
   readonly profiles?: Readonly<Record<string, string>> | undefined;
   /** Makes a command run apart from the rest of this machine, as `Sandboxes.isolate` does. */
   isolate(process: SandboxProcess): HostCommand;
@@ -32,12 +35,12 @@ export async function openImages(options: ImagesOptions): Promise<Images> {
   const node = nodeProgram(process.execPath);
   return {
     async resolve(request) {
-      const profile = profileOf(request.image, options.profiles ?? {});
+      const { profile, packages } = profileOf(request.image, options.profiles ?? {});
       const argv = commandLine(profile, request.command, request.args);
       switch (profile.kind) {
         case "python":
           pythons ??= findPythons(options.environment);
-          return resolvePython(request, { profile, argv, environments, all: await pythons });
+          return resolvePython(request, { profile, packages, argv, environments, all: await pythons });
         case "node":
           return {
             imageId: `profile://node/${process.versions.node}`,
@@ -61,13 +64,13 @@ export async function openImages(options: ImagesOptions): Promise<Images> {
   };
 }
 
-function profileOf(image: string, mapped: Readonly<Record<string, string>>): Profile {
+function profileOf(image: string, mapped: Readonly<Record<string, string>>): { readonly profile: Profile; readonly packages: readonly string[] } {
   const name = parseImageName(image);
   if (name === undefined) throw new ImageError("InvalidImageName", `${JSON.stringify(image)} is not an image name: expected [registry/]repository[:tag][@digest]`);
-  const target = mapped[`${name.registry}/${name.repository}`] ?? mapped[name.repository];
-  const standIn = target === undefined ? name : parseImageName(target);
+  const [target, ...packages] = (mapped[`${name.registry}/${name.repository}`] ?? mapped[name.repository] ?? image).split(/\s+/u);
+  const standIn = parseImageName(target ?? "");
   const profile = standIn === undefined ? undefined : chooseProfile(standIn);
-  if (profile !== undefined) return profile;
+  if (profile !== undefined) return { profile, packages };
   throw new ImageError(
     "ErrImagePull",
     `image ${image} cannot run here: images are not pulled on this machine yet, and no profile stands in for it. ` +
@@ -78,18 +81,20 @@ function profileOf(image: string, mapped: Readonly<Record<string, string>>): Pro
 
 interface PythonChoice {
   readonly profile: Profile;
+  readonly packages: readonly string[];
   readonly argv: readonly string[];
   readonly environments: PythonEnvironments;
   readonly all: readonly PythonInterpreter[];
 }
 
-async function resolvePython(request: ImageRequest, { profile, argv, environments, all }: PythonChoice): Promise<ResolvedImage> {
+async function resolvePython(request: ImageRequest, { profile, packages, argv, environments, all }: PythonChoice): Promise<ResolvedImage> {
   const python = choosePython(all, profile.version);
   if (python === undefined) {
     const why = all.length === 0 ? "this machine has no Python 3" : "no Python of this machine can make virtual environments with pip";
     throw new ImageError("ErrImagePull", `image ${request.image} needs Python: ${why}: apt-get install python3 python3-venv`);
   }
-  const { directory, key } = await environments.get(python, pipRequests(argv), request);
+  const requests = [...(packages.length === 0 ? [] : [packages]), ...pipRequests(argv)];
+  const { directory, key } = await environments.get(python, requests, request);
   const version = python.version.join(".");
   return {
     imageId: `profile://python/${version}/${key}`,

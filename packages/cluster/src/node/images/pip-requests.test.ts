@@ -31,15 +31,46 @@ test.each([
   ["pip install a.tar.gz/", []],
   ["pip install $PACKAGES", []],
   ["pip install --target /x a", []],
-  ["pip install --user a", []],
+  ["pip install --user a", [["a"]]],
   ["pip install -q", []],
   ["pip download a", []],
   ["true || pip install a", []],
   ["if true; then pip install a; fi", []],
+  ["if pip install a; then pip install b; fi", [["a"]]],
   ["python3 -m venv x\n. x/bin/activate\npip install a", []],
   ["pip install a\ncat <<EOF\npip install b\nEOF", [["a"]]],
 ])("%j", (script, expected) => {
   expect(requests(script)).toEqual(expected);
+});
+
+test("a training function as the Kubeflow SDK sends it", () => {
+  const script = `
+if ! [ -x "$(command -v pip)" ]; then
+    python -m ensurepip || python -m ensurepip --user || apt-get install python-pip
+fi
+
+
+PACKAGES=('transformers[torch]' numpy)
+PIP_OPTS=(--index-url https://pypi.org/simple)
+LOG_FILE="pip_install.log"
+rm -f "$LOG_FILE"
+
+if PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_BREAK_SYSTEM_PACKAGES=1 python -m pip install --quiet \\
+    --no-warn-script-location "\${PIP_OPTS[@]}" --user "\${PACKAGES[@]}" >"$LOG_FILE" 2>&1; then
+    echo "Successfully installed Python packages (user): \${PACKAGES[*]}"
+elif PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_BREAK_SYSTEM_PACKAGES=1 python -m pip install --quiet \\
+    --no-warn-script-location "\${PIP_OPTS[@]}" "\${PACKAGES[@]}" >>"$LOG_FILE" 2>&1; then
+    echo "Successfully installed Python packages (system-wide): \${PACKAGES[*]}"
+else
+    exit 1
+fi
+
+read -r -d '' SCRIPT << EOM
+pip install never
+EOM
+printf "%s" "$SCRIPT" > "train.py"
+torchrun "train.py"`;
+  expect(requests(script)).toEqual([["--index-url", "https://pypi.org/simple", "transformers[torch]", "numpy"]]);
 });
 
 test("only the script of a shell counts", () => {

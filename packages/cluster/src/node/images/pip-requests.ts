@@ -1,14 +1,14 @@
 import { basename } from "node:path";
-import { shellCommands } from "./shell-words.ts";
+import { shellCommands } from "./shell-commands.ts";
 
 /** The arguments of one `pip install`, without those that do not change what is installed. */
 export type PipRequest = readonly string[];
 
 const SHELLS = new Set(["sh", "bash", "ash", "dash"]);
-/** Options that say how pip talks, not what it installs; the same list stands in the environment's own pip. */
-export const QUIET_OPTIONS: readonly string[] = [
+/** Options that do not change what is installed into an environment; the same list stands in the environment's own pip. */
+export const IDLE_OPTIONS: readonly string[] = [
   ...["-q", "-qq", "-qqq", "--quiet", "-v", "--verbose", "--no-warn-script-location", "--disable-pip-version-check"],
-  ...["--no-cache-dir", "--no-input", "--no-color", "--progress-bar=off", "--root-user-action=ignore"],
+  ...["--no-cache-dir", "--no-input", "--no-color", "--progress-bar=off", "--root-user-action=ignore", "--user"],
 ];
 /** Options that take a value in the next word. */
 const VALUED = new Set(["-i", "--index-url", "--extra-index-url", "--trusted-host", "--timeout", "--retries"]);
@@ -24,8 +24,8 @@ export function pipRequests(argv: readonly string[]): readonly PipRequest[] {
   const commands = shellCommands(script);
   // What a script reads in may lead to another Python.
   const other = commands.findIndex(({ words: [first] }) => first === "." || first === "source");
-  return commands.slice(0, other < 0 ? undefined : other).flatMap(({ words, certain }) => {
-    const request = certain ? installOf(words) : undefined;
+  return commands.slice(0, other < 0 ? undefined : other).flatMap(({ words, isCertain }) => {
+    const request = isCertain ? installOf(words) : undefined;
     return request === undefined ? [] : [request];
   });
 }
@@ -45,7 +45,7 @@ function installOf(words: readonly (string | undefined)[]): PipRequest | undefin
   const name = basename(program);
   const args = /^pip[\d.]*$/u.test(name) ? rest : /^python[\d.]*$/u.test(name) && rest[0] === "-m" && rest[1] === "pip" ? rest.slice(2) : [];
   if (args[0] !== "install" || args.includes(undefined)) return undefined;
-  const request = args.slice(1).filter((arg) => arg !== undefined).filter((arg) => !QUIET_OPTIONS.includes(arg));
+  const request = args.slice(1).filter((arg) => arg !== undefined).filter((arg) => !IDLE_OPTIONS.includes(arg));
   return namesPackagesOnly(request) ? request : undefined;
 }
 

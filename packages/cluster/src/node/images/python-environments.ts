@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync } from "node:fs";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { HostCommand, SandboxMount, SandboxProcess } from "../sandbox/sandbox.ts";
 import { ImageError } from "./images.ts";
@@ -94,7 +94,7 @@ export class PythonEnvironments {
     const cache = join(this.#options.directory, "cache");
     mkdirSync(cache, { recursive: true });
     const { argv, env, cwd } = this.#options.isolate({
-      container: basename(home),
+      container: "python",
       argv: [python.program, "-I", "-c", BUILDER, home, JSON.stringify(requests)],
       env: { ...toolEnvironment(this.#options.environment), PIP_CACHE_DIR: cache, TMPDIR: join(home, "tmp") },
       mounts: [...interpreterMounts(python), ...configurationMounts(this.#options.environment), writable(home), writable(cache)],

@@ -1,28 +1,21 @@
-import { QUIET_OPTIONS } from "./pip-requests.ts";
+import { IDLE_OPTIONS } from "./pip-requests.ts";
 
-/** The file in an environment that says it is complete, and which requests it satisfies. */
-export const MARKER = "sluice.json";
+/** The file in an environment that says it is complete, and which requests it satisfies: one a line, its words apart by U+001F. */
+export const MARKER = "sluice-requests";
 
 /** Names the directory, private to the container, that takes what is installed while it runs. */
 export const OVERLAY_VARIABLE = "SLUICE_PYTHON_OVERLAY";
 
 /**
- * Replaces `pip/__main__.py` of an environment. A request that the environment was built for is answered at once. Anything
- * else that changes packages goes to a virtual environment on top of this one, for this one is shared and cannot be written.
+ * Replaces `pip/__main__.py` of an environment. What changes packages, beyond what the environment was built for, goes to a
+ * virtual environment on top of this one, for this one is shared and cannot be written.
  */
 const PIP_MAIN = `
-import json, os, sys
+import os, sys
+from sluice_environment import answer
 
 if sys.path[0] in ("", os.getcwd()):
     sys.path.pop(0)
-
-QUIET = ${JSON.stringify(QUIET_OPTIONS)}
-
-
-def satisfied(arguments):
-    with open(os.path.join(sys.prefix, ${JSON.stringify(MARKER)})) as file:
-        requests = json.load(file)["requests"]
-    return [word for word in arguments if word not in QUIET] in requests
 
 
 def overlay(path, arguments):
@@ -46,10 +39,8 @@ def overlay(path, arguments):
 
 if __name__ == "__main__":
     if os.path.exists(os.path.join(sys.prefix, ${JSON.stringify(MARKER)})):
-        if sys.argv[1:2] == ["install"] and satisfied(sys.argv[2:]):
-            if not any(word in ("-q", "-qq", "-qqq", "--quiet") for word in sys.argv):
-                print("Requirement already satisfied: this environment was built for it")
-            sys.exit(0)
+        if sys.argv[1:2] == ["install"]:
+            answer(sys.argv[2:])
         path = os.environ.get(${JSON.stringify(OVERLAY_VARIABLE)})
         if path and sys.argv[1:2] in (["install"], ["uninstall"]):
             overlay(path, sys.argv[1:])
@@ -59,11 +50,26 @@ if __name__ == "__main__":
 `;
 
 /**
- * Runs whenever the environment's Python starts. It puts the container's own packages before the shared ones, and where
- * there is no artifact volume at `/minio` and its like, because containers are plain processes, shows kfp where it is.
+ * Runs whenever the environment's Python starts. It answers a request that the environment was built for before Python has
+ * loaded anything else, and puts the container's own packages before the shared ones. Where containers are plain processes,
+ * and no artifact volume lies at `/minio` and its like, it shows kfp where it is.
  */
 const START = `
 import os, sys
+
+IDLE = ${JSON.stringify(IDLE_OPTIONS)}
+
+
+def answer(arguments):
+    marker = os.path.join(sys.prefix, ${JSON.stringify(MARKER)})
+    if not os.path.exists(marker) or os.path.isdir(os.environ.get(${JSON.stringify(OVERLAY_VARIABLE)}, "")):
+        return
+    with open(marker) as file:
+        requests = file.read().split("\\n")
+    if "\\x1f".join(word for word in arguments if word not in IDLE) in requests:
+        if not any(word in ("-q", "-qq", "-qqq", "--quiet") for word in arguments):
+            print("Requirement already satisfied: this environment was built for it", flush=True)
+        os._exit(0)
 
 
 def use_overlay(path):
@@ -101,6 +107,8 @@ def place_artifacts(root):
     sys.meta_path.insert(0, Finder)
 
 
+if getattr(sys, "orig_argv", [])[1:4] == ["-m", "pip", "install"]:
+    answer(sys.orig_argv[4:])
 if os.environ.get(${JSON.stringify(OVERLAY_VARIABLE)}):
     use_overlay(os.environ[${JSON.stringify(OVERLAY_VARIABLE)}])
 if os.environ.get("SLUICE_ARTIFACT_ROOT", "/kfp/artifacts") != "/kfp/artifacts":
@@ -147,7 +155,7 @@ def build():
         write(os.path.join(environment, "bin", name), '#!/bin/sh\\nexec "%s" -m pip "$@"\\n' % python, 0o755)
     # What is imported once here need not be compiled in every container.
     subprocess.run([python, "-c", "import pip, sluice_environment, venv, json, pip._internal.cli.main"], check=True)
-    write(marker + ".new", json.dumps({"requests": requests}))
+    write(marker + ".new", "\\n".join("\\x1f".join(request) for request in requests))
     os.replace(marker + ".new", marker)
 
 

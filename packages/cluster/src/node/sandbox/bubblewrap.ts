@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
-import { isWithin, makeRoom, throughLinks, type ViewEntry } from "./host-view.ts";
+import { isWithin, makeRoom, shownAt, throughLinks, type ViewEntry } from "./host-view.ts";
 import type { SandboxMount } from "./sandbox.ts";
 
 /** What one container is to look like. */
@@ -25,9 +25,9 @@ export const POD_VARIABLE = "SLUICE_POD_UID";
 
 /** What a container's root may do, as container runtimes have it, without making devices. */
 const CAPABILITIES: readonly string[] = [
-  ...["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "NET_RAW", "SETFCAP", "SETGID", "SETPCAP"],
-  ...["SETUID", "SYS_CHROOT"],
-].map((name) => `CAP_${name}`);
+  ...["chown", "dac_override", "fowner", "fsetid", "kill", "net_bind_service", "net_raw", "setfcap", "setgid", "setpcap"],
+  ...["setuid", "sys_chroot"],
+];
 
 /** Directories that every Linux system has. */
 const SKELETON: readonly string[] = ["/etc", "/home", "/root", "/run", "/tmp", "/var", "/var/cache", "/var/lib", "/var/log", "/var/tmp"];
@@ -45,14 +45,15 @@ export function bubblewrapCommand(options: BubblewrapOptions): readonly string[]
     .map((mount) => ({ ...mount, target: throughLinks(links, mount.target) }))
     // Stable: of two at one path the later one lies on top.
     .sort((a, b) => depthOf(a.target) - depthOf(b.target));
-  const absent = mounts.map(({ target }) => target).filter((target) => !existsSync(target));
+  const absent = mounts.map(({ target }) => target).filter((target) => !existsSync(shownAt(options.view, target)));
   const view = makeRoom(options.view, absent);
-  const hidden = options.hidden.filter((path) => view.some((entry) => entry.kind === "bind" && isWithin(entry.path, path)));
+  const hidden = options.hidden.filter((path) => view.some((entry) => isWithin(entry.path, path)));
+  const isShown = (path: string): boolean => view.some((entry) => isWithin(entry.path, path)) && !hidden.some((directory) => isWithin(directory, path));
   const home = throughLinks(links, workingDirectory);
   const made = new Set<string>();
   /** Makes the directories above `path` itself: those that bubblewrap makes are closed to other users. */
   const below = (path: string): readonly string[] => {
-    const parents = parentsOf(path).filter((parent) => !made.has(parent) && !view.some((entry) => isWithin(entry.path, parent)));
+    const parents = parentsOf(path).filter((parent) => !made.has(parent) && !isShown(parent));
     for (const parent of parents) made.add(parent);
     return parents.flatMap((parent) => ["--dir", parent]);
   };
@@ -61,25 +62,35 @@ export function bubblewrapCommand(options: BubblewrapOptions): readonly string[]
     ...["--die-with-parent", "--unshare-pid", "--unshare-uts", "--unshare-ipc", "--hostname", hostname],
     ...(userNamespace
       ? ["--unshare-user", "--uid", String(user ?? 0), "--gid", "0"]
-      : ["--cap-drop", "ALL", ...CAPABILITIES.flatMap((name) => ["--cap-add", name])]),
+      : ["--cap-drop", "ALL", ...CAPABILITIES.flatMap((name) => ["--cap-add", `CAP_${name.toUpperCase()}`])]),
     ...SKELETON.flatMap((path) => below(`${path}/.`)),
     ...[...view, ...LINKS].flatMap((entry) => [
       ...below(entry.path),
-      ...(entry.kind === "link" ? ["--symlink", entry.target, entry.path] : ["--ro-bind", entry.path, entry.path]),
+      ...(entry.kind === "link" ? ["--symlink", entry.target, entry.path] : ["--ro-bind", entry.source, entry.path]),
     ]),
     ...["--proc", "/proc", "--dev", "/dev"],
     ...hidden.flatMap((path) => ["--tmpfs", path]),
     ...mounts.flatMap(({ source, target, readOnly }) => [...below(target), readOnly ? "--ro-bind" : "--bind", source, target]),
-    ...(mounts.some(({ target }) => isWithin(target, home)) || view.some(({ path }) => isWithin(path, home)) ? [] : ["--dir", home]),
+    ...(isShown(home) ? [] : ["--dir", home]),
     ...["--chdir", workingDirectory],
     ...Object.entries(env)
       .filter(([name]) => isLoaderVariable(name))
       .flatMap(([name, value]) => ["--setenv", name, value]),
     ...["--unsetenv", POD_VARIABLE],
     "--",
-    ...(user === undefined || user === 0 || userNamespace ? [] : ["setpriv", `--reuid=${user}`, "--regid=0", "--clear-groups", "--"]),
+    ...(user === undefined || user === 0 || userNamespace ? [] : ["setpriv", ...userOptions(user), "--"]),
     ...argv,
   ];
+}
+
+/** Gives a process of root that enters a container the rights that processes of the container have. */
+export function asContainerUser(user = 0): readonly string[] {
+  const bounds = ["-all", ...CAPABILITIES.map((name) => `+${name}`)].join(",");
+  return ["setpriv", "--no-new-privs", `--bounding-set=${bounds}`, `--inh-caps=${bounds}`, ...(user === 0 ? [] : userOptions(user)), "--"];
+}
+
+function userOptions(user: number): readonly string[] {
+  return [`--reuid=${user}`, "--regid=0", "--clear-groups"];
 }
 
 /** Whether the dynamic loader heeds the variable: those are for the process, not for the programs that start it. */

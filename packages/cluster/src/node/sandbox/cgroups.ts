@@ -2,17 +2,21 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileS
 import { join } from "node:path";
 import type { SandboxProcess } from "./sandbox.ts";
 
-/** The control groups of all pods: one directory a pod, one below it for each container, in every hierarchy used. */
+/** The control groups of all pods: one directory a pod, one below it for each start of a container, in every hierarchy used. */
 export interface Cgroups {
   readonly version: "cgroup-v1" | "cgroup-v2";
+  /** Whether every process of a pod is in its groups, not only those of containers with limits. */
+  readonly holdsAll: boolean;
   /** Makes a container's groups anew and returns the files that a process writes `0` to in order to join. */
   prepare(podUid: string, container: string, limits: SandboxProcess["limits"]): readonly string[];
+  /** The files by which another process joins a container's groups. */
+  joining(podUid: string, container: string): readonly string[];
   /** How many processes of a container the kernel has killed for want of memory. */
   oomKills(podUid: string, container: string): number;
-  /** Every process of the pod, or of one container. */
-  processes(podUid: string, container?: string): readonly number[];
-  /** Takes the pod's groups away; they must be empty of processes. */
-  remove(podUid: string): void;
+  /** Every process of the pod that is in its groups. */
+  processes(podUid: string): readonly number[];
+  /** Takes the pod's groups away; false as long as a process has not quite gone. */
+  remove(podUid: string): boolean;
   pods(): readonly string[];
   /** Takes away what holds the pods' groups, if there are none. */
   close(): void;
@@ -27,11 +31,10 @@ const CPU_PERIOD_US = 100_000;
  * why there are none, and the fix.
  */
 export function openCgroups(name: string, root = "/sys/fs/cgroup"): Cgroups | string {
-  if (process.platform !== "linux") return "control groups exist on Linux only";
   try {
     if (existsSync(join(root, "cgroup.controllers"))) return openVersion2(name, root);
     if (existsSync(join(root, "memory", "memory.limit_in_bytes"))) return openVersion1(name, root);
-    return "no control groups are mounted: mount cgroup2 at /sys/fs/cgroup";
+    return "no control groups are mounted at /sys/fs/cgroup, which Linux alone has";
   } catch (error) {
     if (!(error instanceof Error && "code" in error)) throw error;
     return `control groups cannot be written (${error.message}): run as root, outside of a container`;
@@ -43,12 +46,17 @@ function openVersion1(name: string, root: string): Cgroups {
   const bases = hierarchies.map((controller) => join(root, controller, name));
   const [memory = ""] = bases;
   for (const base of bases) mkdirSync(base, { recursive: true });
+  // A single thread joins at once; whole processes wait until no processor is in the way, for ten milliseconds or more.
+  const joining = (podUid: string, container: string): readonly string[] => bases.map((base) => join(latestGroup(join(base, podUid), container), "tasks"));
   return {
     version: "cgroup-v1",
+    holdsAll: true,
+    joining,
     prepare(podUid, container, { memoryBytes, cpuMillis }) {
-      for (const base of bases) remake(join(base, podUid, container));
+      const groups = bases.map((base) => newGroup(join(base, podUid), container));
       const set = (controller: string, file: string, value: number): void => {
-        if (hierarchies.includes(controller)) writeFileSync(join(root, controller, name, podUid, container, file), String(value));
+        const group = groups[hierarchies.indexOf(controller)];
+        if (group !== undefined) writeFileSync(join(group, file), String(value));
       };
       if (memoryBytes !== undefined) set("memory", "memory.limit_in_bytes", memoryBytes);
       if (cpuMillis !== undefined) {
@@ -56,13 +64,11 @@ function openVersion1(name: string, root: string): Cgroups {
         set("cpu", "cpu.cfs_quota_us", quotaOf(cpuMillis));
       }
       set("pids", "pids.max", MAX_PROCESSES);
-      return bases.map((base) => join(base, podUid, container, "cgroup.procs"));
+      return groups.map((group) => join(group, "tasks"));
     },
-    oomKills: (podUid, container) => counterIn(join(memory, podUid, container, "memory.oom_control"), "oom_kill"),
-    processes: (podUid, container = "") => processesIn(join(memory, podUid, container)),
-    remove(podUid) {
-      for (const base of bases) removeGroups(join(base, podUid));
-    },
+    oomKills: (podUid, container) => counterIn(join(latestGroup(join(memory, podUid), container), "memory.oom_control"), "oom_kill"),
+    processes: (podUid) => processesIn(join(memory, podUid)),
+    remove: (podUid) => bases.map((base) => removeGroups(join(base, podUid))).every((isGone) => isGone),
     pods: () => groupsIn(memory),
     close() {
       for (const base of bases) if (groupsIn(base).length === 0) removeGroups(base);
@@ -79,23 +85,28 @@ function openVersion2(name: string, root: string): Cgroups {
   delegate(root);
   mkdirSync(base, { recursive: true });
   delegate(base);
+  const joining = (podUid: string, container: string): readonly string[] =>
+    [join(latestGroup(join(base, podUid), container), "cgroup.procs")].filter((path) => existsSync(path));
   return {
     version: "cgroup-v2",
+    holdsAll: false,
+    joining,
     prepare(podUid, container, { memoryBytes, cpuMillis }) {
+      // Joining takes ten milliseconds and more, which only those should wait for who have limits.
+      if (memoryBytes === undefined && cpuMillis === undefined) return [];
       mkdirSync(join(base, podUid), { recursive: true });
       delegate(join(base, podUid));
-      const group = join(base, podUid, container);
-      remake(group);
+      const group = newGroup(join(base, podUid), container);
       const set = (controller: string, file: string, value: string): void => {
         if (controllers.includes(controller)) writeFileSync(join(group, file), value);
       };
       if (memoryBytes !== undefined) set("memory", "memory.max", String(memoryBytes));
       if (cpuMillis !== undefined) set("cpu", "cpu.max", `${quotaOf(cpuMillis)} ${CPU_PERIOD_US}`);
       set("pids", "pids.max", String(MAX_PROCESSES));
-      return [join(group, "cgroup.procs")];
+      return joining(podUid, container);
     },
-    oomKills: (podUid, container) => counterIn(join(base, podUid, container, "memory.events"), "oom_kill"),
-    processes: (podUid, container = "") => processesIn(join(base, podUid, container)),
+    oomKills: (podUid, container) => counterIn(join(latestGroup(join(base, podUid), container), "memory.events"), "oom_kill"),
+    processes: (podUid) => processesIn(join(base, podUid)),
     remove: (podUid) => removeGroups(join(base, podUid)),
     pods: () => groupsIn(base),
     close() {
@@ -109,19 +120,32 @@ function quotaOf(cpuMillis: number): number {
   return Math.max(1000, Math.round((cpuMillis * CPU_PERIOD_US) / 1000));
 }
 
-/** A new group starts its counters at zero. One that still has processes, of a container that is just ending, is kept. */
-function remake(group: string): void {
-  if (processesIn(group).length === 0) removeGroups(group);
+/** A group for a start of the container, with its counters at zero; those of earlier starts go as soon as they are empty. */
+function newGroup(pod: string, container: string): string {
+  const earlier = startsOf(pod, container);
+  for (const start of earlier) removeGroups(join(pod, `${container}.${start}`));
+  const group = join(pod, `${container}.${Math.max(0, ...earlier) + 1}`);
   mkdirSync(group, { recursive: true });
+  return group;
 }
 
-function removeGroups(group: string): void {
+function latestGroup(pod: string, container: string): string {
+  return join(pod, `${container}.${Math.max(0, ...startsOf(pod, container))}`);
+}
+
+function startsOf(pod: string, container: string): readonly number[] {
+  return groupsIn(pod).flatMap((name) => (name.startsWith(`${container}.`) ? [Number(name.slice(container.length + 1))] : []));
+}
+
+/** False where a process has not quite gone. */
+function removeGroups(group: string): boolean {
   for (const child of groupsIn(group)) removeGroups(join(group, child));
   try {
     rmdirSync(group);
+    return true;
   } catch (error) {
-    // EBUSY: a process has not quite gone; whoever asks next takes the group away.
     if (!(error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "EBUSY"))) throw error;
+    return error.code === "ENOENT";
   }
 }
 

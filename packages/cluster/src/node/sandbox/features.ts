@@ -1,5 +1,7 @@
 import { accessSync, constants, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { bubblewrapCommand } from "./bubblewrap.ts";
+import type { ViewEntry } from "./host-view.ts";
 import { runProgram } from "./run-program.ts";
 
 /** What was found on this machine; where something is missing, a sentence that says why and what brings it. */
@@ -14,9 +16,18 @@ export interface Machine {
 
 type ProgramName = "bwrap" | "ip" | "nsenter" | "iptables" | "nft";
 
+/** How bubblewrap is to be used. */
+export interface Bubblewrap {
+  readonly program: string;
+  /** Where this program is not root, a user namespace gives bubblewrap the rights it needs. */
+  readonly userNamespace: boolean;
+  /** Enters what bubblewrap has made. */
+  readonly nsenter: string | undefined;
+}
+
 /** What the sandboxes will use. */
 export interface Decision {
-  readonly bubblewrap?: { readonly program: string; readonly userNamespace: boolean } | undefined;
+  readonly bubblewrap?: Bubblewrap | undefined;
   readonly network?: { readonly ip: string; readonly nsenter: string; readonly egress: Egress | undefined } | undefined;
   readonly missing: readonly string[];
 }
@@ -27,6 +38,10 @@ export interface Egress {
   readonly program: string;
 }
 
+const ALLOW_NAMESPACES =
+  "allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1 on Debian, " +
+  "sysctl kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu), or run as root with CAP_SYS_ADMIN and CAP_NET_ADMIN";
+
 /** Decides how pods are isolated here. `allowed` forbids what the user does not want. */
 export async function decideFeatures(machine: Machine, allowed: { readonly isolation: boolean; readonly network: boolean }): Promise<Decision> {
   const { bwrap, ip, nsenter, iptables, nft } = machine.programs;
@@ -36,16 +51,15 @@ export async function decideFeatures(machine: Machine, allowed: { readonly isola
   const userNamespace = !machine.privileged;
   const complaint = await machine.tryBubblewrap(bwrap, userNamespace);
   if (complaint !== undefined) {
-    const fix = userNamespace ? "allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1), or run as root" : "run with CAP_SYS_ADMIN";
-    return plain(`containers run as plain processes: bubblewrap does not work here (${complaint}): ${fix}`);
+    return plain(`containers run as plain processes: bubblewrap does not work here (${complaint}): ${userNamespace ? ALLOW_NAMESPACES : "run outside of a container"}`);
   }
-  const bubblewrap = { program: bwrap, userNamespace };
+  const bubblewrap = { program: bwrap, userNamespace, nsenter };
   const shared = (why: string): Decision => ({
     bubblewrap,
     missing: [`pods share this machine's network and have no names of their own: ${why}`],
   });
   if (!allowed.network) return shared("the configuration says so");
-  if (!machine.privileged) return shared("only root can make network namespaces: run as root");
+  if (!machine.privileged) return shared("only root can make network namespaces: run as root with CAP_SYS_ADMIN and CAP_NET_ADMIN");
   if (ip === undefined) return shared("iproute2 is not installed: apt-get install iproute2");
   if (nsenter === undefined) return shared("util-linux is not installed: apt-get install util-linux");
   const egress: Egress | undefined =
@@ -64,8 +78,8 @@ function plain(why: string): Decision {
 const CAP_NET_ADMIN = 12n;
 const CAP_SYS_ADMIN = 21n;
 
-/** Looks at this machine. */
-export function probeMachine(path: string): Machine {
+/** Looks at this machine. `path` is where its programs are; `view` is what containers are to see of it. */
+export function probeMachine(path: string, view: readonly ViewEntry[]): Machine {
   const directories = [...new Set([...path.split(":"), "/usr/sbin", "/sbin", "/usr/bin", "/bin"])].filter((directory) => directory !== "");
   const find = (name: string): string | undefined => directories.map((directory) => join(directory, name)).find(isExecutable);
   return {
@@ -73,9 +87,11 @@ export function probeMachine(path: string): Machine {
     privileged: process.platform === "linux" && process.geteuid?.() === 0 && hasCapabilities(CAP_NET_ADMIN, CAP_SYS_ADMIN),
     programs: { bwrap: find("bwrap"), ip: find("ip"), nsenter: find("nsenter"), iptables: find("iptables"), nft: find("nft") },
     async tryBubblewrap(program, userNamespace) {
-      const own = userNamespace ? ["--unshare-user", "--uid", "0", "--gid", "0"] : [];
-      const options = ["--unshare-pid", "--unshare-uts", "--unshare-ipc", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev"];
-      const { code, stderr } = await runProgram([program, ...own, ...options, "--", "true"]);
+      const argv = bubblewrapCommand({
+        ...{ program, userNamespace, view, hidden: [], mounts: [], env: {} },
+        ...{ hostname: "probe", workingDirectory: "/", argv: ["true"] },
+      });
+      const { code, stderr } = await runProgram(argv);
       return code === 0 ? undefined : stderr || `exit code ${code}`;
     },
   };

@@ -1,6 +1,9 @@
-import { chmodSync, existsSync, mkdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
-import { bubblewrapCommand, isLoaderVariable, POD_VARIABLE } from "./bubblewrap.ts";
+import { randomUUID } from "node:crypto";
+import { chmodSync, existsSync, mkdirSync, renameSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { UserError } from "@sluice/kubernetes";
+import { asContainerUser, bubblewrapCommand, isLoaderVariable, POD_VARIABLE } from "./bubblewrap.ts";
+import type { Bubblewrap } from "./features.ts";
 import type { ViewEntry } from "./host-view.ts";
 import { pathRewriter, sourceOf } from "./rewrite-paths.ts";
 import type { HostCommand, SandboxMount, SandboxProcess } from "./sandbox.ts";
@@ -13,34 +16,59 @@ export interface CommandContext {
   readonly directory: string;
   /** What every container of the pod sees besides its own mounts. */
   readonly mounts: readonly SandboxMount[];
-  readonly bubblewrap?: { readonly program: string; readonly userNamespace: boolean } | undefined;
+  readonly bubblewrap?: Bubblewrap | undefined;
   readonly view: readonly ViewEntry[];
   readonly hidden: readonly string[];
   /** Starts a program in the pod's network namespace. */
   readonly enterNetwork: readonly string[];
+  /** Deletes a directory in the background. */
+  discard(path: string): void;
 }
 
-/** The command that runs `process` on this machine, joining the control groups whose `cgroup.procs` are given. */
+/** The command that starts a container's `process`, joining the control groups by the files given. */
 export function hostCommand(context: CommandContext, process: SandboxProcess, groups: readonly string[]): HostCommand {
-  const home = join(context.directory, process.container);
-  const tmp = join(home, "tmp");
+  const places = placesOf(context, process);
   // As in a container that starts afresh, nothing is left from the one before it.
-  rmSync(home, { recursive: true, force: true });
-  mkdirSync(tmp, { recursive: true });
-  chmodSync(tmp, 0o1777);
-  const mounts = [{ source: tmp, target: "/tmp", readOnly: false }, ...context.mounts, ...process.mounts];
-  const join_ = groups.length === 0 ? [] : ["/bin/sh", "-c", 'while [ "$1" != -- ]; do echo 0 > "$1" || exit 126; shift; done; shift; exec "$@"', "sh", ...groups, "--"];
-  const command = context.bubblewrap === undefined ? plainCommand(context, process, { home, mounts }) : isolatedCommand(context, process, { home, mounts });
-  return { ...command, argv: [...join_, ...context.enterNetwork, ...command.argv] };
+  if (existsSync(places.home)) {
+    const old = join(context.directory, `.old-${randomUUID()}`);
+    renameSync(places.home, old);
+    context.discard(old);
+  }
+  mkdirSync(places.tmp, { recursive: true });
+  chmodSync(places.tmp, 0o1777);
+  const command = context.bubblewrap === undefined ? plainCommand(context, process, places) : isolatedCommand(context, context.bubblewrap, process, places);
+  return { ...command, argv: [...joinGroups(groups), ...context.enterNetwork, ...command.argv] };
+}
+
+/** The command that runs `process` in the namespaces of `first`, the first process of its container. */
+export function execCommand(
+  context: CommandContext,
+  process: SandboxProcess,
+  { first, groups }: { readonly first: number | undefined; readonly groups: readonly string[] },
+): HostCommand {
+  const command = context.bubblewrap === undefined ? plainCommand(context, process, placesOf(context, process)) : enteringCommand(context, context.bubblewrap, process, first);
+  return { ...command, argv: [...joinGroups(groups), ...command.argv] };
 }
 
 interface Places {
   readonly home: string;
+  readonly tmp: string;
   readonly mounts: readonly SandboxMount[];
 }
 
-function isolatedCommand(context: CommandContext, process: SandboxProcess, { mounts }: Places): HostCommand {
-  const { bubblewrap = { program: "bwrap", userNamespace: true } } = context;
+function placesOf({ directory, mounts }: CommandContext, process: SandboxProcess): Places {
+  const home = join(directory, "containers", process.container);
+  const tmp = join(home, "tmp");
+  const own = process.mounts.map((mount) => ({ ...mount, target: resolve(mount.target) }));
+  return { home, tmp, mounts: [{ source: tmp, target: "/tmp", readOnly: false }, ...mounts, ...own] };
+}
+
+function joinGroups(groups: readonly string[]): readonly string[] {
+  if (groups.length === 0) return [];
+  return ["/bin/sh", "-c", 'while [ "$1" != -- ]; do echo 0 > "$1" || exit 126; shift; done; shift; exec "$@"', "sh", ...groups, "--"];
+}
+
+function isolatedCommand(context: CommandContext, bubblewrap: Bubblewrap, process: SandboxProcess, { mounts }: Places): HostCommand {
   const argv = bubblewrapCommand({
     ...bubblewrap,
     view: context.view,
@@ -52,13 +80,34 @@ function isolatedCommand(context: CommandContext, process: SandboxProcess, { mou
     env: process.env,
     argv: process.argv,
   });
-  const env = Object.entries(process.env).filter(([name]) => !isLoaderVariable(name));
-  const home = (process.runAsUser ?? 0) === 0 ? "/root" : "/tmp";
-  return { argv, env: { HOME: home, ...Object.fromEntries(env), [POD_VARIABLE]: context.podUid }, cwd: "/" };
+  return { argv, env: { ...environmentOf(process), [POD_VARIABLE]: context.podUid }, cwd: "/" };
+}
+
+function enteringCommand({ podUid }: CommandContext, { nsenter, userNamespace }: Bubblewrap, process: SandboxProcess, first: number | undefined): HostCommand {
+  const where = `container ${process.container} of pod ${podUid}`;
+  if (first === undefined) throw new UserError(`cannot run a command in ${where}: it is not running`);
+  if (nsenter === undefined) throw new UserError(`cannot run a command in ${where}: this machine has no nsenter`, { fix: "apt-get install util-linux" });
+  const namespaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd", ...(userNamespace ? ["--user", "--preserve-credentials"] : [])];
+  const loader = Object.entries(process.env).flatMap(([name, value]) => (isLoaderVariable(name) ? [`${name}=${value}`] : []));
+  return {
+    argv: [
+      ...[nsenter, `--target=${first}`, ...namespaces, "--"],
+      ...(userNamespace ? [] : asContainerUser(process.runAsUser)),
+      ...(loader.length === 0 ? [] : ["env", ...loader]),
+      ...process.argv,
+    ],
+    env: environmentOf(process),
+    cwd: "/",
+  };
+}
+
+function environmentOf({ env, runAsUser = 0 }: SandboxProcess): Readonly<Record<string, string>> {
+  const own = Object.entries(env).filter(([name]) => !isLoaderVariable(name));
+  return { HOME: runAsUser === 0 ? "/root" : "/tmp", ...Object.fromEntries(own) };
 }
 
 /** Without namespaces the process sees this machine as it is, so it is told where the container's paths really lie. */
-function plainCommand(context: CommandContext, process: SandboxProcess, { home, mounts }: Places): HostCommand {
+function plainCommand(context: CommandContext, process: SandboxProcess, { home, tmp, mounts }: Places): HostCommand {
   const rewrite = pathRewriter(mounts);
   const workingDirectory = process.workingDirectory ?? "/";
   const cwd = sourceOf(mounts, workingDirectory) ?? join(home, "root", workingDirectory);
@@ -66,7 +115,7 @@ function plainCommand(context: CommandContext, process: SandboxProcess, { home, 
   const env = Object.entries(process.env).map(([name, value]) => [name, rewrite(value)] as const);
   return {
     argv: process.argv.map(rewrite),
-    env: { HOME: join(home, "root"), TMPDIR: join(home, "tmp"), ...Object.fromEntries(env), [POD_VARIABLE]: context.podUid },
+    env: { HOME: join(home, "root"), TMPDIR: tmp, ...Object.fromEntries(env), [POD_VARIABLE]: context.podUid },
     cwd,
   };
 }

@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
-import { isWithin, makeRoom, throughLinks, type ViewEntry } from "./host-view.ts";
+import { isWithin, makeRoom, shownAt, throughLinks, type ViewEntry } from "./host-view.ts";
 
-const bind = (path: string): ViewEntry => ({ kind: "bind", path });
+const bind = (path: string, source = path): ViewEntry => ({ kind: "bind", path, source });
 const link = (path: string, target: string): ViewEntry => ({ kind: "link", path, target });
 const tree: Readonly<Record<string, readonly ViewEntry[]>> = {
   "/usr": [bind("/usr/bin"), bind("/usr/share"), link("/usr/tmp", "../var/tmp")],
   "/usr/share": [bind("/usr/share/doc"), bind("/usr/share/info")],
 };
-const children = (directory: string): readonly ViewEntry[] | undefined => tree[directory];
+const children = ({ path }: ViewEntry): readonly ViewEntry[] | undefined => tree[path];
 
 test("a directory that cannot be written makes room for a mount point by its children", () => {
   const view = [bind("/usr"), bind("/opt"), link("/bin", "usr/bin")];
@@ -27,6 +27,11 @@ test("links are followed, relative and absolute alike", () => {
   expect(throughLinks(view, "/var/run/secrets/x")).toBe("/run/secrets/x");
   expect(throughLinks(view, "/bin")).toBe("/usr/bin");
   expect(throughLinks(view, "/binary")).toBe("/binary");
+});
+
+test("what is shown may lie elsewhere", () => {
+  expect(shownAt([bind("/etc", "/copy")], "/etc/hosts")).toBe("/copy/hosts");
+  expect(shownAt([bind("/etc", "/copy")], "/data")).toBe("/data");
 });
 
 test("isWithin knows whole names", () => {

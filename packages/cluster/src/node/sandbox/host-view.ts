@@ -1,32 +1,49 @@
-import { lstatSync, readdirSync, readlinkSync } from "node:fs";
-import { join } from "node:path";
+import { copyFileSync, existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 
-/** Something of this machine that every container finds at the same path and cannot write. */
+/** Something that every container finds at `path` and cannot write. */
 export type ViewEntry =
-  | { readonly kind: "bind"; readonly path: string }
+  /** What lies at `source` on this machine. */
+  | { readonly kind: "bind"; readonly path: string; readonly source: string }
   | { readonly kind: "link"; readonly path: string; readonly target: string };
 
 const TOP: readonly string[] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix/store", "/sys"];
 
-/** What programs look for in `/etc`. Keys, shadow files and this machine's own configuration are not among them. */
-const ETC: readonly string[] = [
-  ...["alternatives", "bash.bashrc", "ca-certificates", "ca-certificates.conf", "crypto-policies", "debian_version", "fonts"],
-  ...["gai.conf", "group", "host.conf", "inputrc", "java", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "login.defs"],
-  ...["magic", "mailcap", "mime.types", "nsswitch.conf", "openmpi", "os-release", "passwd", "perl", "pip.conf", "pki", "profile"],
-  ...["protocols", "R", "services", "shells", "ssl/certs", "ssl/openssl.cnf", "terminfo", "timezone", "vim", "xdg"],
-].map((name) => `/etc/${name}`);
+/** The directories that programs look for in `/etc`. Keys and this machine's own configuration are not among them. */
+const ETC_DIRECTORIES: readonly string[] = ["alternatives", "crypto-policies", "fonts", "java", "openmpi", "pki/ca-trust", "pki/tls/certs", "R", "ssl/certs"];
+const ETC_FILES: readonly string[] = [
+  ...["bash.bashrc", "ca-certificates.conf", "debian_version", "gai.conf", "group", "host.conf", "inputrc", "ld.so.cache", "ld.so.conf"],
+  ...["localtime", "login.defs", "magic", "mailcap", "mime.types", "nsswitch.conf", "os-release", "passwd", "pip.conf", "profile"],
+  ...["protocols", "services", "shells", "ssl/openssl.cnf", "timezone"],
+];
+/** Files that each pod has of its own, mounted over these. */
+const OWN_FILES: readonly string[] = ["hosts", "resolv.conf", "hostname"];
 
-/** What of this machine every container sees. */
-export function readHostView(): readonly ViewEntry[] {
-  return [...TOP, ...ETC].flatMap((path) => entryOf(path));
+/**
+ * What of this machine every container sees. The files of `/etc` are copied to `directory`: mounting each of them by itself
+ * would double the time that a container takes to start.
+ */
+export function readHostView(directory: string): readonly ViewEntry[] {
+  const etc = join(directory, "etc");
+  const exists = (name: string): boolean => existsSync(join("/etc", name));
+  const directories = ETC_DIRECTORIES.filter(exists);
+  for (const name of directories) mkdirSync(join(etc, name), { recursive: true });
+  for (const name of ETC_FILES.filter(exists)) {
+    mkdirSync(dirname(join(etc, name)), { recursive: true });
+    copyFileSync(join("/etc", name), join(etc, name));
+  }
+  for (const name of OWN_FILES) writeFileSync(join(etc, name), "");
+  return [
+    ...TOP.flatMap((path) => entryOf(path, path)),
+    { kind: "bind", path: "/etc", source: etc },
+    ...directories.map((name) => ({ kind: "bind", path: join("/etc", name), source: join("/etc", name) }) as const),
+  ];
 }
 
-function entryOf(path: string): readonly ViewEntry[] {
-  const stats = lstatSync(path, { throwIfNoEntry: false });
+function entryOf(path: string, source: string): readonly ViewEntry[] {
+  const stats = lstatSync(source, { throwIfNoEntry: false });
   if (stats === undefined) return [];
-  // A link below /etc is followed, for what it leads to may be out of sight.
-  if (stats.isSymbolicLink() && !path.startsWith("/etc/")) return [{ kind: "link", path, target: readlinkSync(path) }];
-  return [{ kind: "bind", path }];
+  return [stats.isSymbolicLink() ? { kind: "link", path, target: readlinkSync(source) } : { kind: "bind", path, source }];
 }
 
 /** Whether `path` is `directory` or lies in it. */
@@ -51,13 +68,14 @@ export function throughLinks(view: readonly ViewEntry[], path: string): string {
 export function makeRoom(
   view: readonly ViewEntry[],
   targets: readonly string[],
-  children: (directory: string) => readonly ViewEntry[] | undefined = childrenOf,
+  children: (entry: ViewEntry & { readonly kind: "bind" }) => readonly ViewEntry[] | undefined = childrenOf,
 ): readonly ViewEntry[] {
   let room = view;
   for (const target of targets) {
     for (;;) {
       const index = room.findIndex(({ kind, path }) => kind === "bind" && path !== target && isWithin(path, target));
-      const inside = index < 0 ? undefined : children(room[index]?.path ?? "");
+      const entry = room[index];
+      const inside = entry?.kind === "bind" ? children(entry) : undefined;
       if (inside === undefined) break;
       room = room.toSpliced(index, 1, ...inside);
     }
@@ -65,7 +83,13 @@ export function makeRoom(
   return room;
 }
 
-function childrenOf(directory: string): readonly ViewEntry[] | undefined {
-  if (lstatSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) return undefined;
-  return readdirSync(directory).flatMap((name) => entryOf(join(directory, name)));
+/** Where on this machine lies what the view shows at `path`. */
+export function shownAt(view: readonly ViewEntry[], path: string): string {
+  const entry = view.find((candidate) => candidate.kind === "bind" && isWithin(candidate.path, path));
+  return entry?.kind === "bind" ? entry.source + path.slice(entry.path.length) : path;
+}
+
+function childrenOf({ path, source }: { readonly path: string; readonly source: string }): readonly ViewEntry[] | undefined {
+  if (lstatSync(source, { throwIfNoEntry: false })?.isDirectory() !== true) return undefined;
+  return readdirSync(source).flatMap((name) => entryOf(join(path, name), join(source, name)));
 }

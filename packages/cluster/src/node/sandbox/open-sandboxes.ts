@@ -1,20 +1,24 @@
 import { createHash } from "node:crypto";
-import { existsSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock, Logger } from "@sluice/controller";
 import { POD_VARIABLE } from "./bubblewrap.ts";
-import { openCgroups, type Cgroups } from "./cgroups.ts";
+import { openCgroups } from "./cgroups.ts";
+import { clusterAnswer, type ClusterLookup, type NamedPod, nameserversIn, PodNames } from "./dns/cluster-names.ts";
+import { type DnsServer, openDnsServer } from "./dns/server.ts";
 import { type Decision, decideFeatures, probeMachine } from "./features.ts";
-import { type CommandContext, hostCommand } from "./host-command.ts";
-import { readHostView, type ViewEntry } from "./host-view.ts";
-import { PodRecords, type PodRecord } from "./pod-record.ts";
-import type { PodNetwork } from "./pod-network.ts";
-import { childrenOf, descendantsOf, innerPidOf, processesWith, readProcessTable, signalProcess } from "./process-tree.ts";
-import type { HostCommand, Sandbox, SandboxFeatures, SandboxMount, SandboxPod, SandboxProcess, Sandboxes } from "./sandbox.ts";
+import { hostCommand } from "./host-command.ts";
+import { readHostView } from "./host-view.ts";
+import { openPodNetwork, type PodNetwork } from "./network/pod-network.ts";
+import { type PodRecord, PodRecords } from "./pod-record.ts";
+import { machineFiles, podSandbox, type SandboxMeans } from "./pod-sandbox.ts";
+import { processesWith, signalProcess } from "./process-tree.ts";
+import type { HostCommand, Sandbox, Sandboxes, SandboxFeatures, SandboxPod, SandboxProcess } from "./sandbox.ts";
 
 /** What the sandboxes of a node need. */
 export interface SandboxesOptions {
-  /** Where it keeps what a later process needs to find the sandboxes again, and the pods' `/tmp`. */
+  /** Where it keeps what a later process needs to find the sandboxes again, and the containers' `/tmp`. */
   readonly directory: string;
   /** Directories that no container may see, wherever they lie: the data directory. */
   readonly hidden: readonly string[];
@@ -22,34 +26,102 @@ export interface SandboxesOptions {
   readonly path: string;
   /** What may be used where this machine has it; all by default. */
   readonly allow?: { readonly isolation?: boolean | undefined; readonly network?: boolean | undefined } | undefined;
+  /** The addresses that all nodes on this machine may give to pods; this node takes a part of it. */
+  readonly addressRange?: string | undefined;
+  /** The names of services, which pods can look up besides each other's. */
+  readonly lookup?: ClusterLookup | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
+const ADDRESS_RANGE = "10.128.0.0/9";
+const DNS_PORT = 53;
+
 /** Finds out what this machine can do for pods, and takes up the sandboxes that an earlier process left. */
 export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxes> {
-  const { allow = {}, directory, path } = options;
-  const name = `sluice-${createHash("sha256").update(directory).digest("hex").slice(0, 6)}`;
-  const decision = await decideFeatures(probeMachine(path), {
-    isolation: allow.isolation ?? true,
-    network: allow.network ?? true,
-  });
-  const cgroups = openCgroups(name);
-  return new NodeSandboxes(options, {
-    decision,
+  const { allow = {}, directory, hidden, path } = options;
+  const tag = createHash("sha256").update(directory).digest("hex").slice(0, 6);
+  mkdirSync(directory, { recursive: true });
+  rmSync(join(directory, "tools"), { recursive: true, force: true });
+  const records = new PodRecords(join(directory, "pods"));
+  const names = new PodNames();
+  for (const record of records.all()) for (const pod of namedPods(record)) names.add(pod);
+
+  const view = process.platform === "linux" ? readHostView(directory) : [];
+  const decision = await decideFeatures(probeMachine(path, view), { isolation: allow.isolation ?? true, network: allow.network ?? true });
+  const { bubblewrap } = decision;
+  const { network, dns, missing } = await openNetwork(options, { tag, decision, records, names });
+  const cgroups = openCgroups(`sluice-${tag}`);
+  const means: SandboxMeans = {
+    bubblewrap,
+    view,
+    hidden,
     cgroups: typeof cgroups === "string" ? undefined : cgroups,
-    network: undefined,
-    missing: [
-      ...decision.missing,
-      ...(typeof cgroups === "string" ? [`memory and CPU limits are not enforced: ${cgroups}`] : []),
-    ],
+    network,
+    nameserver: dns === undefined ? undefined : network?.gateway,
+    hostIp: network?.gateway ?? "127.0.0.1",
+    discard(path) {
+      rm(path, { recursive: true, force: true }).catch((error: unknown) => options.logger.warn("cannot delete what a container has left", { path, error }));
+    },
+  };
+  return new NodeSandboxes(options, means, {
+    records,
+    names,
+    dns,
+    missing: [...decision.missing, ...missing, ...(typeof cgroups === "string" ? [`memory and CPU limits are not enforced: ${cgroups}`] : [])],
   });
 }
 
-interface Means {
-  readonly decision: Decision;
-  readonly cgroups: Cgroups | undefined;
-  readonly network: PodNetwork | undefined;
+interface OpenedNetwork {
+  readonly network?: PodNetwork | undefined;
+  readonly dns?: DnsServer | undefined;
+  readonly missing: readonly string[];
+}
+
+async function openNetwork(
+  options: SandboxesOptions,
+  { tag, decision, records, names }: { readonly tag: string; readonly decision: Decision; readonly records: PodRecords; readonly names: PodNames },
+): Promise<OpenedNetwork> {
+  const { addressRange = ADDRESS_RANGE, clock, directory, logger, lookup } = options;
+  if (decision.network === undefined) return { missing: [] };
+  let network: PodNetwork;
+  try {
+    const leased = records.all().flatMap(({ address }) => address ?? []);
+    network = await openPodNetwork({ directory, tag, range: addressRange, leased, programs: decision.network, logger });
+  } catch (error) {
+    return { missing: [`pods share this machine's network and have no names of their own: ${messageOf(error)}`] };
+  }
+  try {
+    const dns = await openDnsServer({
+      address: network.gateway,
+      port: DNS_PORT,
+      answer: (name, type) => clusterAnswer(name, type, { pods: names, subnet: network.subnet, lookup }),
+      upstreams: () => nameserversIn(readFileSync("/etc/resolv.conf", "utf8")).map((address) => ({ address, port: DNS_PORT })),
+      clock,
+    });
+    return { network, dns, missing: egressMissing(network) };
+  } catch (error) {
+    return { network, missing: [...egressMissing(network), `pods cannot look each other up by name: ${messageOf(error)}: stop what listens on port ${DNS_PORT} of all addresses`] };
+  }
+}
+
+function egressMissing({ egressComplaint }: PodNetwork): readonly string[] {
+  return egressComplaint === undefined ? [] : [`pods cannot reach beyond this machine: ${egressComplaint}`];
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function namedPods({ pod, address }: PodRecord): readonly NamedPod[] {
+  const { hostname, namespace, subdomain } = pod;
+  return address === undefined ? [] : [{ hostname, namespace, subdomain, address }];
+}
+
+interface Kept {
+  readonly records: PodRecords;
+  readonly names: PodNames;
+  readonly dns: DnsServer | undefined;
   readonly missing: readonly string[];
 }
 
@@ -57,144 +129,90 @@ class NodeSandboxes implements Sandboxes {
   readonly features: SandboxFeatures;
   readonly hostIp: string;
   readonly #options: SandboxesOptions;
-  readonly #means: Means;
-  readonly #view: readonly ViewEntry[];
-  readonly #records: PodRecords;
+  readonly #means: SandboxMeans;
+  readonly #kept: Kept;
   readonly #sandboxes = new Map<string, Promise<Sandbox>>();
+  #tools = 0;
 
-  constructor(options: SandboxesOptions, means: Means) {
+  constructor(options: SandboxesOptions, means: SandboxMeans, kept: Kept) {
     this.#options = options;
     this.#means = means;
-    this.#view = means.decision.bubblewrap === undefined ? [] : readHostView();
-    this.#records = new PodRecords(join(options.directory, "pods"));
-    this.hostIp = means.network?.gateway ?? "127.0.0.1";
+    this.#kept = kept;
+    this.hostIp = means.hostIp;
     this.features = {
-      isolation: means.decision.bubblewrap === undefined ? "none" : "namespaces",
+      isolation: means.bubblewrap === undefined ? "none" : "namespaces",
       network: means.network === undefined ? "shared" : "pod",
       limits: means.cgroups?.version ?? "none",
-      missing: means.missing,
+      missing: kept.missing,
     };
   }
 
   isolate(process: SandboxProcess): HostCommand {
-    const { bubblewrap } = this.#means.decision;
-    const context: CommandContext = {
-      podUid: "",
-      hostname: "localhost",
-      directory: join(this.#options.directory, "tools"),
-      mounts: bubblewrap === undefined ? [] : resolverMounts(),
-      bubblewrap,
-      view: this.#view,
-      hidden: this.#options.hidden,
-      enterNetwork: [],
-    };
-    return hostCommand(context, process, []);
+    const { bubblewrap, discard, hidden, view } = this.#means;
+    const mounts = bubblewrap === undefined ? [] : machineFiles(["/etc/hosts", "/etc/resolv.conf"]);
+    const directory = join(this.#options.directory, "tools", String(++this.#tools));
+    return hostCommand({ podUid: "", hostname: "localhost", directory, mounts, bubblewrap, view, hidden, discard, enterNetwork: [] }, process, []);
   }
 
   ensure(pod: SandboxPod): Promise<Sandbox> {
     const known = this.#sandboxes.get(pod.uid);
     if (known !== undefined) return known;
-    const sandbox = this.#make(pod);
+    const sandbox = this.#record(pod).then((record) => podSandbox(record, this.#kept.records.directoryOf(pod.uid), this.#means));
     this.#sandboxes.set(pod.uid, sandbox);
+    // Whoever asks next tries again; the one who asked now is told.
     sandbox.catch(() => this.#sandboxes.delete(pod.uid));
     return sandbox;
   }
 
   async remove(podUid: string): Promise<void> {
-    this.#sandboxes.delete(podUid);
+    const { names, records } = this.#kept;
     const { cgroups, network } = this.#means;
-    await killAll(() => cgroups?.processes(podUid) ?? processesWith(POD_VARIABLE, podUid), this.#options.clock);
-    cgroups?.remove(podUid);
-    const address = this.#records.get(podUid)?.address;
-    if (address !== undefined) await network?.release(address);
-    this.#records.remove(podUid);
+    this.#sandboxes.delete(podUid);
+    const marked = cgroups?.holdsAll === true ? () => [] : () => processesWith(POD_VARIABLE, podUid);
+    await until(this.#options.clock, () => {
+      // A process may have forked between the last look and its end.
+      const pids = [...(cgroups?.processes(podUid) ?? []), ...marked()];
+      for (const pid of pids) signalProcess(pid, "SIGKILL");
+      return pids.length === 0 && (cgroups?.remove(podUid) ?? true);
+    });
+    const record = records.get(podUid);
+    if (record !== undefined) for (const pod of namedPods(record)) names.remove(pod);
+    if (record?.address !== undefined) await network?.release(record.address);
+    await records.remove(podUid);
   }
 
   async retain(podUids: ReadonlySet<string>): Promise<void> {
-    const found = new Set([...this.#records.all().map(({ pod }) => pod.uid), ...(this.#means.cgroups?.pods() ?? [])]);
+    const found = new Set([...this.#kept.records.all().map(({ pod }) => pod.uid), ...(this.#means.cgroups?.pods() ?? [])]);
     await Promise.all([...found.difference(podUids)].map((uid) => this.remove(uid)));
+    await this.#means.network?.sweep();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#kept.dns?.[Symbol.asyncDispose]();
     await this.#means.network?.[Symbol.asyncDispose]();
     this.#means.cgroups?.close();
   }
 
-  async #make(pod: SandboxPod): Promise<Sandbox> {
-    const record = await this.#record(pod);
-    const { cgroups, decision, network } = this.#means;
-    const podIp = record.address ?? this.hostIp;
-    const context: CommandContext = {
-      podUid: pod.uid,
-      hostname: pod.hostname,
-      directory: this.#records.directoryOf(pod.uid),
-      mounts: decision.bubblewrap === undefined ? [] : this.#files(pod, podIp),
-      bubblewrap: decision.bubblewrap,
-      view: this.#view,
-      hidden: this.#options.hidden,
-      enterNetwork: record.address === undefined ? [] : (network?.enter(record.address) ?? []),
-    };
-    return {
-      podIp,
-      command: (process) => hostCommand(context, process, cgroups?.prepare(pod.uid, process.container, process.limits) ?? []),
-      signal: (hostPid, signal) => (decision.bubblewrap === undefined ? signalPlain(hostPid, signal) : signalIsolated(hostPid, signal)),
-      wasOutOfMemory: async (container) => (cgroups?.oomKills(pod.uid, container) ?? 0) > 0,
-    };
-  }
-
   async #record(pod: SandboxPod): Promise<PodRecord> {
+    const { names, records } = this.#kept;
     const { network } = this.#means;
-    const known = this.#records.get(pod.uid);
-    const alone = network !== undefined && !pod.hostNetwork;
-    if (known !== undefined && (known.address !== undefined) === alone) {
+    const known = records.get(pod.uid);
+    const hasOwn = network !== undefined && !pod.hostNetwork;
+    if (known !== undefined && (known.address !== undefined) === hasOwn) {
       if (known.address !== undefined) await network?.restore(known.address);
       return known;
     }
-    const record: PodRecord = { pod, address: alone ? await network.lease() : undefined };
-    this.#records.put(record);
+    const record: PodRecord = { pod, address: hasOwn ? await network.lease() : undefined, createdAt: this.#options.clock.now() };
+    records.put(record);
+    for (const named of namedPods(record)) names.add(named);
     return record;
   }
-
-  /** The files that tell a pod who it is. */
-  #files(pod: SandboxPod, podIp: string): readonly SandboxMount[] {
-    const directory = this.#records.directoryOf(pod.uid);
-    const hosts = join(directory, "hosts");
-    const full = pod.subdomain === undefined ? [] : [`${pod.hostname}.${pod.subdomain}.${pod.namespace}.svc.cluster.local`];
-    writeFileSync(hosts, `127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n${[podIp, ...full, pod.hostname].join("\t")}\n`);
-    return [{ source: hosts, target: "/etc/hosts", readOnly: false }, ...resolverMounts()];
-  }
 }
 
-/** What a process needs to resolve names as this machine does. */
-function resolverMounts(): readonly SandboxMount[] {
-  return ["/etc/resolv.conf"].filter((path) => existsSync(path)).map((path) => ({ source: path, target: path, readOnly: true }));
-}
+const ROUND_MS = 5;
+const ROUNDS = 400;
 
-/** The command's process is bubblewrap; its child is the reaper, and the reaper's first child the container's process. */
-async function signalIsolated(hostPid: number, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
-  const table = await readProcessTable();
-  const reaper = childrenOf(table, hostPid).find((pid) => innerPidOf(pid) === 1);
-  const first = reaper === undefined ? undefined : childrenOf(table, reaper).find((pid) => innerPidOf(pid) === 2);
-  // Killing the reaper kills its whole PID namespace, as killing the command does before there is a process to signal.
-  signalProcess((signal === "SIGKILL" ? reaper : first) ?? hostPid, signal);
-}
-
-async function signalPlain(hostPid: number, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
-  if (signal === "SIGKILL") {
-    for (const pid of descendantsOf(await readProcessTable(), hostPid)) signalProcess(pid, signal);
-  }
-  signalProcess(hostPid, signal);
-}
-
-const KILL_ROUND_MS = 5;
-const KILL_ROUNDS = 400;
-
-/** Kills until none is left: a process may have forked between look and kill. Only the kernel knows when one is gone. */
-async function killAll(remaining: () => readonly number[], clock: Clock): Promise<void> {
-  for (let round = 0; round < KILL_ROUNDS; round++) {
-    const pids = remaining();
-    if (pids.length === 0) return;
-    for (const pid of pids) signalProcess(pid, "SIGKILL");
-    await clock.sleep(KILL_ROUND_MS, new AbortController().signal);
-  }
+/** Waits for the kernel, which tells nobody when a killed process has gone. What is not done in time is left to `retain`. */
+async function until(clock: Clock, isDone: () => boolean): Promise<void> {
+  for (let round = 0; round < ROUNDS && !isDone(); round++) await clock.sleep(ROUND_MS, new AbortController().signal);
 }

@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { SandboxPod } from "./sandbox.ts";
 
@@ -7,6 +8,8 @@ export interface PodRecord {
   readonly pod: SandboxPod;
   /** Absent where the pod uses this machine's network. */
   readonly address?: string | undefined;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
 }
 
 /** The directory of each pod's sandbox, below one directory. */
@@ -29,8 +32,9 @@ export class PodRecords {
     return this.#records.get(uid);
   }
 
+  /** All records, oldest first. */
   all(): readonly PodRecord[] {
-    return [...this.#records.values()];
+    return [...this.#records.values()].sort((a, b) => a.createdAt - b.createdAt);
   }
 
   directoryOf(uid: string): string {
@@ -47,8 +51,8 @@ export class PodRecords {
   }
 
   /** Forgets the pod and deletes its directory. */
-  remove(uid: string): void {
-    rmSync(this.directoryOf(uid), { recursive: true, force: true });
+  async remove(uid: string): Promise<void> {
     this.#records.delete(uid);
+    await rm(this.directoryOf(uid), { recursive: true, force: true });
   }
 }

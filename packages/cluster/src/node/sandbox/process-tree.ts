@@ -1,13 +1,13 @@
+import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import { runProgram } from "./run-program.ts";
 
 /** Every process of this machine and its parent. */
 export type ProcessTable = ReadonlyMap<number, number>;
 
 /** Reads the process table. */
-export async function readProcessTable(): Promise<ProcessTable> {
+export function readProcessTable(): ProcessTable {
   if (process.platform === "linux") return new Map(linuxPids().flatMap((pid) => parentOf(pid)));
-  const { stdout } = await runProgram(["ps", "-A", "-o", "pid=,ppid="]);
+  const { stdout } = spawnSync("ps", ["-A", "-o", "pid=,ppid="], { encoding: "utf8" });
   return new Map(stdout.split("\n").flatMap((line) => pairOf(line.trim().split(/\s+/u).map(Number))));
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -8,7 +8,8 @@ import type { Sandbox, SandboxProcess } from "./sandbox.ts";
 import { finish, openTrial, podNamed, start, type Trial } from "./trial.fixture.ts";
 
 const process_ = (argv: readonly string[], more: Partial<SandboxProcess> = {}): SandboxProcess => ({
-  container: "main",
+  // Also the name of a file in a pod's directory.
+  container: "hosts",
   argv,
   env: { PATH: "/usr/local/bin:/usr/bin:/bin" },
   mounts: [],
@@ -32,7 +33,7 @@ describe.each([["namespaces"], ["none"]] as const)("isolation %s", (isolation) =
     mkdirSync(volume);
     writeFileSync(join(volume, "in"), "from outside");
     const mounts = [
-      { source: volume, target: "/data", readOnly: false },
+      { source: volume, target: "/data/", readOnly: false },
       { source: volume, target: "/usr/share/not/there", readOnly: true },
     ];
     const script = "cat /data/in; echo; cat /usr/share/not/there/in; echo; cat $FROM > /data/out; cat /tmp/x; pwd";
@@ -69,6 +70,17 @@ describe.each([["namespaces"], ["none"]] as const)("isolation %s", (isolation) =
     await sandbox.signal(2 ** 22 + 1, "SIGKILL");
   });
 
+  test("another command runs beside it and sees what it sees", async () => {
+    const child = start(sandbox.command(shell("echo mine > /tmp/note; echo up; exec sleep 1000")));
+    const closed = once(child, "close");
+    await once(child.stdout ?? child, "data");
+    const exec = (script: string, more?: Partial<SandboxProcess>): ReturnType<typeof finish> => finish(sandbox.exec(child.pid ?? 0, shell(script, more)));
+    expect(await exec("cat /tmp/note; echo $X", { env: { PATH: "/usr/bin:/bin", X: "y", LD_UNUSED: "z" } })).toEqual({ code: 0, output: "mine\ny" });
+    expect(await exec("exit 3")).toMatchObject({ code: 3 });
+    await sandbox.signal(child.pid ?? 0, "SIGKILL");
+    await closed;
+  });
+
   test("removal kills what is left, as does a later process for pods it does not know", async () => {
     const child = start(sandbox.command(shell("trap '' TERM; echo up; sleep 1000 & sleep 1000")));
     const closed = once(child, "close");
@@ -94,11 +106,11 @@ describe.each([["namespaces"], ["none"]] as const)("isolation %s", (isolation) =
     expect(trial.sandboxes.features.limits, trial.sandboxes.features.missing.join("\n")).not.toBe("none");
     const limits = { memoryBytes: 64 * 2 ** 20 };
     expect(await finish(sandbox.command(shell("kill -9 $$", { limits })))).not.toMatchObject({ code: 0 });
-    expect(await sandbox.wasOutOfMemory("main")).toBe(false);
+    expect(await sandbox.wasOutOfMemory("hosts")).toBe(false);
     await finish(sandbox.command(process_(["tail", "/dev/zero"], { limits })));
-    expect(await sandbox.wasOutOfMemory("main")).toBe(true);
+    expect(await sandbox.wasOutOfMemory("hosts")).toBe(true);
     await finish(sandbox.command(shell("true", { limits })));
-    expect(await sandbox.wasOutOfMemory("main")).toBe(false);
+    expect(await sandbox.wasOutOfMemory("hosts")).toBe(false);
   });
 
   test("half a processor is half a processor", async () => {
@@ -139,9 +151,25 @@ describe("with namespaces", () => {
   test("it runs as the user it should, with no more rights than a container's", async () => {
     expect(await output("id -u; id -g", { runAsUser: 1000 })).toBe("1000\n0");
     expect(await output("grep CapEff /proc/self/status", { runAsUser: 1000 })).toMatch(/0{16}$/);
-    expect(await output("grep CapEff /proc/self/status")).toMatch(/0{8}000425fb$|00000000800425fb$/);
+    expect(await output("grep CapEff /proc/self/status")).toMatch(/0{8}800425fb$/);
     expect(await output("echo x > /tmp/x && cat /tmp/x", { runAsUser: 1000 })).toBe("x");
     expect(await output("ls -d /run/secrets", { runAsUser: 1000, mounts: [{ source: "/etc/hostname", target: "/var/run/secrets/a/b", readOnly: true }] })).toBe("/run/secrets");
+  });
+
+  test("another command has the rights of the container and sees its processes", async () => {
+    const child = start(sandbox.command(shell("echo up; exec sleep 1000", { workingDirectory: "/work" })));
+    const closed = once(child, "close");
+    await once(child.stdout ?? child, "data");
+    const exec = (script: string, more?: Partial<SandboxProcess>): ReturnType<typeof finish> => finish(sandbox.exec(child.pid ?? 0, shell(script, more)));
+    expect((await exec("grep CapEff /proc/self/status")).output).toMatch(/0{8}800425fb$/);
+    expect(await exec("id -u; grep -c '0000000000000000' /proc/self/status; hostname; pwd", { runAsUser: 1000 })).toEqual({
+      code: 0,
+      output: expect.stringMatching(/^1000\n[1-9]\np\n\/work$/),
+    });
+    expect((await exec("cat /proc/2/comm")).output).toBe("sleep");
+    await sandbox.signal(child.pid ?? 0, "SIGTERM");
+    await closed;
+    expect(() => sandbox.exec(child.pid ?? 0, shell("true"))).toThrow("not running");
   });
 
   test("it dies with its parent, however that ends", async () => {
@@ -155,9 +183,12 @@ describe("with namespaces", () => {
   });
 
   test("a user who is not root has user namespaces", async () => {
+    const directory = join(trial.directory, "open");
+    chmodSync(trial.directory, 0o755);
+    mkdirSync(directory);
     const argv = bubblewrapCommand({
       program: "bwrap",
-      view: readHostView(),
+      view: readHostView(directory),
       hidden: [],
       mounts: [],
       hostname: "rootless",

@@ -53,8 +53,16 @@ export interface HostCommand {
 export interface Sandbox {
   /** The pod's address; `hostIP` where the network is shared. */
   readonly podIp: string;
-  /** The command that runs `process` inside; it can be run again, and lives on without this program. */
+  /**
+   * The command that starts a container's process, with an empty `/tmp` and counters at zero. It lives on without this
+   * program but dies with its parent: that must be the container's supervisor.
+   */
   command(process: SandboxProcess): HostCommand;
+  /**
+   * The command that runs `process` beside what a container runs already, in the same namespaces and with the same `/tmp`,
+   * given the PID on this machine of the `HostCommand` that was started for the container. It runs as long as its parent does.
+   */
+  exec(hostPid: number, process: SandboxProcess): HostCommand;
   /**
    * Signals the container's first process, given the PID on this machine of the `HostCommand` that was started for it.
    * Absence is no error.

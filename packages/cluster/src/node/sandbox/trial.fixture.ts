@@ -16,7 +16,7 @@ export interface Trial extends AsyncDisposable {
 
 /** Opens sandboxes for a test, which disposes of them with everything in them. */
 export async function openTrial(options: Partial<SandboxesOptions> = {}): Promise<Trial> {
-  const directory = mkdtempSync(join(tmpdir(), "sandboxes-"));
+  const { directory = mkdtempSync(join(tmpdir(), "sandboxes-")) } = options;
   const quiet = { info: () => {}, warn: () => {}, error: () => {} };
   const open = (): Promise<Sandboxes> =>
     openSandboxes({ directory, hidden: [directory], clock: systemClock, logger: quiet, path: process.env["PATH"] ?? "", ...options });
@@ -25,6 +25,7 @@ export async function openTrial(options: Partial<SandboxesOptions> = {}): Promis
     directory,
     sandboxes,
     async reopen() {
+      await sandboxes[Symbol.asyncDispose]();
       sandboxes = await open();
       return sandboxes;
     },
@@ -42,8 +43,8 @@ export function podNamed(name: string, more: Partial<SandboxPod> = {}): SandboxP
 }
 
 /** Starts a command as the node does. */
-export function start({ argv: [program = "", ...args], env, cwd }: HostCommand): ChildProcess {
-  return spawn(program, args, { env: { ...env }, cwd, stdio: ["ignore", "pipe", "pipe"] });
+export function start({ argv: [program = "", ...args], env, cwd }: HostCommand, options: { readonly detached?: boolean } = {}): ChildProcess {
+  return spawn(program, args, { ...options, env: { ...env }, cwd, stdio: ["ignore", "pipe", "pipe"] });
 }
 
 /** Runs a command to its end. */

@@ -1,0 +1,254 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Logger } from "@sluice/controller";
+import { UserError } from "@sluice/kubernetes";
+import type { Egress } from "../features.ts";
+import { runProgram } from "../run-program.ts";
+import { type EgressRules, egressRules } from "./egress.ts";
+import { addressesIn, chooseSubnet, formatAddress, formatSubnet, parseAddress, parseSubnet, type Subnet } from "./subnet.ts";
+
+/** What the pods' network needs. */
+export interface PodNetworkOptions {
+  /** Where the subnet is remembered. */
+  readonly directory: string;
+  /** Six hexadecimal digits that tell this node's bridge from others on this machine. */
+  readonly tag: string;
+  /** The addresses to take the node's own subnet from. */
+  readonly range: string;
+  /** The addresses of pods that an earlier process has left. */
+  readonly leased: readonly string[];
+  readonly programs: { readonly ip: string; readonly nsenter: string; readonly egress: Egress | undefined };
+  readonly logger: Logger;
+}
+
+const SUBNET_PREFIX = 20;
+const NAMESPACES = "/run/netns";
+/** How many namespaces wait for pods, so that pods need not wait for them. */
+const READY = 8;
+
+/** Finds out which subnet is this node's, makes its bridge, and takes away namespaces that are no pod's. Throws where that cannot be. */
+export async function openPodNetwork(options: PodNetworkOptions): Promise<PodNetwork> {
+  const bridge = `sl${options.tag}`;
+  const links = await readLinks(options.programs.ip);
+  const subnet = subnetOf(options, links.filter(({ name }) => name !== bridge).flatMap(({ subnets }) => subnets));
+  const network = new PodNetwork(options, bridge, subnet);
+  await network.open(links.find(({ name }) => name === bridge));
+  return network;
+}
+
+/**
+ * The network of all pods of this node: one bridge, and a network namespace and an address for each pod. A namespace's name
+ * holds its address, so that nothing else needs to be remembered of it.
+ */
+export class PodNetwork implements AsyncDisposable {
+  /** This machine's address on the bridge. */
+  readonly gateway: string;
+  readonly subnet: Subnet;
+  /** Why pods cannot reach beyond this machine, if they cannot though there is a packet filter. */
+  egressComplaint: string | undefined;
+  readonly #options: PodNetworkOptions;
+  readonly #bridge: string;
+  readonly #egress: EgressRules | undefined;
+  /** Numbers of addresses within the subnet. */
+  readonly #leased: Set<number>;
+  readonly #ready: number[] = [];
+  readonly #making = new Set<number>();
+  readonly #waiting: PromiseWithResolvers<number>[] = [];
+  #next: number;
+  #filling: Promise<void> | undefined;
+  #isClosed = false;
+
+  constructor(options: PodNetworkOptions, bridge: string, subnet: Subnet) {
+    this.#options = options;
+    this.#bridge = bridge;
+    this.subnet = subnet;
+    this.gateway = formatAddress(subnet.base + 1);
+    const { egress } = options.programs;
+    this.#egress = egress === undefined ? undefined : egressRules(egress, bridge, formatSubnet(subnet));
+    this.#leased = new Set(options.leased.map((address) => this.#numberOf(address)));
+    this.#next = Math.max(1, ...this.#leased) + 1;
+  }
+
+  /** Makes the bridge and its rules, and the first namespaces in the background. */
+  async open(found: Link | undefined): Promise<void> {
+    const made = this.#ip([
+      ...this.#strays().map((number) => `netns del ${this.#nameOf(number)}`),
+      ...(found === undefined ? [`link add ${this.#bridge} type bridge`] : []),
+      ...(found?.subnets.some(({ base }) => base === this.subnet.base) !== true ? [`addr add ${this.gateway}/${this.subnet.prefix} dev ${this.#bridge}`] : []),
+      `link set ${this.#bridge} up`,
+    ]);
+    const ruled = this.#egress?.add().catch((error: unknown) => {
+      this.egressComplaint = error instanceof Error ? error.message : String(error);
+    });
+    await Promise.all([made, ruled]);
+    this.#fill();
+  }
+
+  /** Gives a pod an address of its own whose namespace is ready. */
+  async lease(): Promise<string> {
+    const waiter = Promise.withResolvers<number>();
+    this.#waiting.push(waiter);
+    this.#serve(this.#ready.splice(0));
+    this.#fill();
+    return formatAddress(this.subnet.base + (await waiter.promise));
+  }
+
+  /** Makes the namespace of an address again where it is gone, as after a restart of the machine. */
+  async restore(address: string): Promise<void> {
+    const number = this.#numberOf(address);
+    this.#leased.add(number);
+    if (!existsSync(join(NAMESPACES, this.#nameOf(number)))) await this.#make([number]);
+  }
+
+  /** Starts a program in the namespace of an address. */
+  enter(address: string): readonly string[] {
+    return [this.#options.programs.nsenter, `--net=${join(NAMESPACES, this.#nameOf(this.#numberOf(address)))}`];
+  }
+
+  /** Takes the namespace of an address away; absence is no error. */
+  async release(address: string): Promise<void> {
+    const number = this.#numberOf(address);
+    if (existsSync(join(NAMESPACES, this.#nameOf(number)))) await this.#ip([`netns del ${this.#nameOf(number)}`]);
+    this.#leased.delete(number);
+  }
+
+  /** Takes away namespaces that are no pod's: commands of a process that was killed may have made some after its end. */
+  async sweep(): Promise<void> {
+    await this.#ip(this.#strays().map((number) => `netns del ${this.#nameOf(number)}`));
+  }
+
+  /** Leaves pods their network; without pods, nothing is left of it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    await this.#filling;
+    for (const waiter of this.#waiting.splice(0)) waiter.reject(new Error("the pods' network is closed"));
+    const isUnused = this.#leased.size === 0;
+    if (isUnused) await this.#egress?.remove();
+    this.#ready.splice(0);
+    await this.sweep();
+    if (isUnused) await this.#ip([`link del ${this.#bridge}`]);
+  }
+
+  /** Makes namespaces until enough are ready and nobody waits. */
+  #fill(): void {
+    this.#filling ??= this.#makeReady()
+      .catch((error: unknown) => {
+        this.#options.logger.warn("cannot make a network namespace", { bridge: this.#bridge, error });
+        for (const waiter of this.#waiting.splice(0)) waiter.reject(error);
+      })
+      .finally(() => {
+        this.#filling = undefined;
+        // Whoever came while the last ones were handed out is still waiting.
+        if (this.#waiting.length > 0 && !this.#isClosed) this.#fill();
+      });
+  }
+
+  async #makeReady(): Promise<void> {
+    while (!this.#isClosed && this.#ready.length < READY + this.#waiting.length) {
+      const numbers = this.#freeNumbers(READY + this.#waiting.length - this.#ready.length);
+      for (const number of numbers) this.#making.add(number);
+      try {
+        await this.#make(numbers);
+        this.#serve(numbers);
+      } finally {
+        for (const number of numbers) this.#making.delete(number);
+      }
+    }
+  }
+
+  #strays(): readonly number[] {
+    return namespaces(this.#bridge).filter((number) => !this.#leased.has(number) && !this.#ready.includes(number) && !this.#making.has(number));
+  }
+
+  /** Gives namespaces to those who wait, and keeps the rest. */
+  #serve(numbers: readonly number[]): void {
+    for (const number of numbers) {
+      const waiter = this.#waiting.shift();
+      if (waiter === undefined) {
+        this.#ready.push(number);
+      } else {
+        this.#leased.add(number);
+        waiter.resolve(number);
+      }
+    }
+  }
+
+  /** An address that was given back rests as long as possible, for others may still think it is the old pod's. */
+  #freeNumbers(count: number): readonly number[] {
+    const free: number[] = [];
+    const last = addressesIn(this.subnet) - 2;
+    for (let step = 0; step < last && free.length < count; step++) {
+      const number = this.#next;
+      this.#next = number >= last ? 2 : number + 1;
+      if (!this.#leased.has(number) && !this.#ready.includes(number) && !this.#making.has(number)) free.push(number);
+    }
+    if (free.length === 0) throw new UserError(`no address is free in the pods' subnet ${formatSubnet(this.subnet)}`, { fix: "delete pods that are over" });
+    return free;
+  }
+
+  async #make(numbers: readonly number[]): Promise<void> {
+    await this.#ip(
+      numbers.flatMap((number) => [
+        `netns add ${this.#nameOf(number)}`,
+        `link add ${this.#bridge}v${number} type veth peer name eth0 netns ${this.#nameOf(number)}`,
+        `link set ${this.#bridge}v${number} master ${this.#bridge} up`,
+      ]),
+    );
+    for (const number of numbers) {
+      const address = formatAddress(this.subnet.base + number);
+      const inside = ["link set lo up", `addr add ${address}/${this.subnet.prefix} dev eth0`, "link set eth0 up", `route add default via ${this.gateway}`];
+      await this.#ip(inside, ["-n", this.#nameOf(number)]);
+    }
+  }
+
+  async #ip(commands: readonly string[], options: readonly string[] = []): Promise<void> {
+    if (commands.length === 0) return;
+    const { code, stderr } = await runProgram([this.#options.programs.ip, ...options, "-batch", "-"], `${commands.join("\n")}\n`);
+    if (code !== 0) throw new Error(`ip: ${stderr}`);
+  }
+
+  #nameOf(number: number): string {
+    return `${this.#bridge}-${number}`;
+  }
+
+  #numberOf(address: string): number {
+    return (parseAddress(address) ?? 0) - this.subnet.base;
+  }
+}
+
+/** The namespaces of a bridge, by number. */
+function namespaces(bridge: string): readonly number[] {
+  if (!existsSync(NAMESPACES)) return [];
+  return readdirSync(NAMESPACES).flatMap((name) => (name.startsWith(`${bridge}-`) ? [Number(name.slice(bridge.length + 1))] : []));
+}
+
+/** A network interface of this machine. */
+interface Link {
+  readonly name: string;
+  readonly subnets: readonly Subnet[];
+}
+
+async function readLinks(ip: string): Promise<readonly Link[]> {
+  const { code, stdout, stderr } = await runProgram([ip, "-j", "addr", "show"]);
+  if (code !== 0) throw new Error(`ip: ${stderr}`);
+  const links = JSON.parse(stdout || "[]") as readonly { ifname: string; addr_info?: readonly { local: string; prefixlen: number }[] }[];
+  return links.map(({ ifname, addr_info = [] }) => ({
+    name: ifname,
+    subnets: addr_info.flatMap(({ local, prefixlen }) => parseSubnet(`${local}/${prefixlen}`) ?? []),
+  }));
+}
+
+/** The subnet of an earlier process, else one that nobody on this machine has. Once pods have addresses in it, it stays. */
+function subnetOf({ directory, leased, range, tag }: PodNetworkOptions, taken: readonly Subnet[]): Subnet {
+  const file = join(directory, "subnet");
+  const known = existsSync(file) ? parseSubnet(readFileSync(file, "utf8").trim()) : undefined;
+  const all = parseSubnet(range);
+  if (all === undefined) throw new UserError(`${JSON.stringify(range)} is no range of addresses for pods`, { fix: "write it like 10.128.0.0/9" });
+  const isFree = known !== undefined && chooseSubnet(known, taken, { prefix: known.prefix, seed: 0 }) !== undefined;
+  if (known !== undefined && (isFree || leased.length > 0)) return known;
+  const chosen = chooseSubnet(all, taken, { prefix: SUBNET_PREFIX, seed: Number.parseInt(tag, 16) });
+  if (chosen === undefined) throw new UserError(`this machine uses all of ${range} already`, { fix: "choose another range of addresses for pods" });
+  writeFileSync(file, `${formatSubnet(chosen)}\n`);
+  return chosen;
+}
