@@ -79,7 +79,15 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const directory = options.directory ?? (await temporaryDirectory(stack));
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const store = stack.use(await openStore({ path: options.directory === undefined ? ":memory:" : join(directory, "cluster.db") }));
-  const readPki = (): Promise<Pki> => openPki({ directory: join(directory, "pki"), names: [...new Set([...NAMES, host, ...names])], clock, newId });
+  const { programs = [], environment = {} } = options;
+  const home = join(directory, "node");
+  const sandboxes =
+    mode === "all"
+      ? stack.use(await openSandboxes({ directory: join(home, "sandboxes"), hidden: [directory], path: environment["PATH"] ?? "", clock, logger }))
+      : undefined;
+  /** Pods reach the API at the address by which they see this machine. */
+  const hosts = [...new Set([host, sandboxes?.hostIp ?? host])];
+  const readPki = (): Promise<Pki> => openPki({ directory: join(directory, "pki"), names: [...new Set([...NAMES, ...hosts, ...names])], clock, newId });
   const pki = await readPki();
 
   let node: Node | undefined;
@@ -106,7 +114,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const client = (user: UserInfo): Client => createClient(api.transport(user));
   const system = (part: string): Client => client({ username: `system:${part}`, groups: ["system:masters", "system:authenticated"] });
   await updateBootstrapRoles(system("apiserver"));
-  const served = stack.use(await serveApi({ server: api, authorizer, pki, host, port: apiPort, counts, clock, logger }));
+  const served = stack.use(await serveApi({ server: api, authorizer, pki, hosts, port: apiPort, counts, clock, logger }));
   const url = `https://${host.includes(":") ? `[${host}]` : host}:${served.port}`;
   const kubeconfigPath = join(directory, "kubeconfig");
   await writeSecretFile(kubeconfigPath, kubeconfigFor(url, pki));
@@ -133,10 +141,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     stopping.abort();
     await Promise.all(running);
   });
-  if (mode === "all") {
-    const { programs = [], environment = {} } = options;
-    const home = join(directory, "node");
-    const sandboxes = stack.use(await openSandboxes({ directory: join(home, "sandboxes"), hidden: [directory], path: environment["PATH"] ?? "", clock, logger }));
+  if (sandboxes !== undefined) {
     const images = await openImages({ directory: join(home, "images"), environment, isolate: (process) => sandboxes.isolate(process) });
     const access = { host: sandboxes.hostIp, port: served.port, caCertificate: pki.authority };
     node = stack.use(await startNode({ client: system(`node:${NODE_NAME}`), name: NODE_NAME, directory: home, programs, sandboxes, images, api: access, clock, logger }));

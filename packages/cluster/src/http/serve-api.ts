@@ -21,8 +21,9 @@ export interface ServeApiOptions {
   readonly server: ApiServer;
   readonly authorizer: RequestAuthorizer;
   readonly pki: Pick<Pki, "authority" | "server">;
-  readonly host: string;
-  /** 0 takes any. */
+  /** The addresses to listen on, all at the same port. */
+  readonly hosts: readonly string[];
+  /** 0 takes any that the first address has. */
   readonly port: number;
   readonly counts: RequestCounts;
   readonly clock: Clock;
@@ -43,7 +44,7 @@ const GRACE_MS = 5000;
 
 /** Serves the Kubernetes API over HTTPS. */
 export async function serveApi(options: ServeApiOptions): Promise<ServedApi> {
-  const { server, authorizer, host, port, clock, counts, logger } = options;
+  const { server, authorizer, hosts, clock, counts, logger } = options;
   const authenticator = new Authenticator((token) => server.authenticate(token));
   const streams = new Set<AbortController>();
   let isStopping = false;
@@ -99,23 +100,34 @@ export async function serveApi(options: ServeApiOptions): Promise<ServedApi> {
       writeError(res, isApiError(error) ? error : new ApiError("InternalError", `an error on the server (${String(error)}) has prevented the request from succeeding`, { cause: error }));
     });
   };
-  const https = createServer({ ...tls(options.pki), ...CONNECTIONS, requestCert: true, rejectUnauthorized: false }, listener);
-  await listen(https, host, port);
+  await using stack = new AsyncDisposableStack();
+  const servers: Server[] = [];
+  let { port } = options;
+  for (const host of hosts) {
+    const https = createServer({ ...tls(options.pki), requestCert: true, rejectUnauthorized: false, keepAlive: true, keepAliveTimeout: 90_000, maxHeaderSize: 64 * 1024 }, listener);
+    await listen(https, host, port);
+    port = (https.address() as AddressInfo).port;
+    stack.defer(() => close(https, clock));
+    servers.push(https);
+  }
+  stack.defer(() => streams.forEach((stream) => stream.abort()));
 
+  const listening = stack.move();
   return {
-    port: (https.address() as AddressInfo).port,
-    renew: (pki) => https.setSecureContext(tls(pki)),
-    async [Symbol.asyncDispose]() {
-      isStopping = true;
-      const closed = new Promise((resolve) => https.close(resolve));
-      for (const stream of streams) stream.abort();
-      https.closeIdleConnections();
-      const settled = new AbortController();
-      void clock.sleep(GRACE_MS, settled.signal).then(() => https.closeAllConnections());
-      await closed;
-      settled.abort();
-    },
+    port,
+    renew: (pki) => servers.forEach((https) => https.setSecureContext(tls(pki))),
+    [Symbol.asyncDispose]: () => listening.disposeAsync(),
   };
+}
+
+/** Refuses new connections and waits for the requests under way, within limits. */
+async function close(https: Server, clock: Clock): Promise<void> {
+  const closed = new Promise((resolve) => https.close(resolve));
+  https.closeIdleConnections();
+  const settled = new AbortController();
+  void clock.sleep(GRACE_MS, settled.signal).then(() => https.closeAllConnections());
+  await closed;
+  settled.abort();
 }
 
 function tls({ authority, server }: Pick<Pki, "authority" | "server">): { readonly ca: string; readonly cert: string; readonly key: string } {

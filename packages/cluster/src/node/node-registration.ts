@@ -41,21 +41,22 @@ export async function registerNode(options: RegistrationOptions): Promise<Node> 
   }
 }
 
-/** Renews the lease and keeps the node's status true until `signal` aborts; `beat` is called each time. */
+/** Renews the lease and keeps the node's status true, whoever else has written it, until `signal` aborts; `beat` is called each time. */
 export async function keepNode(registered: Node, options: RegistrationOptions, beat: () => void): Promise<void> {
-  const { clock, logger, signal } = options;
+  const { client, name, clock, logger, signal } = options;
   let node = registered;
   let reported = clock.now();
   while (!signal.aborted) {
     try {
       await renewLease(node, options);
-      const wanted = nodeObject(factsOf(options), node);
-      if (!jsonEqual(timeless(wanted), timeless(node)) || clock.now() - reported >= STATUS_MS) {
+      const current = await client.find(Node, { name });
+      const isTrue = current !== undefined && jsonEqual(timeless(nodeObject(factsOf(options), current)), timeless(current));
+      if (!isTrue || clock.now() - reported >= STATUS_MS) {
         node = await registerNode(options);
         reported = clock.now();
       }
     } catch (error) {
-      logger.warn("the node's heartbeat failed", { node: options.name, error });
+      logger.warn("the node's heartbeat failed", { node: name, error });
     }
     await clock.sleep(HEARTBEAT_MS, signal);
     if (!signal.aborted) beat();

@@ -24,6 +24,7 @@ export const plainSandboxes: Sandboxes = {
   ensure: async () => ({
     podIp: "127.0.0.1",
     command: plainCommand,
+    exec: (_hostPid, process) => plainCommand(process),
     signal: async (pid, signal) => {
       try {
         process.kill(pid, signal);
