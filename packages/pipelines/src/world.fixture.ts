@@ -24,6 +24,8 @@ export interface PodWork {
   readonly parameters?: TaskReport["parameters"];
   readonly artifacts?: TaskReport["artifacts"];
   readonly log?: string;
+  /** Waits for ever, for this reason. */
+  readonly waits?: { readonly reason: string; readonly message: string };
   /** Stays running. */
   readonly hangs?: boolean;
 }
@@ -156,7 +158,7 @@ export class World {
   /** What a pod's node and agent do, in the order in which they do it. */
   #start(pod: ObservedPod): void {
     this.created.push(pod.metadata.name);
-    const { exitCode = 0, parameters = {}, artifacts = [], log = "", hangs = false } = this.work(pod);
+    const { exitCode = 0, parameters = {}, artifacts = [], log = "", waits, hangs = false } = this.work(pod);
     this.logs.set(pod.metadata.name, log);
     const labels = pod.metadata.labels ?? {};
     const set = (status: NonNullable<ObservedPod["status"]>): void => {
@@ -165,6 +167,7 @@ export class World {
       this.#put(key, { ...pod, status } as ObservedPod, "MODIFIED");
     };
     setImmediate(async () => {
+      if (waits !== undefined) return set({ phase: "Pending", containerStatuses: [{ name: "main", state: { waiting: waits } }] });
       set({ phase: "Running" });
       if (hangs) return;
       if (exitCode === 0) {

@@ -78,9 +78,10 @@ function finishPod(transition: Transition, event: EventOf<"podFinished">, contex
   const { run } = transition;
   const task = awaiting(run, event.taskId, "pod", event.attempt);
   if (task === undefined) return;
-  const { succeeded, exitCode, message, report } = event;
+  const { succeeded, isStuck = false, exitCode, message, report } = event;
   if (!succeeded) {
-    const how = exitCode === undefined ? "its pod failed" : `its container exited with code ${exitCode}`;
+    if (isStuck && task.podName !== undefined) transition.effect({ type: "deletePod", taskId: task.id, attempt: task.attempt, podName: task.podName });
+    const how = isStuck ? "its pod cannot start" : exitCode === undefined ? "its pod failed" : `its container exited with code ${exitCode}`;
     return transition.fail(task, message === undefined || message === "" ? how : `${how}: ${message}`);
   }
   if (report === undefined) return transition.fail(task, "its pod succeeded, but the artifact agent reported no outputs");

@@ -143,13 +143,14 @@ export type EngineEvent =
   /** The answer to `lookupCache`; no `hit` means that the task must run. */
   | { readonly type: "cacheAnswered"; readonly time: number; readonly taskId: TaskId; readonly hit?: CachedResult }
   | { readonly type: "podRunning"; readonly time: number; readonly taskId: TaskId; readonly attempt: number }
-  /** The pod ended, was deleted, or could not be created; `message` says why it failed. */
+  /** The pod ended, was deleted, could not be created, or cannot start (`isStuck`: it is still there); `message` says why it failed. */
   | {
       readonly type: "podFinished";
       readonly time: number;
       readonly taskId: TaskId;
       readonly attempt: number;
       readonly succeeded: boolean;
+      readonly isStuck?: boolean;
       readonly exitCode?: number;
       readonly message?: string;
       readonly report?: TaskReport;

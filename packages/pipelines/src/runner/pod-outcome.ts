@@ -21,6 +21,18 @@ export function isOver(pod: ObservedPod): boolean {
   return pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
 }
 
+/** Why containers wait that nothing but another pipeline, image or secret will help; an image pull counts once it is being tried again. */
+const HOPELESS: ReadonlySet<string> = new Set(["InvalidImageName", "ErrImageNeverPull", "ImagePullBackOff", "CreateContainerConfigError"]);
+
+/** Why a pod cannot start, for a person; undefined if it may. */
+export function obstacleOf({ status }: ObservedPod): string | undefined {
+  for (const { name, state } of [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]) {
+    const { reason = "", message } = state?.waiting ?? {};
+    if (HOPELESS.has(reason)) return `container ${name}: ${reason}${message === undefined ? "" : `: ${message}`}`;
+  }
+  return undefined;
+}
+
 /** How a pod that is over ended; of a failed one, with the last lines of its log. */
 export async function podOutcome(client: Client, pod: ObservedPod): Promise<PodOutcome> {
   if (pod.status?.phase === "Succeeded") return { succeeded: true, exitCode: 0 };

@@ -143,6 +143,14 @@ describe("a run", () => {
     await vi.waitFor(async () => expect(await world.store.outbox()).toEqual([]));
   });
 
+  test("does not wait for a pod that cannot start", async () => {
+    world.work = () => ({ waits: { reason: "ImagePullBackOff", message: "no such image: example.com/no/such:1" } });
+    const id = await start(CHAIN, { n: 1 });
+    const failed = await reaches(id, "FAILED");
+    expect(failed.error?.message).toContain("its pod cannot start: container main: ImagePullBackOff: no such image: example.com/no/such:1");
+    await vi.waitFor(() => expect(world.pods()).toEqual([]));
+  });
+
   test("fails with the pod that was deleted under it", async () => {
     world.work = () => ({ hangs: true });
     const id = await start(CHAIN, { n: 1 });

@@ -19,7 +19,7 @@ import type { ExperimentRow, RunRow } from "../store-tables.ts";
 import { Effects, outboxRow, outboxRowsOf } from "./effects.ts";
 import { PODS, type ObservedPod } from "./kinds.ts";
 import { LiveRun, type Batch } from "./live-run.ts";
-import { isOver, podOutcome } from "./pod-outcome.ts";
+import { isOver, obstacleOf, podOutcome } from "./pod-outcome.ts";
 import { RunNotices, type RunNotice } from "./run-notices.ts";
 import { advanceRecord, historyOf, isFinal, progressOf, runInfoOf } from "./run-record.ts";
 
@@ -153,9 +153,13 @@ export class Runner {
     const run = this.#runs.get(runId);
     if (run === undefined || run.over.has(name) || run.row.namespace !== namespace) return;
     this.#pods.set(podKey(namespace, name), { runId, taskId, attempt });
+    const obstacle = obstacleOf(pod);
     if (isOver(pod)) {
       run.over.add(name);
       void this.#finished(run, pod, { taskId, attempt });
+    } else if (obstacle !== undefined) {
+      run.over.add(name);
+      this.#push(run, { type: "podFinished", time: this.#now(), taskId, attempt, succeeded: false, isStuck: true, message: obstacle });
     } else if (pod.status?.phase === "Running" && !run.running.has(name)) {
       run.running.add(name);
       this.#push(run, { type: "podRunning", time: this.#now(), taskId, attempt });
