@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { parse } from "yaml";
 import { expect, test } from "vitest";
 import { compile, type JsonValue, type RunTask } from "@sluice/sdk";
-import { BROAD, DIGITS, WIDE } from "../browser/pipelines.fixture.ts";
+import { DIGITS, WIDE } from "../browser/pipelines.fixture.ts";
 import { conditionText } from "./kinds.ts";
 import { layOut, pathOf, type Box } from "./graph-layout.ts";
 import { graphOf, shapeOf, type GraphNode, type Shape } from "./graph-model.ts";
@@ -90,8 +90,8 @@ test("what is inside a box is within it, and wide graphs are folded", () => {
     const around = parent === undefined ? undefined : byPath.get(parent);
     if (around !== undefined) expect(x >= 0 && y >= 0 && x + width <= around.width && y + height <= around.height).toBe(true);
   }
-  const broad = indexTasks(readPipelineSpec(parse(compile(BROAD)) as JsonValue), []);
-  const layout = layOut(shapeOf(graphOf(broad, broad.root)));
+  const chains = Array.from({ length: 60 }, (_, chain) => [0, 1, 2].map((depth): Shape => ({ path: `${chain}.${depth}`, isClosed: false, after: depth === 0 ? [] : [`${chain}.${depth - 1}`] })));
+  const layout = layOut(chains.flat());
   expect(layout.width / layout.height).toBeLessThan(3);
 });
 
