@@ -64,7 +64,7 @@ export function dashboard(directory: string | undefined): (request: Request) => 
       "content-security-policy": POLICY,
       etag,
     };
-    if (request.headers.get("if-none-match") === etag) return new Response(null, { status: 304, headers: { etag } });
+    if (request.headers.get("if-none-match") === etag) return new Response(null, { status: 304, headers: unchanged(etag) });
     if (request.method === "HEAD") return new Response(null, { headers });
     return new Response(streamOf(createReadStream(file)), { headers });
   };
@@ -80,9 +80,14 @@ function pathOf(url: string): string | undefined {
   }
 }
 
+/** What a browser puts in place of the headers it kept: without a policy, the gateway would add that of data, which lets no page live. */
+function unchanged(etag: string): Record<string, string> {
+  return { etag, "content-security-policy": POLICY };
+}
+
 function html(page: string | Buffer, request: Request, status: number): Response {
   const etag = `"${createHash("sha256").update(page).digest("base64url").slice(0, 20)}"`;
-  if (status === 200 && request.headers.get("if-none-match") === etag) return new Response(null, { status: 304, headers: { etag } });
+  if (status === 200 && request.headers.get("if-none-match") === etag) return new Response(null, { status: 304, headers: unchanged(etag) });
   const headers = { "content-type": "text/html; charset=utf-8", "cache-control": "no-cache", "content-security-policy": POLICY, etag };
   return new Response(request.method === "HEAD" ? null : typeof page === "string" ? page : new Uint8Array(page), { status, headers });
 }

@@ -104,6 +104,13 @@ test("the page's own writes pass", async () => {
   expect((await ask("/apis/v2beta1/things", "POST", { host: `localhost:${gateway.port}`, origin: `http://localhost:${gateway.port}` })).status).toBe(200);
 });
 
+test.each(["/", "/assets/a-1b2c.js"])("%s is not sent twice, and keeps its policy", async (path) => {
+  const { etag } = (await ask(path, "GET", {})).headers;
+  const again = await ask(path, "GET", { "if-none-match": String(etag) });
+  expect(again.status).toBe(304);
+  expect(again.headers["content-security-policy"]).toMatch(/frame-ancestors 'none'/u);
+});
+
 test("bugs are logged", () => expect(logged).toContain("request failed"));
 
 test("an address that others reach is refused", async () => {

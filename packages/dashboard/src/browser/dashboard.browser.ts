@@ -212,7 +212,7 @@ describe("a run", () => {
     await page.getByLabel("step, FAILED").waitFor();
     await page.getByRole("tab", { name: "Tasks" }).click();
     await page.getByRole("button", { name: "What is in for-loop-1" }).click();
-    await page.getByText("1,001 rows").waitFor();
+    await page.getByText("2,001 rows").waitFor();
     expect(await page.locator("tbody tr").count()).toBeLessThan(80);
     await closeClean(opened);
   });

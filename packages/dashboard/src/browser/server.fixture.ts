@@ -15,6 +15,20 @@ export class Server {
   #gateway: Gateway | undefined;
   #port = 0;
 
+  constructor() {
+    const { client } = this.world;
+    const read = client.log;
+    // A running pod's log stays open, as a node keeps it.
+    const log: typeof read = (pod, options = {}) => {
+      const isOpen = options.follow === true && [...this.#held].some((text) => pod.name.includes(text));
+      return (async function* () {
+        yield* read(pod, options);
+        if (isOpen) await new Promise<void>((resolve) => options.signal?.addEventListener("abort", () => resolve()));
+      })();
+    };
+    Object.assign(client, { log });
+  }
+
   get url(): string {
     return `http://127.0.0.1:${this.#port}`;
   }

@@ -1,9 +1,10 @@
 import { Graph, layout } from "@dagrejs/dagre";
-import type { GraphNode } from "./graph-model.ts";
+import type { Shape } from "./graph-model.ts";
 
 /** Where a box is, relative to the box around it. */
 export interface Box {
-  readonly node: GraphNode;
+  readonly path: string;
+  readonly isOpen: boolean;
   readonly parent?: string;
   readonly x: number;
   readonly y: number;
@@ -39,7 +40,7 @@ const CLOSED_HEIGHT = 68;
 const PADDING = 16;
 const TITLE_HEIGHT = 38;
 const GAP = 28;
-const RANK_GAP = 44;
+const RANK_GAP = 52;
 /** What has no order among itself stands beside each other, four at least. */
 const NARROWEST_ROW = 4 * (WIDTH + GAP);
 /** A page's width by its height. */
@@ -48,29 +49,28 @@ const PAGE_SHAPE = 1.7;
 const MANY = 200;
 
 /** Lays out a graph from top to bottom: what is inside a box first, then the boxes themselves. */
-export function layOut(nodes: readonly GraphNode[]): Layout {
+export function layOut(shapes: readonly Shape[]): Layout {
   const inner = new Map<string, Layout>();
   const sizes = new Map<string, Size>();
-  for (const { place, inside, counts } of nodes) {
+  for (const { path, inside, isClosed } of shapes) {
     if (inside === undefined) {
-      sizes.set(place.path, { width: WIDTH, height: counts === undefined ? HEIGHT : CLOSED_HEIGHT });
+      sizes.set(path, { width: WIDTH, height: isClosed ? CLOSED_HEIGHT : HEIGHT });
       continue;
     }
     const drawn = layOut(inside);
-    inner.set(place.path, drawn);
-    sizes.set(place.path, { width: Math.max(WIDTH, drawn.width + 2 * PADDING), height: drawn.height + TITLE_HEIGHT + PADDING });
+    inner.set(path, drawn);
+    sizes.set(path, { width: Math.max(WIDTH, drawn.width + 2 * PADDING), height: drawn.height + TITLE_HEIGHT + PADDING });
   }
-  const links = nodes.flatMap(({ place }) => place.after.filter((path) => sizes.has(path)).map((from): Link => ({ from, to: place.path })));
+  const links = shapes.flatMap(({ path: to, after }) => after.filter((path) => sizes.has(path)).map((from): Link => ({ from, to })));
   const { places, arrows } = inRows(islands(sizes, links).map(({ paths, links: own }) => ranked(paths, sizes, own)));
 
   const boxes: Box[] = [];
   const all: Arrow[] = [...arrows];
   let [width, height] = [0, 0];
-  for (const node of nodes) {
-    const { path } = node.place;
+  for (const { path } of shapes) {
     const [at, size] = [places.get(path), sizes.get(path)];
     if (at === undefined || size === undefined) continue;
-    boxes.push({ node, ...at, ...size });
+    boxes.push({ path, isOpen: inner.has(path), ...at, ...size });
     width = Math.max(width, at.x + size.width);
     height = Math.max(height, at.y + size.height);
     const drawn = inner.get(path);

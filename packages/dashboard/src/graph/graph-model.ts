@@ -49,7 +49,16 @@ export function graphOf(index: TaskIndex, scope: TaskPlace, limits: OpenLimits =
   return top.map(finish);
 }
 
-/** Says which boxes and arrows there are, and nothing of their states: while it stays the same, so does the layout. */
-export function shapeOf(nodes: readonly GraphNode[]): string {
-  return nodes.map(({ place, inside, counts }) => `${place.path}${counts === undefined ? "" : "+"}<${place.after.join(",")}>[${inside === undefined ? "" : shapeOf(inside)}]`).join(";");
+/** What a layout depends on: which boxes and arrows there are, and nothing of their states. */
+export interface Shape {
+  readonly path: string;
+  readonly after: readonly string[];
+  /** A container that is drawn as one box. */
+  readonly isClosed: boolean;
+  readonly inside?: readonly Shape[];
+}
+
+/** The shape of a graph. While it stays the same, so does the layout. */
+export function shapeOf(nodes: readonly GraphNode[]): readonly Shape[] {
+  return nodes.map(({ place: { path, after }, counts, inside }) => ({ path, after, isClosed: counts !== undefined, ...(inside === undefined ? {} : { inside: shapeOf(inside) }) }));
 }

@@ -2,8 +2,9 @@ import "@xyflow/react/dist/base.css";
 import { BaseEdge, Controls, ReactFlow, type Edge, type EdgeProps, type EdgeTypes, type Node, type ReactFlowInstance } from "@xyflow/react";
 import { useEffect, useMemo, useRef, type ReactNode } from "react";
 import { GraphActions, NODE_TYPES, type PlaceData } from "./graph-nodes.tsx";
-import { layOut, pathOf } from "./graph-layout.ts";
-import { shapeOf, type GraphNode } from "./graph-model.ts";
+import { pathOf } from "./graph-layout.ts";
+import type { GraphNode } from "./graph-model.ts";
+import { useLayout } from "./use-layout.ts";
 import classes from "./run-graph.module.css";
 
 interface RunGraphProps {
@@ -26,9 +27,7 @@ const FIT = { padding: 0.12, maxZoom: 1.15, minZoom: 0.15 };
 
 /** Tasks and what depends on what. The layout only changes with the shape, so a state changes colours and nothing moves. */
 export default function RunGraph({ nodes, selected, onSelect, onEnter }: RunGraphProps): ReactNode {
-  const shape = shapeOf(nodes);
-  // eslint-disable-next-line react-hooks/exhaustive-deps
-  const layout = useMemo(() => layOut(nodes), [shape]);
+  const layout = useLayout(nodes);
   const flow = useRef<ReactFlowInstance<Node<PlaceData>, Arrow>>(null);
   const isMoved = useRef(false);
   const frame = useRef<HTMLDivElement>(null);
@@ -36,22 +35,25 @@ export default function RunGraph({ nodes, selected, onSelect, onEnter }: RunGrap
   const current = useMemo(() => indexNodes(nodes), [nodes]);
   const boxes = useMemo(
     () =>
-      layout.boxes.map(({ node: { place }, parent, x, y, width, height }): Node<PlaceData> => {
-        const node = current.get(place.path);
-        return {
-          ...{ id: place.path, type: node?.inside === undefined ? "task" : "container", position: { x, y }, width, height },
-          ...(parent === undefined ? {} : { parentId: parent }),
-          data: { place: node?.place ?? place, ...(node?.counts === undefined ? {} : { counts: node.counts }) },
-          selected: place.path === selected,
-          ...{ draggable: false, connectable: false, deletable: false },
-          ariaLabel: `${place.label}, ${node?.place.state ?? place.state}`,
-        };
+      (layout?.boxes ?? []).flatMap(({ path, isOpen, parent, x, y, width, height }): Node<PlaceData>[] => {
+        const node = current.get(path);
+        if (node === undefined) return []; // Of the shape before; the new layout is on its way.
+        return [
+          {
+            ...{ id: path, type: isOpen ? "container" : "task", position: { x, y }, width, height },
+            ...(parent === undefined ? {} : { parentId: parent }),
+            data: { place: node.place, ...(node.counts === undefined ? {} : { counts: node.counts }) },
+            selected: path === selected,
+            ...{ draggable: false, connectable: false, deletable: false },
+            ariaLabel: `${node.place.label}, ${node.place.state}`,
+          },
+        ];
       }),
     [layout, current, selected],
   );
   const arrows = useMemo(
     () =>
-      layout.arrows.map(
+      (layout?.arrows ?? []).map(
         ({ from, to, points }): Arrow => ({
           ...{ id: `${from}>${to}`, source: from, target: to, type: "arrow", focusable: false, data: { path: pathOf(points) } },
           className: classes[current.get(to)?.place.state === "NONE" ? "ahead" : "taken"] ?? "",
@@ -73,7 +75,7 @@ export default function RunGraph({ nodes, selected, onSelect, onEnter }: RunGrap
   }, []);
 
   return (
-    <div className={classes["frame"]} ref={frame}>
+    <div className={classes["frame"]} ref={frame} aria-busy={layout === undefined}>
       <GraphActions value={onEnter}>
         <ReactFlow
           nodes={boxes}
@@ -81,7 +83,7 @@ export default function RunGraph({ nodes, selected, onSelect, onEnter }: RunGrap
           nodeTypes={NODE_TYPES}
           edgeTypes={EDGE_TYPES}
           onInit={(instance) => (flow.current = instance)}
-          onMoveStart={(event) => {
+          onMove={(event) => {
             if (event !== null) isMoved.current = true;
           }}
           onNodesChange={(changes) => {

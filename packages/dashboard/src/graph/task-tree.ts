@@ -51,7 +51,9 @@ export function indexTasks(spec: SpecComponent, tasks: Iterable<RunTask>): TaskI
     const known = made.get(place.path);
     if (known !== undefined) return known;
     const records = byParent.get(place.task?.task_id ?? "");
-    const places = place.kind === "LOOP" && place.iteration === undefined ? iterations(place, records) : tasksIn(place, records);
+    // Of a loop that has not been reached, only its body is known.
+    const isOpenLoop = place.kind === "LOOP" && place.iteration === undefined && place.task !== undefined;
+    const places = isOpenLoop ? iterations(place, records) : tasksIn(place, records);
     made.set(place.path, places);
     return places;
   };

@@ -6,7 +6,10 @@ const LONGEST_LINE = 20_000;
 
 /** A log in memory: lines as they come, and what is needed to draw any of them without reading those before. */
 export class LogBuffer {
+  /** Plain, as most are, and as searching and counting want them. */
   readonly #lines: string[] = [];
+  /** Those with escape sequences, as they came. */
+  readonly #styled = new Map<number, string>();
   /** Where a line does not start plain. */
   readonly #starts = new Map<number, TextStyle>();
   #style: TextStyle = PLAIN;
@@ -37,14 +40,14 @@ export class LogBuffer {
 
   /** A line as plain text. */
   text(index: number): string {
-    return stripEscapes(this.#lines[index] ?? (index === this.#lines.length ? visible(this.#rest) : ""));
+    return this.#lines[index] ?? (index === this.#lines.length ? stripEscapes(visible(this.#rest)) : "");
   }
 
   /** A line's pieces, each as it looks. */
   pieces(index: number): readonly TextPiece[] {
     const line = this.#lines[index];
     if (line === undefined) return index === this.#lines.length ? readPieces(visible(this.#rest), this.#style).pieces : [];
-    return readPieces(line, this.#starts.get(index) ?? PLAIN).pieces;
+    return readPieces(this.#styled.get(index) ?? line, this.#starts.get(index) ?? PLAIN).pieces;
   }
 
   #push(line: string): void {
@@ -54,8 +57,11 @@ export class LogBuffer {
     }
     const shown = visible(line);
     if (Object.keys(this.#style).length > 0) this.#starts.set(this.#lines.length, this.#style);
-    if (shown.includes("\u001b")) this.#style = readPieces(shown, this.#style).end;
-    this.#lines.push(shown);
+    if (shown.includes("\u001b")) {
+      this.#styled.set(this.#lines.length, shown);
+      this.#style = readPieces(shown, this.#style).end;
+    }
+    this.#lines.push(stripEscapes(shown));
   }
 }
 

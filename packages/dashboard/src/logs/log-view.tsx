@@ -48,11 +48,6 @@ export function LogView({ log, downloadUrl, fileName, silence }: LogViewProps): 
   const from = Math.max(0, first - OVERSCAN);
   const to = Math.min(count, first + Math.ceil(height / ROW_HEIGHT) + OVERSCAN);
 
-  useLayoutEffect(() => {
-    const box = frame.current;
-    if (box !== null && isFollowing) box.scrollTop = box.scrollHeight;
-  }, [isFollowing, log, count, height]);
-
   const show = (line: number | undefined): void => {
     const box = frame.current;
     if (line === undefined || box === null) return;
@@ -61,6 +56,18 @@ export function LogView({ log, downloadUrl, fileName, silence }: LogViewProps): 
     const share = isScaled ? row / count : undefined;
     box.scrollTop = (share === undefined ? row * ROW_HEIGHT : share * boxHeight) - height / 2;
   };
+  useLayoutEffect(() => {
+    const box = frame.current;
+    if (box !== null && isFollowing) box.scrollTop = box.scrollHeight;
+  }, [isFollowing, log, count, height]);
+  // Other columns put other lines where one was reading: find the place again.
+  const anchor = useRef(0);
+  useLayoutEffect(() => {
+    if (!isFollowing) show(current ?? anchor.current);
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [rows]);
+  useEffect(() => void (anchor.current = rows.at(Math.min(first + Math.floor(height / ROW_HEIGHT / 2), Math.max(0, count - 1))).line), [top]);
+
   const step = (by: number): void => {
     if (hits.length === 0) return;
     const next = (hit + by + hits.length) % hits.length;

@@ -21,7 +21,7 @@ export function GraphView({ index, scopePath, selected, onSelect, onEnter }: Gra
   const found = scopePath === undefined ? index.root : index.find(scopePath);
   const scope = found !== undefined && isContainer(found) ? found : index.root;
   const nodes = useMemo(() => graphOf(index, scope), [index, scope]);
-  const isLoop = scope.kind === "LOOP" && scope.iteration === undefined;
+  const isLoop = scope.kind === "LOOP" && scope.iteration === undefined && scope.task !== undefined;
   return (
     <div className={classes["view"]}>
       {scope === index.root ? null : <Breadcrumb index={index} scope={scope} onEnter={onEnter} />}
@@ -32,7 +32,7 @@ export function GraphView({ index, scopePath, selected, onSelect, onEnter }: Gra
           onOpen={(place) => (isContainer(place) ? onEnter(place.path) : onSelect(place.path))}
         />
       ) : nodes.length === 0 ? (
-        <p className={classes["empty"]}>{isLoop ? "This loop has no iterations, or has not been reached." : "The pipeline says nothing of its tasks."}</p>
+        <p className={classes["empty"]}>{isLoop ? "This loop has no iterations." : "The pipeline says nothing of its tasks."}</p>
       ) : (
         <Suspense
           fallback={
