@@ -42,15 +42,15 @@ const ROC = [
   [0.1, 0.55, 0.99],
 ].map(([confidenceThreshold, falsePositiveRate, recall]) => ({ confidenceThreshold, falsePositiveRate, recall }));
 
-/** What the tasks of the digits pipeline do; their files go to `blobs`. */
-export function digitsWork(blobs: Map<string, Uint8Array>, options: { readonly fails?: string } = {}): (pod: ObservedPod) => PodWork {
+/** What the tasks of the digits pipeline do; `put` stores their files. */
+export function digitsWork(put: (uri: string, bytes: Uint8Array) => void, options: { readonly fails?: string } = {}): (pod: ObservedPod) => PodWork {
   let trained = 0;
   let last = 0;
   const artifact = (output: string, schemaTitle: string, content: string | Uint8Array | undefined, metadata: ReportedArtifact["metadata"] = {}): ReportedArtifact => {
     const uri = `minio://bucket/${output}-${last++}/${output}`;
     if (content === undefined) return { output, name: output, type: { schemaTitle }, uri, metadata };
     const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-    blobs.set(uri, bytes);
+    put(uri, bytes);
     return { output, name: output, type: { schemaTitle }, uri, metadata, digest: "sha256:0", size: bytes.length };
   };
   return (pod) => {
@@ -69,8 +69,8 @@ export function digitsWork(blobs: Map<string, Uint8Array>, options: { readonly f
     if (name.includes("choose")) return { parameters: { best: 0.972 } };
     if (name.includes("evaluate")) {
       const files = artifact("files", "system.Dataset", undefined);
-      blobs.set(`${files.uri}/part-0.json`, new TextEncoder().encode('{"digit": 7, "guess": 1}'));
-      blobs.set(`${files.uri}/part-1.txt`, new TextEncoder().encode("plain text\n"));
+      put(`${files.uri}/part-0.json`, new TextEncoder().encode('{"digit": 7, "guess": 1}'));
+      put(`${files.uri}/part-1.txt`, new TextEncoder().encode("plain text\n"));
       return {
         artifacts: [
           artifact("scores", "system.ClassificationMetrics", undefined, { confusionMatrix: CONFUSION, confidenceMetrics: ROC } as never),

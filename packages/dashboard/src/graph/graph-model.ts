@@ -49,6 +49,17 @@ export function graphOf(index: TaskIndex, scope: TaskPlace, limits: OpenLimits =
   return top.map(finish);
 }
 
+/** The container to look into so that a place is drawn: the innermost iteration around it whose loop stays closed; undefined for the whole run. */
+export function scopeShowing(index: TaskIndex, path: string, limits: OpenLimits = OPEN_LIMITS): string | undefined {
+  const keys = path.split(".");
+  for (let depth = keys.length - 1; depth > 1; depth--) {
+    const [loop, around] = [keys.slice(0, depth - 1).join("."), keys.slice(0, depth).join(".")];
+    const place = index.find(loop);
+    if (place?.kind === "LOOP" && place.iteration === undefined && index.children(place).length > limits.iterations) return around;
+  }
+  return undefined;
+}
+
 /** What a layout depends on: which boxes and arrows there are, and nothing of their states. */
 export interface Shape {
   readonly path: string;

@@ -5,7 +5,7 @@ import { compile, type JsonValue, type RunTask } from "@sluice/sdk";
 import { DIGITS, WIDE } from "../browser/pipelines.fixture.ts";
 import { conditionText } from "./kinds.ts";
 import { layOut, pathOf, type Box } from "./graph-layout.ts";
-import { graphOf, shapeOf, type GraphNode, type Shape } from "./graph-model.ts";
+import { graphOf, scopeShowing, shapeOf, type GraphNode, type Shape } from "./graph-model.ts";
 import { readPipelineSpec } from "./pipeline-spec.ts";
 import { countStates, indexTasks } from "./task-tree.ts";
 
@@ -44,6 +44,9 @@ test("many iterations are one box that counts them", () => {
   const drawn = graphOf(index, index.root).find(({ place }) => place.key === "for-loop-1");
   expect(drawn?.inside).toBeUndefined();
   expect([...(drawn?.counts ?? [])]).toEqual([["SUCCEEDED", 500]]);
+  expect(scopeShowing(index, "root.for-loop-1.7.train")).toBe("root.for-loop-1.7");
+  expect(scopeShowing(index, "root.for-loop-1.7")).toBeUndefined();
+  expect(scopeShowing(index, "root.prepare")).toBeUndefined();
 });
 
 test("the shape stays when only states change", () => {

@@ -11,6 +11,7 @@ import { Icon } from "../app/icons.tsx";
 import { Problem } from "../app/problem.tsx";
 import { lookOf } from "../app/states.ts";
 import { usePageTitle } from "../app/use-page-title.ts";
+import { scopeShowing } from "../graph/graph-model.ts";
 import { readPipelineSpec } from "../graph/pipeline-spec.ts";
 import { indexTasks } from "../graph/task-tree.ts";
 import { GraphView } from "./graph-view.tsx";
@@ -63,7 +64,7 @@ function LoadedRun({ data, search }: { readonly data: RunData; readonly search: 
   return (
     <div className={classes["page"]}>
       <RunHeader run={run} />
-      <RunFailure run={run} index={index} onSelect={(path) => go({ task: path, tab: undefined, view: undefined, in: undefined })} />
+      <RunFailure run={run} index={index} onSelect={(path) => go({ task: path, tab: undefined, view: undefined, in: scopeShowing(index, path) })} />
       <Tabs value={view} onChange={(value) => go({ view: value === "graph" || value === null ? undefined : (value as "tasks") })} className={classes["tabs"] ?? ""} keepMounted={false}>
         <Tabs.List px={20}>
           <Tabs.Tab value="graph" leftSection={<Icon name="graph" size={14} />}>
