@@ -5,16 +5,19 @@ import type { SandboxProcess } from "./sandbox.ts";
 /** The control groups of all pods: one directory a pod, one below it for each start of a container, in every hierarchy used. */
 export interface Cgroups {
   readonly version: "cgroup-v1" | "cgroup-v2";
-  /** Whether every process of a pod is in its groups, not only those of containers with limits. */
-  readonly holdsAll: boolean;
-  /** Makes a container's groups anew and returns the files that a process writes `0` to in order to join. */
+  /**
+   * Makes a container's groups anew, if it has limits, and returns the files that a process writes `0` to in order to join. Groups cost the
+   * kernel milliseconds to make and to join, which only those should wait for who have limits.
+   */
   prepare(podUid: string, container: string, limits: SandboxProcess["limits"]): readonly string[];
   /** The files by which another process joins a container's groups. */
   joining(podUid: string, container: string): readonly string[];
   /** How many processes of a container the kernel has killed for want of memory. */
   oomKills(podUid: string, container: string): number;
-  /** Every process of the pod that is in its groups. */
+  /** The processes of the pod that are in its groups. */
   processes(podUid: string): readonly number[];
+  /** The processes of all containers without limits, or more; undefined where no group holds them. */
+  unlimited(): readonly number[] | undefined;
   /** Takes the pod's groups away; false as long as a process has not quite gone. */
   remove(podUid: string): boolean;
   pods(): readonly string[];
@@ -46,13 +49,19 @@ function openVersion1(name: string, root: string): Cgroups {
   const bases = hierarchies.map((controller) => join(root, controller, name));
   const [memory = ""] = bases;
   for (const base of bases) mkdirSync(base, { recursive: true });
+  // All containers without limits together: joining a group that is there costs nothing.
+  const common = hierarchies.includes("pids") ? [join(root, "pids", name)] : [];
+  for (const base of common) writeFileSync(join(base, "pids.max"), String(MAX_PROCESSES));
   // A single thread joins at once; whole processes wait until no processor is in the way, for ten milliseconds or more.
-  const joining = (podUid: string, container: string): readonly string[] => bases.map((base) => join(latestGroup(join(base, podUid), container), "tasks"));
+  const joining = (podUid: string, container: string): readonly string[] => {
+    const groups = bases.map((base) => latestGroup(join(base, podUid), container));
+    return (groups.every((group) => existsSync(group)) ? groups : common).map((group) => join(group, "tasks"));
+  };
   return {
     version: "cgroup-v1",
-    holdsAll: true,
     joining,
     prepare(podUid, container, { memoryBytes, cpuMillis }) {
+      if (memoryBytes === undefined && cpuMillis === undefined) return common.map((group) => join(group, "tasks"));
       const groups = bases.map((base) => newGroup(join(base, podUid), container));
       const set = (controller: string, file: string, value: number): void => {
         const group = groups[hierarchies.indexOf(controller)];
@@ -68,6 +77,7 @@ function openVersion1(name: string, root: string): Cgroups {
     },
     oomKills: (podUid, container) => counterIn(join(latestGroup(join(memory, podUid), container), "memory.oom_control"), "oom_kill"),
     processes: (podUid) => processesIn(join(memory, podUid)),
+    unlimited: () => common.map((group) => pidsIn(group))[0],
     remove: (podUid) => bases.map((base) => removeGroups(join(base, podUid))).every((isGone) => isGone),
     pods: () => groupsIn(memory),
     close() {
@@ -89,10 +99,8 @@ function openVersion2(name: string, root: string): Cgroups {
     [join(latestGroup(join(base, podUid), container), "cgroup.procs")].filter((path) => existsSync(path));
   return {
     version: "cgroup-v2",
-    holdsAll: false,
     joining,
     prepare(podUid, container, { memoryBytes, cpuMillis }) {
-      // Joining takes ten milliseconds and more, which only those should wait for who have limits.
       if (memoryBytes === undefined && cpuMillis === undefined) return [];
       mkdirSync(join(base, podUid), { recursive: true });
       delegate(join(base, podUid));
@@ -107,6 +115,7 @@ function openVersion2(name: string, root: string): Cgroups {
     },
     oomKills: (podUid, container) => counterIn(join(latestGroup(join(base, podUid), container), "memory.events"), "oom_kill"),
     processes: (podUid) => processesIn(join(base, podUid)),
+    unlimited: () => undefined,
     remove: (podUid) => removeGroups(join(base, podUid)),
     pods: () => groupsIn(base),
     close() {
@@ -155,9 +164,11 @@ function groupsIn(directory: string): readonly string[] {
 }
 
 function processesIn(group: string): readonly number[] {
-  return [group, ...groupsIn(group).map((name) => join(group, name))].flatMap((directory) =>
-    read(join(directory, "cgroup.procs")).split("\n").filter((line) => line !== "").map(Number),
-  );
+  return [group, ...groupsIn(group).map((name) => join(group, name))].flatMap(pidsIn);
+}
+
+function pidsIn(group: string): readonly number[] {
+  return read(join(group, "cgroup.procs")).split("\n").filter((line) => line !== "").map(Number);
 }
 
 function counterIn(file: string, name: string): number {

@@ -168,17 +168,17 @@ class NodeSandboxes implements Sandboxes {
     const { names, records } = this.#kept;
     const { cgroups, network } = this.#means;
     this.#sandboxes.delete(podUid);
-    const marked = cgroups?.holdsAll === true ? () => [] : () => processesWith(POD_VARIABLE, podUid);
     await until(this.#options.clock, () => {
       // A process may have forked between the last look and its end.
-      const pids = [...(cgroups?.processes(podUid) ?? []), ...marked()];
+      const pids = [...(cgroups?.processes(podUid) ?? []), ...processesWith(POD_VARIABLE, podUid, cgroups?.unlimited())];
       for (const pid of pids) signalProcess(pid, "SIGKILL");
       return pids.length === 0 && (cgroups?.remove(podUid) ?? true);
     });
     const record = records.get(podUid);
     if (record !== undefined) for (const pod of namedPods(record)) names.remove(pod);
-    if (record?.address !== undefined) await network?.release(record.address);
     await records.remove(podUid);
+    // Only now: another pod may have the address at once.
+    if (record?.address !== undefined) network?.release(record.address);
   }
 
   async retain(podUids: ReadonlySet<string>): Promise<void> {

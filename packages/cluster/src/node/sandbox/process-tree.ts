@@ -27,11 +27,11 @@ export function innerPidOf(pid: number): number | undefined {
   return line === undefined ? undefined : Number(line.trim().split(/\s+/u).at(-1));
 }
 
-/** The processes whose environment holds the variable `name` with `value`. Linux only; empty elsewhere. */
-export function processesWith(name: string, value: string): readonly number[] {
+/** The processes, of all or of those given, whose environment holds the variable `name` with `value`. Linux only; empty elsewhere. */
+export function processesWith(name: string, value: string, pids?: readonly number[]): readonly number[] {
   if (process.platform !== "linux") return [];
   const wanted = `\0${name}=${value}\0`;
-  return linuxPids().filter((pid) => `\0${readProc(pid, "environ")}`.includes(wanted));
+  return (pids ?? linuxPids()).filter((pid) => `\0${readProc(pid, "environ")}`.includes(wanted));
 }
 
 /** Signals a process; false if there is none. */

@@ -23,8 +23,11 @@ export interface PodNetworkOptions {
 
 const SUBNET_PREFIX = 20;
 const NAMESPACES = "/run/netns";
-/** How many namespaces wait for pods, so that pods need not wait for them. */
+/** Prints how many sockets namespaces have, each report below `=` and the namespace's path. */
+const SOCKETS = 'for path; do echo "=$path"; "$0" --net="$path" cat /proc/net/sockstat /proc/net/sockstat6; done';
+/** How many namespaces wait for pods, so that pods need not wait for them: made so many at a time, and kept so many when pods have left them. */
 const READY = 8;
+const KEPT = 32;
 
 /** Finds out which subnet is this node's, makes its bridge, and takes away namespaces that are no pod's. Throws where that cannot be. */
 export async function openPodNetwork(options: PodNetworkOptions): Promise<PodNetwork> {
@@ -54,8 +57,11 @@ export class PodNetwork implements AsyncDisposable {
   readonly #ready: number[] = [];
   readonly #making = new Set<number>();
   readonly #waiting: PromiseWithResolvers<number>[] = [];
+  /** Left by their pods, and not looked at yet. */
+  #left: number[] = [];
   #next: number;
   #filling: Promise<void> | undefined;
+  #cleaning: Promise<void> | undefined;
   #isClosed = false;
 
   constructor(options: PodNetworkOptions, bridge: string, subnet: Subnet) {
@@ -105,11 +111,12 @@ export class PodNetwork implements AsyncDisposable {
     return [this.#options.programs.nsenter, `--net=${join(NAMESPACES, this.#nameOf(this.#numberOf(address)))}`];
   }
 
-  /** Takes the namespace of an address away; absence is no error. */
-  async release(address: string): Promise<void> {
+  /** Takes an address back, whose namespace no process uses any more; absence is no error. */
+  release(address: string): void {
     const number = this.#numberOf(address);
-    if (existsSync(join(NAMESPACES, this.#nameOf(number)))) await this.#ip([`netns del ${this.#nameOf(number)}`]);
-    this.#leased.delete(number);
+    if (!this.#leased.has(number)) return;
+    this.#left.push(number);
+    this.#clean();
   }
 
   /** Takes away namespaces that are no pod's: commands of a process that was killed may have made some after its end. */
@@ -121,7 +128,7 @@ export class PodNetwork implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    await this.#filling;
+    await Promise.all([this.#filling, this.#cleaning]);
     for (const waiter of this.#waiting.splice(0)) waiter.reject(new Error("the pods' network is closed"));
     const isUnused = this.#leased.size === 0;
     if (isUnused) await this.#egress?.remove();
@@ -145,8 +152,8 @@ export class PodNetwork implements AsyncDisposable {
   }
 
   async #makeReady(): Promise<void> {
-    while (!this.#isClosed && this.#ready.length < READY + this.#waiting.length) {
-      const numbers = this.#freeNumbers(READY + this.#waiting.length - this.#ready.length);
+    while (!this.#isClosed && (this.#waiting.length > 0 || this.#ready.length < READY / 2)) {
+      const numbers = this.#freeNumbers(READY);
       for (const number of numbers) this.#making.add(number);
       try {
         await this.#make(numbers);
@@ -155,6 +162,40 @@ export class PodNetwork implements AsyncDisposable {
         for (const number of numbers) this.#making.delete(number);
       }
     }
+  }
+
+  /** Gives namespaces that pods have left to other pods, which costs a tenth of making them anew. */
+  #clean(): void {
+    this.#cleaning ??= this.#cleanAll()
+      .catch((error: unknown) => this.#options.logger.warn("cannot clean network namespaces", { bridge: this.#bridge, error }))
+      .finally(() => {
+        this.#cleaning = undefined;
+      });
+  }
+
+  async #cleanAll(): Promise<void> {
+    while (this.#left.length > 0) {
+      const numbers = this.#left;
+      this.#left = [];
+      const room = Math.max(0, KEPT - this.#ready.length) + this.#waiting.length;
+      const clean = new Set(room === 0 ? [] : await this.#unused(numbers));
+      const kept = numbers.filter((number) => clean.has(number)).slice(0, room);
+      const gone = numbers.filter((number) => !kept.includes(number) && existsSync(join(NAMESPACES, this.#nameOf(number))));
+      await this.#ip(gone.map((number) => `netns del ${this.#nameOf(number)}`));
+      for (const number of numbers) this.#leased.delete(number);
+      this.#serve(kept);
+    }
+  }
+
+  /** Those without a socket: one that lingers, as of a connection that was just closed, would be in the way of the next pod. */
+  async #unused(numbers: readonly number[]): Promise<readonly number[]> {
+    const paths = numbers.map((number) => join(NAMESPACES, this.#nameOf(number)));
+    const { stdout } = await runProgram(["sh", "-c", SOCKETS, this.#options.programs.nsenter, ...paths]);
+    const reports = new Map(stdout.split("=").map((report): [string, string] => [report.slice(0, report.indexOf("\n")), report]));
+    return numbers.filter((number, index) => {
+      const report = reports.get(paths[index] ?? "") ?? "";
+      return report.includes("TCP: inuse 0 orphan 0 tw 0 ") && !/inuse [1-9]/u.test(report);
+    });
   }
 
   #strays(): readonly number[] {
@@ -195,11 +236,13 @@ export class PodNetwork implements AsyncDisposable {
         `link set ${this.#bridge}v${number} master ${this.#bridge} up`,
       ]),
     );
-    for (const number of numbers) {
-      const address = formatAddress(this.subnet.base + number);
-      const inside = ["link set lo up", `addr add ${address}/${this.subnet.prefix} dev eth0`, "link set eth0 up", `route add default via ${this.gateway}`];
-      await this.#ip(inside, ["-n", this.#nameOf(number)]);
-    }
+    await Promise.all(
+      numbers.map((number) => {
+        const address = formatAddress(this.subnet.base + number);
+        const inside = ["link set lo up", `addr add ${address}/${this.subnet.prefix} dev eth0`, "link set eth0 up", `route add default via ${this.gateway}`];
+        return this.#ip(inside, ["-n", this.#nameOf(number)]);
+      }),
+    );
   }
 
   async #ip(commands: readonly string[], options: readonly string[] = []): Promise<void> {
