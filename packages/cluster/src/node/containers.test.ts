@@ -30,6 +30,7 @@ beforeEach(async () => {
   });
 });
 afterEach(async () => {
+  await world.clear();
   await world[Symbol.asyncDispose]();
   rmSync(home, { recursive: true, force: true });
   expect(world.errors).toEqual([]);

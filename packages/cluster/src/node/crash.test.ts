@@ -15,9 +15,12 @@ let home: string;
 beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), "sluice-crash-"));
 });
-afterEach(({ task }) => {
-  if (task.result?.state === "fail") console.log("KEPT", home);
-  else rmSync(home, { recursive: true, force: true });
+afterEach(async () => {
+  {
+    await using world = await open();
+    await world.clear();
+  }
+  rmSync(home, { recursive: true, force: true });
 });
 
 const directory = (): string => join(home, "node");

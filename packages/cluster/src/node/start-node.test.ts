@@ -12,6 +12,7 @@ beforeEach(async () => {
   world = await openWorld({ directory });
 });
 afterEach(async () => {
+  await world.clear();
   await world[Symbol.asyncDispose]();
   rmSync(directory, { recursive: true, force: true });
   expect(world.errors).toEqual([]);

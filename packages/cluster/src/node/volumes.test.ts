@@ -22,6 +22,7 @@ beforeEach(async () => {
   world = await openWorld({ directory: join(home, "node"), virtual: [tokenResource], clock });
 });
 afterEach(async () => {
+  await world.clear();
   await world[Symbol.asyncDispose]();
   rmSync(home, { recursive: true, force: true });
   expect(world.errors).toEqual([]);

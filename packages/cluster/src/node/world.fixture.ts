@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { dirname } from "node:path";
+import { existsSync, readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { createClient, type Client } from "@sluice/client";
 import type { Program } from "@sluice/component";
 import { systemClock, type Clock, type Logger } from "@sluice/controller";
@@ -106,6 +107,8 @@ export interface World extends AsyncDisposable {
   readonly client: Client;
   readonly node: Node;
   readonly errors: string[];
+  /** Deletes all pods, and waits until nothing of them is left: they would outlive the world. */
+  clear(): Promise<void>;
   /** Ends the node alone, and starts it again. */
   restartNode(): Promise<void>;
   stopNode(): Promise<void>;
@@ -149,6 +152,12 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     get node() {
       if (node === undefined) throw new Error("the node is stopped");
       return node;
+    },
+    async clear() {
+      const { items } = await client.list(Pod);
+      for (const { metadata } of items) await client.delete(Pod, metadata, { gracePeriodSeconds: 0 });
+      const pods = join(options.directory, "pods");
+      while (existsSync(pods) && readdirSync(pods).length > 0) await new Promise(setImmediate);
     },
     async stopNode() {
       await node?.[Symbol.asyncDispose]();

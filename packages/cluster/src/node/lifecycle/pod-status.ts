@@ -1,4 +1,4 @@
-import type { Container, ContainerStatus, Pod, PodCondition, PodStatus } from "@sluice/kubernetes";
+import type { ContainerStatus, PodCondition, PodStatus } from "@sluice/kubernetes";
 import { timestamp } from "../../api-server/request-context.ts";
 import { containerStatus } from "./container-status.ts";
 import type { PodView } from "./pod-view.ts";

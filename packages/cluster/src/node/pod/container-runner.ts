@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import type { Container, Pod } from "@sluice/kubernetes";
+import type { Container } from "@sluice/kubernetes";
 import { UNSEEN, type ObservedContainer } from "../lifecycle/observed-pod.ts";
 import type { NodeContext } from "../node-context.ts";
 import { probeContainer } from "../probes/prober.ts";
@@ -12,26 +12,10 @@ import { attemptOf, type Adopted } from "./adopt-containers.ts";
 import { blockedBy } from "./blocked-by.ts";
 import { describeExit } from "./container-exit.ts";
 import type { PodEvent } from "./pod-events.ts";
-import { prepareContainer, programOf, StartError, type PodSurroundings, type PreparedContainer } from "./prepare-container.ts";
+import { prepareContainer, programOf, StartError, type PreparedContainer } from "./prepare-container.ts";
 import { graceMsOf, probeListener } from "./probe-listener.ts";
+import type { RunnerHost } from "./runner-host.ts";
 import { adoptContainer, startContainer, type StartedContainer, type StartOptions } from "./start-container.ts";
-
-/** What a container needs of its pod's worker. */
-export interface RunnerHost {
-  readonly node: NodeContext;
-  readonly directory: PodDirectory;
-  /** Only while the pod is set up. */
-  readonly sandbox: Sandbox | undefined;
-  readonly surroundings: PodSurroundings;
-  readonly pod: Pod;
-  /** Counts the changes of what the pod refers to. */
-  readonly references: number;
-  /** The state of a container has changed. */
-  changed(): void;
-  tell(event: PodEvent): void;
-  /** What stands in for a container's image. */
-  noteProfile(container: string, profile: string): void;
-}
 
 /** Carries out, for one container, what `planPod` decides, and keeps what is observed of it. */
 export class ContainerRunner {

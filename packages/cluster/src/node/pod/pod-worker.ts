@@ -8,10 +8,11 @@ import type { NodeContext } from "../node-context.ts";
 import { PodDirectory } from "../runtime/pod-directory.ts";
 import { volumeReferences } from "../volumes/payload-source.ts";
 import { adoptContainer, killPod, type Adopted } from "./adopt-containers.ts";
-import { ContainerRunner, type RunnerHost } from "./container-runner.ts";
+import { ContainerRunner } from "./container-runner.ts";
 import { openPodLog } from "./pod-log.ts";
 import { PodReporter } from "./pod-reporter.ts";
 import { PodSetup } from "./pod-setup.ts";
+import type { RunnerHost } from "./runner-host.ts";
 import { statusEvents } from "./status-events.ts";
 
 /** What a worker starts with. */
@@ -59,11 +60,6 @@ export class PodWorker {
     });
     this.#reporter = new PodReporter({ node, pod: () => this.#pod, accept: (accepted) => this.#accept(accepted), signal: this.#lifetime.signal });
     this.#resumed = this.#directory.isDone ? Promise.resolve() : this.#resume().catch((error: unknown) => this.#failed("adopt", error));
-  }
-
-  /** The pod as this node last saw or wrote it. */
-  get pod(): Pod {
-    return this.#pod;
   }
 
   /** Takes a newer version of the pod; an older one, such as the echo of our own write, is not news. */

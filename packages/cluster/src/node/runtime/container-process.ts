@@ -83,7 +83,8 @@ export class ContainerProcess implements ContainerHandle {
 
   /** Notices a supervisor that was killed itself: it cannot say so, and an adopted one is nobody's child. */
   checkSupervisor(): void {
-    if (!this.#isOver && findProcess(this.#directory) === "lost") this.#look({ isSupervisorGone: true });
+    const supervisor = read(join(this.#directory, FILES.supervisor));
+    if (supervisor?.endsWith("\n") === true && !isSameProcess(supervisor, this.#directory)) this.#look({ isSupervisorGone: true });
   }
 
   async #signal(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
@@ -122,7 +123,10 @@ export class ContainerProcess implements ContainerHandle {
   }
 }
 
-/** What has become of the process of an attempt, while nobody watched. An attempt that nobody has claimed is claimed, so that it never runs. */
+/**
+ * What has become of the process of an attempt that nobody watches. An attempt that nobody has claimed is claimed, so
+ * that it never runs: this is no question to ask of one that is just being started.
+ */
 export function findProcess(directory: string): Found {
   if (readExit(directory) !== undefined) return "ended";
   if (abandon(directory)) return "unclaimed";

@@ -75,6 +75,31 @@ describe("an attempt", () => {
     expect(findProcess(directory)).toBe("ended");
   });
 
+  test("may be looked after while it is still being started", async () => {
+    const handle = ContainerProcess.start(attempt(), shell("exit 0"), options());
+    let hasEnded = false;
+    void handle.ended.then(() => (hasEnded = true));
+    while (!hasEnded) {
+      handle.checkSupervisor();
+      await new Promise(setImmediate);
+    }
+    expect(await handle.ended).toMatchObject({ exitCode: 0, how: "exited" });
+  });
+
+  test("whose supervisor was killed is noticed, though it was adopted", async () => {
+    const directory = attempt();
+    const first = ContainerProcess.start(directory, shell("while :; do sleep 0.05; done"), options());
+    await first.started;
+    first.release();
+    const handle = ContainerProcess.adopt(directory, options());
+    handle.checkSupervisor();
+    process.kill(-Number.parseInt(readFileSync(join(directory, "supervisor"), "utf8"), 10), "SIGKILL");
+    await eventually(() => {
+      handle.checkSupervisor();
+      return Promise.race([handle.ended, Promise.resolve(undefined)]);
+    }).toMatchObject({ exitCode: 137, how: "lost" });
+  });
+
   test("whose command cannot be started says so", async () => {
     const missing = ContainerProcess.start(attempt(), { ...shell("true"), cwd: join(home, "nowhere") }, options());
     expect(await missing.started).toBeUndefined();
