@@ -2,7 +2,7 @@ import { Event } from "@sluice/kubernetes";
 import { expect, onTestFinished, test } from "vitest";
 import { createEventRecorder, type EventContent, type EventRecorder } from "./event-recorder.ts";
 import { FakeApi, THINGS } from "./fake-client.ts";
-import { FakeClock, settle } from "./fake-clock.ts";
+import { FakeClock } from "./fake-clock.ts";
 
 function start(api: FakeApi): { recorder: EventRecorder; clock: FakeClock } {
   const stop = new AbortController();
@@ -19,11 +19,10 @@ test("writes an event, and counts its repetitions in place", async () => {
   const thing = api.put(THINGS, "a");
   const { recorder, clock } = start(api);
   recorder.record(thing, made);
-  await settle();
   await clock.advance(60_000);
   recorder.record(thing, made);
   recorder.record(thing, made);
-  await settle();
+  await clock.advance(100);
   const [event, ...others] = await events(api);
   expect(others).toEqual([]);
   expect(event).toMatchObject({
@@ -40,15 +39,15 @@ test("writes an event, and counts its repetitions in place", async () => {
 test("says it anew when the event has expired, and survives an API that refuses", async () => {
   const api = new FakeApi();
   const thing = api.put(THINGS, "a");
-  const { recorder } = start(api);
+  const { recorder, clock } = start(api);
   recorder.record(thing, made);
-  await settle();
+  await clock.advance(100);
   api.remove(Event, (await events(api))[0]!.metadata.name);
   api.refusing = true;
   recorder.record(thing, { ...made, reason: "Lost" });
-  await settle();
+  await clock.advance(100);
   api.refusing = false;
   recorder.record(thing, made);
-  await settle();
+  await clock.advance(100);
   expect((await events(api)).map(({ reason }) => reason)).toEqual(["Made"]);
 });

@@ -6,6 +6,8 @@ import { WorkQueue } from "./work-queue.ts";
 /** How many different events are remembered, for counting repetitions; beyond it the oldest are forgotten, even if unsent. */
 const REMEMBERED = 4096;
 const SENDERS = 16;
+/** Events of one such span of milliseconds are written together, in one commit: nobody waits for them. */
+const TOGETHER_MS = 100;
 /** Leaves room in an object's name for the suffix that makes it an event's. */
 const LONGEST_NAME = 230;
 
@@ -15,6 +17,8 @@ export interface EventContent {
   /** One word in CamelCase, for programs. */
   readonly reason: string;
   readonly message: string;
+  /** The part of the object that it is about; all of it unless given. */
+  readonly fieldPath?: string | undefined;
 }
 
 /** Where controllers tell users what happened. */
@@ -28,6 +32,8 @@ export interface EventRecorderOptions {
   readonly client: Client;
   readonly clock: Clock;
   readonly component: string;
+  /** The node that it speaks from, if it does. */
+  readonly host?: string;
   readonly signal: AbortSignal;
 }
 
@@ -60,8 +66,9 @@ class Recorder implements EventRecorder {
 
   record(object: KubernetesObject, content: EventContent): void {
     const { kind, metadata } = object;
-    const key = [kind, metadata.namespace, metadata.name, metadata.uid, content.type, content.reason, content.message].join("\0");
-    const now = `${new Date(this.#options.clock.now()).toISOString().slice(0, 19)}Z`;
+    const key = [kind, metadata.namespace, metadata.name, metadata.uid, content.type, content.reason, content.message, content.fieldPath].join("\0");
+    const time = this.#options.clock.now();
+    const now = `${new Date(time).toISOString().slice(0, 19)}Z`;
     const known = this.#known.get(key);
     // The most recently used come last.
     this.#known.delete(key);
@@ -71,11 +78,11 @@ class Recorder implements EventRecorder {
       if (this.#known.size <= REMEMBERED) break;
       this.#known.delete(oldest);
     }
-    this.#queue.add(key);
+    this.#queue.addAfter(key, TOGETHER_MS - (time % TOGETHER_MS));
   }
 
-  #eventOf({ apiVersion, kind, metadata }: KubernetesObject, content: EventContent, now: string): Event {
-    const { component, clock } = this.#options;
+  #eventOf({ apiVersion, kind, metadata }: KubernetesObject, { fieldPath, ...content }: EventContent, now: string): Event {
+    const { component, host, clock } = this.#options;
     const { namespace, name, uid, resourceVersion } = metadata;
     const nanoseconds = BigInt(clock.now()) * 1_000_000n;
     this.#serial = nanoseconds > this.#serial ? nanoseconds : this.#serial + 1n;
@@ -90,10 +97,12 @@ class Recorder implements EventRecorder {
         ...(namespace === undefined ? {} : { namespace }),
         ...(uid === undefined ? {} : { uid }),
         ...(resourceVersion === undefined ? {} : { resourceVersion }),
+        ...(fieldPath === undefined ? {} : { fieldPath }),
       },
       ...content,
-      source: { component },
+      source: { component, ...(host === undefined ? {} : { host }) },
       reportingComponent: component,
+      ...(host === undefined ? {} : { reportingInstance: host }),
       firstTimestamp: now,
     };
   }

@@ -63,12 +63,6 @@ export async function eventually<T>(look: () => Promise<T | undefined | false> |
   }
 }
 
-/** What this process has computed so far, in seconds: fit for limits, whatever else the machine does. */
-export function processorSeconds(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1_000_000;
-}
-
 /** Lets everything that is under way come to rest. */
 export async function quiet(): Promise<void> {
   for (let turn = 0; turn < 40; turn++) await new Promise((resolve) => setImmediate(resolve));

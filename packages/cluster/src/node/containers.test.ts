@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Program } from "@sluice/component";
 import { ConfigMap, Event, Pod, Secret, type EnvVar } from "@sluice/kubernetes";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { eventually } from "./eventually.fixture.ts";
 import { ImageError } from "./images/images.ts";
 import { logOf, openWorld, plainImages, podOn, shell, statusOf, untilPhase, untilPod, type World } from "./world.fixture.ts";
@@ -63,7 +63,7 @@ describe("restarts", () => {
     expect(statusOf(pod)).toMatchObject({ restartCount: 2, lastState: { terminated: { exitCode: 1 } }, state: { terminated: { exitCode: 0 } } });
     expect(await logOf(world, "a")).toBe("run 3\n");
     expect(await logOf(world, "a", { previous: true })).toBe("run 2\n");
-    expect(await eventsOf()).toContainEqual(expect.stringMatching(/^BackOff: Back-off restarting failed container main in pod a_default/));
+    await vi.waitFor(async () => expect(await eventsOf()).toContainEqual(expect.stringMatching(/^BackOff: Back-off restarting failed container main in pod a_default/)));
   });
 
   test("waits in CrashLoopBackOff, with the log of the last run", async () => {
@@ -112,7 +112,7 @@ describe("ends", () => {
     await world.client.delete(Pod, key);
     await untilPod(world.client, "a", (pod) => pod === undefined);
     expect(Date.now() - start).toBeGreaterThan(900);
-    expect(await eventsOf()).toContain("Killing: Stopping container main");
+    await vi.waitFor(async () => expect(await eventsOf()).toContain("Killing: Stopping container main"));
   });
 
   test("after their preStop hook", async () => {
@@ -128,7 +128,7 @@ describe("ends", () => {
     await create({ activeDeadlineSeconds: 1, terminationGracePeriodSeconds: 1, containers: [shell("while :; do sleep 0.05; done")] });
     const pod = await untilPhase(world.client, "a", "Failed");
     expect(pod.status).toMatchObject({ reason: "DeadlineExceeded", message: "Pod was active on the node longer than the specified deadline" });
-    expect(await eventsOf()).toContain("DeadlineExceeded: Pod was active on the node longer than the specified deadline");
+    await vi.waitFor(async () => expect(await eventsOf()).toContain("DeadlineExceeded: Pod was active on the node longer than the specified deadline"));
   });
 
   test("at once, if their pod is deleted without grace", async () => {
@@ -210,7 +210,7 @@ describe("environment", () => {
     await world.client.update(ConfigMap, { ...configMap, data: { k: "there" } });
     await untilPhase(world.client, "a", "Succeeded");
     expect(await logOf(world, "a")).toBe("there\n");
-    expect(await eventsOf()).toContain('Failed: Error: configmap "c" not found');
+    await vi.waitFor(async () => expect(await eventsOf()).toContain('Failed: Error: configmap "c" not found'));
   });
 });
 
@@ -224,7 +224,7 @@ describe("images", () => {
     const pod = await untilPhase(world.client, "a", "Succeeded");
     expect(statusOf(pod).imageID).toBe("profile://busybox");
     expect(pod.metadata.annotations).toMatchObject({ "image-profile.node.sluice.dev/main": "busybox" });
-    expect(await eventsOf()).toEqual(
+    await vi.waitFor(async () => expect(await eventsOf()).toEqual(
       expect.arrayContaining([
         'Failed: Failed to pull image "late:1": it is not there yet',
         "Pulling: installing it",
@@ -232,7 +232,7 @@ describe("images", () => {
         "Created: Created container: main",
         "Started: Started container main",
       ]),
-    );
+    ));
   });
 });
 
@@ -297,14 +297,14 @@ describe("probes", () => {
     await untilPod(world.client, "a", (one) => statusOf(one).ready);
     rmSync(join(home, "ready"));
     await untilPod(world.client, "a", (one) => !statusOf(one).ready);
-    expect(await eventsOf()).toContainEqual(expect.stringMatching(/^Unhealthy: Readiness probe failed/));
+    await vi.waitFor(async () => expect(await eventsOf()).toContainEqual(expect.stringMatching(/^Unhealthy: Readiness probe failed/)));
   });
 
   test("restart a container that is not alive", async () => {
     await create({ restartPolicy: "Always", terminationGracePeriodSeconds: 1, containers: [shell("while :; do sleep 0.05; done", { livenessProbe: { exec: { command: ["false"] }, periodSeconds: 1, failureThreshold: 1 } })] });
     const pod = await untilPod(world.client, "a", (one) => (one?.status?.containerStatuses?.[0]?.restartCount ?? 0) > 0);
     expect(statusOf(pod).restartCount).toBe(1);
-    expect(await eventsOf()).toContain("Killing: Container main failed liveness probe, will be restarted");
+    await vi.waitFor(async () => expect(await eventsOf()).toContain("Killing: Container main failed liveness probe, will be restarted"));
   });
 
   test("over HTTP and TCP; the startup probe holds back the others", async () => {

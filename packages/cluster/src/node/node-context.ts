@@ -1,11 +1,10 @@
 import type { Client } from "@sluice/client";
 import type { Program } from "@sluice/component";
-import type { Clock, Logger } from "@sluice/controller";
+import type { Clock, EventRecorder, Logger } from "@sluice/controller";
 import type { References } from "./environment/references.ts";
 import type { Images } from "./images/images.ts";
 import type { RestartBackoff } from "./lifecycle/restart-backoff.ts";
 import type { Limiter } from "./pod/limiter.ts";
-import type { PodEvents } from "./pod/pod-events.ts";
 import type { Launcher } from "./runtime/launcher.ts";
 import type { StartJournal } from "./runtime/start-journal.ts";
 import type { Sandboxes } from "./sandbox/sandbox.ts";
@@ -25,7 +24,7 @@ export interface NodeContext {
   readonly tokens: TokenSource;
   readonly journal: StartJournal;
   readonly launcher: Launcher;
-  readonly events: PodEvents;
+  readonly events: EventRecorder;
   /** How many containers may be starting at once. */
   readonly starts: Limiter;
   readonly restartBackoff: RestartBackoff;

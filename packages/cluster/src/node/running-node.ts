@@ -54,7 +54,6 @@ export class RunningNode implements Node {
     this.#stopping.abort();
     await Promise.all(this.#loops);
     await Promise.all([...this.#workers.values()].map((worker) => worker.release()));
-    await this.#context.events.settle();
     await this.#context.journal[Symbol.asyncDispose]();
     await this.#context.launcher[Symbol.asyncDispose]();
   }

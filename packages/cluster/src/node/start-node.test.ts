@@ -21,7 +21,7 @@ afterEach(async () => {
 describe("a node", () => {
   test("registers itself, with what it can do", async () => {
     const node = await world.client.get(Node, { name: NODE });
-    expect(node.status?.capacity).toMatchObject({ cpu: expect.any(String), memory: expect.stringMatching(/Ki$/), pods: "1k" });
+    expect(node.status?.capacity).toMatchObject({ cpu: expect.any(String), memory: expect.stringMatching(/Ki$/), pods: "110" });
     expect(node.status?.conditions?.find(({ type }) => type === "Ready")).toMatchObject({ status: "True", reason: "KubeletReady" });
     expect(node.status?.conditions?.find(({ type }) => type === "node.sluice.dev/Isolation")).toMatchObject({ status: "False", message: expect.stringContaining("These are tests.") });
   });

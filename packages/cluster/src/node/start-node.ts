@@ -1,3 +1,4 @@
+import { createEventRecorder } from "@sluice/controller";
 import { mkdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
@@ -11,7 +12,6 @@ import { keepNode, registerNode, type RegistrationOptions } from "./node-registr
 import type { Node, NodeOptions } from "./node.ts";
 import { killPod, orphansOf } from "./pod/adopt-containers.ts";
 import { Limiter } from "./pod/limiter.ts";
-import { PodEvents } from "./pod/pod-events.ts";
 import { RunningNode } from "./running-node.ts";
 import { Launcher } from "./runtime/launcher.ts";
 import { PodDirectory } from "./runtime/pod-directory.ts";
@@ -47,7 +47,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     tokens: new TokenSource(client, clock),
     journal: await openStartJournal(join(directory, "starts.journal"), new Set(pods.map(({ metadata }) => metadata.uid ?? ""))),
     launcher: new Launcher(),
-    events: new PodEvents({ client, node: name, clock, logger }),
+    events: createEventRecorder({ client, clock, component: "kubelet", host: name, signal: stopping.signal }),
     starts: new Limiter(2 * availableParallelism()),
     restartBackoff: options.restartBackoff ?? RESTART_BACKOFF,
     allocatable: capacityOf(inspectMachine(directory)),

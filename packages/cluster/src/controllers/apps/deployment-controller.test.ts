@@ -91,6 +91,8 @@ describe("deployment", () => {
     });
     expect(deployment.metadata.annotations).toMatchObject({ "deployment.kubernetes.io/revision": "1" });
     await quiet();
+    await clock.advance(100);
+    await quiet();
     expect((await client.list(Event, { fieldSelector: "reason=ScalingReplicaSet" })).items.map(({ message }) => message)).toEqual([
       `Scaled up replica set ${set?.metadata.name} from 0 to 3`,
     ]);

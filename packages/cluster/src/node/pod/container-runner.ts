@@ -172,7 +172,7 @@ export class ContainerRunner {
     }
     void handle.started.then((startedAt) => {
       if (startedAt === undefined) return;
-      if (!isAdopted) this.#tell("Normal", "Started", `Started container ${this.#container.name}`);
+      if (!isAdopted && !record.isProgram) this.#tell("Normal", "Started", `Started container ${this.#container.name}`);
       this.#began(startedAt);
     });
     this.#ended = handle.ended.then(async (raw) => {
@@ -264,8 +264,9 @@ export class ContainerRunner {
       exec: async (argv, options) => {
         const prepared = this.#prepared ?? (await this.#prepare(this.#running.signal));
         const { sandbox, node } = this.#host;
-        if (prepared.kind === "program" || sandbox === undefined) throw new Error(`no command can run in container ${this.#container.name}`);
-        return node.launcher.run(sandbox.command({ ...prepared.process, argv }), options);
+        const pid = this.#handle?.pid;
+        if (prepared.kind === "program" || sandbox === undefined || pid === undefined) throw new Error(`no command can run in container ${this.#container.name}`);
+        return node.launcher.run(sandbox.exec(pid, { ...prepared.process, argv }), options);
       },
     };
   }

@@ -11,6 +11,8 @@ export interface ReporterHost {
   readonly signal: AbortSignal;
 }
 
+/** How long a status waits for the next one, which mostly comes at once: only a pod that is over is reported without delay. */
+const TOGETHER_MS = 10;
 /** How long to wait before the API is asked again after it failed. */
 const RETRY_MS = 1000;
 /** The annotation, by container, that says what stands in for its image. */
@@ -25,6 +27,8 @@ export class PodReporter {
   #written: string | undefined;
   #writing: Promise<void> | undefined;
   #isFinishing = false;
+  /** Ends the wait of the status that is to be reported. */
+  #hurry = new AbortController();
 
   constructor(host: ReporterHost) {
     this.#host = host;
@@ -50,6 +54,7 @@ export class PodReporter {
   report(status: PodStatus | undefined): void {
     if (!jsonEqual(status, this.#wanted)) this.#written = undefined;
     this.#wanted = status;
+    if (status?.phase === "Succeeded" || status?.phase === "Failed") this.#hurry.abort();
     if (!this.isReported) this.#writing ??= this.#write().finally(() => (this.#writing = undefined));
   }
 
@@ -62,12 +67,15 @@ export class PodReporter {
 
   /** Resolves when nothing is being written. */
   async settle(): Promise<void> {
+    this.#hurry.abort();
     await this.#writing;
   }
 
   async #write(): Promise<void> {
     const { node, signal } = this.#host;
     while (!this.isReported && !signal.aborted) {
+      await node.clock.sleep(this.#hurry.signal.aborted ? 0 : TOGETHER_MS, AbortSignal.any([signal, this.#hurry.signal]));
+      if (this.isReported || signal.aborted) return;
       const pod = this.#host.pod();
       try {
         const next = { ...pod, metadata: { ...pod.metadata, ...this.#annotations(pod) }, status: this.#wanted ?? {} };

@@ -5,6 +5,7 @@ import type { Reference } from "../environment/references.ts";
 import type { ObservedPod } from "../lifecycle/observed-pod.ts";
 import { planPod, type PodAction } from "../lifecycle/pod-lifecycle.ts";
 import type { NodeContext } from "../node-context.ts";
+import { tellOf } from "./pod-events.ts";
 import { PodDirectory } from "../runtime/pod-directory.ts";
 import { volumeReferences } from "../volumes/payload-source.ts";
 import { adoptContainer, killPod, type Adopted } from "./adopt-containers.ts";
@@ -56,7 +57,7 @@ export class PodWorker {
     this.#startTime = record?.acceptedAt ?? given ?? node.clock.now();
     this.#setup = new PodSetup({
       ...{ node, directory: this.#directory, pod: () => this.#pod, startTime: this.#startTime, changed: () => this.wake() },
-      tell: (event) => node.events.record(this.#pod, event),
+      tell: (event) => tellOf(node.events, this.#pod, event),
     });
     this.#reporter = new PodReporter({ node, pod: () => this.#pod, accept: (accepted) => this.#accept(accepted), signal: this.#lifetime.signal });
     this.#resumed = this.#directory.isDone ? Promise.resolve() : this.#resume().catch((error: unknown) => this.#failed("adopt", error));
@@ -115,7 +116,6 @@ export class PodWorker {
     for (const runner of this.#runners.values()) runner.release();
     await this.#reporter.settle();
     await this.#directory.remove();
-    this.#node.events.forget(this.#pod);
     this.#options.onGone();
   }
 
@@ -172,7 +172,7 @@ export class PodWorker {
         return worker.#references;
       },
       changed: () => this.wake(),
-      tell: (event) => this.#node.events.record(this.#pod, event),
+      tell: (event) => tellOf(this.#node.events, this.#pod, event),
       noteProfile: (container, profile) => this.#reporter.noteProfile(container, profile),
     };
   }
@@ -214,7 +214,7 @@ export class PodWorker {
     const now = clock.now();
     const plan = planPod(this.#pod, this.#observe(), now, { restartBackoff });
     if (plan.isStopping) this.#stopSince ??= now;
-    for (const event of statusEvents(this.#pod, this.#reporter.status, plan.status)) this.#node.events.record(this.#pod, event);
+    for (const event of statusEvents(this.#pod, this.#reporter.status, plan.status)) tellOf(this.#node.events, this.#pod, event);
     this.#timer?.abort("replaced");
     this.#timer = undefined;
     if (plan.wakeAt !== undefined) {

@@ -13,6 +13,8 @@ export interface ContainerHandle {
   /** Resolves to the time when it began to run, or to undefined if it ended first. */
   readonly started: Promise<number | undefined>;
   readonly ended: Promise<RawExit>;
+  /** The PID on this machine of its command, once it runs; a program has none. */
+  readonly pid: number | undefined;
   /** Asks it to stop. */
   terminate(): Promise<void>;
   kill(): Promise<void>;

@@ -68,6 +68,10 @@ export class ContainerProcess implements ContainerHandle {
     return handle;
   }
 
+  get pid(): number | undefined {
+    return this.#pid;
+  }
+
   async terminate(): Promise<void> {
     await this.#signal("SIGTERM");
   }

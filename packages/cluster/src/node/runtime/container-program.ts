@@ -18,6 +18,7 @@ export interface ContainerProgramOptions {
 export class ContainerProgram implements ContainerHandle {
   readonly started: Promise<number>;
   readonly ended: Promise<RawExit>;
+  readonly pid: undefined;
   readonly #terminate = new AbortController();
   readonly #killed = Promise.withResolvers<RawExit>();
   readonly #now: () => number;

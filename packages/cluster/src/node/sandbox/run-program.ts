@@ -7,11 +7,14 @@ export interface ProgramResult {
   readonly stderr: string;
 }
 
+/** Without a language, programs read no locale, and say what they always say. */
+const PLAIN: Readonly<Record<string, string>> = { LC_ALL: "C", PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" };
+
 /** Runs a program of this machine to its end, with `input` on its standard input. Never throws: look at `code`. */
 export function runProgram(argv: readonly string[], input = ""): Promise<ProgramResult> {
   return new Promise((resolve) => {
     const [program = "", ...args] = argv;
-    const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"] });
+    const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"], env: PLAIN });
     let stdout = "";
     let stderr = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));

@@ -39,9 +39,15 @@ export function volumeReferences(volume: Volume): Reference[] {
   return (projectionOf(volume)?.sources ?? []).flatMap((source) => referenceOf(source) ?? []);
 }
 
-/** Whether a volume shows what may change in the pod itself. */
+/** Whether a volume shows what may change in the pod itself: its labels and annotations. */
 export function showsPod(volume: Volume): boolean {
-  return (projectionOf(volume)?.sources ?? []).some(({ downwardAPI }) => downwardAPI !== undefined);
+  const items = (projectionOf(volume)?.sources ?? []).flatMap(({ downwardAPI }) => downwardAPI?.items ?? []);
+  return items.some(({ fieldRef }) => fieldRef !== undefined && /^metadata\.(?:labels|annotations)/u.test(fieldRef.fieldPath));
+}
+
+/** Whether a volume holds what should not be on a disk: secrets and tokens. */
+export function isSecret(volume: Volume): boolean {
+  return (projectionOf(volume)?.sources ?? []).some(({ secret, serviceAccountToken }) => secret !== undefined || serviceAccountToken !== undefined);
 }
 
 /** A configMap, secret or downwardAPI volume is a projected one with one source. */

@@ -1,13 +1,13 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync, statSync, symlinkSync, writeFileSync, chmodSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { Client } from "@sluice/client";
-import type { Volume } from "@sluice/kubernetes";
+import type { Pod, Volume } from "@sluice/kubernetes";
 import { ConfigError } from "../environment/config-error.ts";
 import { prepareClaim } from "./claim.ts";
 import { prepareHostPath } from "./host-path.ts";
 import { writePayload } from "./payload.ts";
-import { makePayload, type PayloadContext } from "./payload-source.ts";
+import { isSecret, makePayload, type PayloadContext } from "./payload-source.ts";
 
 /** What a pod's volumes are made from. */
 export interface VolumeContext extends PayloadContext {
@@ -38,7 +38,7 @@ export async function makeVolumes(volumes: readonly Volume[], context: VolumeCon
   for (const volume of volumes) {
     try {
       const made = await makePayload(volume, context);
-      const path = made === undefined ? await dataVolume(volume, context) : join(context.directory, volume.name);
+      const path = made === undefined ? await dataVolume(volume, context) : payloadDirectory(volume, context);
       if (made !== undefined) writePayload(path, made.files);
       if (made?.refreshAt !== undefined) refreshAt = Math.min(refreshAt ?? Infinity, made.refreshAt);
       paths.set(volume.name, path);
@@ -71,11 +71,9 @@ async function dataVolume(volume: Volume, context: VolumeContext): Promise<strin
   if (volume.persistentVolumeClaim !== undefined) {
     return prepareClaim(client, { namespace: pod.metadata.namespace ?? "", name: volume.persistentVolumeClaim.claimName }, node);
   }
-  if (volume.emptyDir?.medium === "Memory" && statSync(MEMORY, { throwIfNoEntry: false })?.isDirectory() === true) {
-    const memory = join(MEMORY, `sluice-${pod.metadata.uid ?? ""}-${volume.name}`);
+  if (volume.emptyDir?.medium === "Memory" && hasMemory()) {
+    const memory = inMemory(path, pod);
     makeOpenDirectory(memory);
-    mkdirSync(directory, { recursive: true });
-    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) symlinkSync(memory, path);
     return memory;
   }
   // An ephemeral volume lives as long as its pod, and so does its directory.
@@ -86,6 +84,25 @@ async function dataVolume(volume: Volume, context: VolumeContext): Promise<strin
   }
   const kind = Object.keys(volume).find((key) => key !== "name") ?? "";
   throw new ConfigError(`this node has no ${kind} volumes`);
+}
+
+/** As upstream, secrets and tokens lie in memory, where this machine has a place for that. */
+function payloadDirectory(volume: Volume, { directory, pod }: VolumeContext): string {
+  const path = join(directory, volume.name);
+  return isSecret(volume) && hasMemory() ? inMemory(path, pod) : path;
+}
+
+function hasMemory(): boolean {
+  return statSync(MEMORY, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+/** A directory in memory, to which a link at `path` leads: by that it is found when the pod goes. */
+function inMemory(path: string, { metadata }: Pod): string {
+  const memory = join(MEMORY, `sluice-${metadata.uid ?? ""}-${basename(path)}`);
+  mkdirSync(dirname(path), { recursive: true });
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) symlinkSync(memory, path);
+  mkdirSync(memory, { recursive: true, mode: 0o711 });
+  return memory;
 }
 
 /** As upstream, every user may write to it. */

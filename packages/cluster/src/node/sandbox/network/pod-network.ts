@@ -94,6 +94,7 @@ export class PodNetwork implements AsyncDisposable {
   async lease(): Promise<string> {
     const waiter = Promise.withResolvers<number>();
     this.#waiting.push(waiter);
+    if (this.#ready.length === 0 && this.#left.length > 0) this.#clean();
     this.#serve(this.#ready.splice(0));
     this.#fill();
     return formatAddress(this.subnet.base + (await waiter.promise));
@@ -116,7 +117,8 @@ export class PodNetwork implements AsyncDisposable {
     const number = this.#numberOf(address);
     if (!this.#leased.has(number)) return;
     this.#left.push(number);
-    this.#clean();
+    // Many at a time; sooner only if somebody waits.
+    if (this.#left.length >= READY || this.#waiting.length > 0) this.#clean();
   }
 
   /** Takes away namespaces that are no pod's: commands of a process that was killed may have made some after its end. */
@@ -128,6 +130,7 @@ export class PodNetwork implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#clean();
     await Promise.all([this.#filling, this.#cleaning]);
     for (const waiter of this.#waiting.splice(0)) waiter.reject(new Error("the pods' network is closed"));
     const isUnused = this.#leased.size === 0;
