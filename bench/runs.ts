@@ -22,16 +22,33 @@ export async function benchRuns(): Promise<readonly Measurement[]> {
   const spawned = quantile(bare, 0.5);
 
   const started = performance.now();
-  await Promise.all(Array.from({ length: 2 }, async () => {
-    for (let index = 0; index < WIDTH / 2; index++) await spawnBare();
-  }));
+  await Promise.all(
+    Array.from({ length: 2 }, async () => {
+      for (let index = 0; index < WIDTH / 2; index++) await spawnBare();
+    }),
+  );
   const bareWide = performance.now() - started;
   const wide = await timeRun(client, loop(WIDTH));
   const perSecond = (elapsed: number): string => `${((WIDTH / elapsed) * 1000).toFixed(0)}/s`;
   return [
-    { name: `overhead of a durable step, p50 of ${STEPS}`, value: ms(quantile(gaps, 0.5) - spawned), against: `the bare process: ${ms(spawned)}`, aim: "≤ 25 ms" },
-    { name: `overhead of a durable step, p99 of ${STEPS}`, value: ms(quantile(gaps, 0.99) - spawned), against: `the bare process, p99: ${ms(quantile(bare, 0.99))}`, aim: "" },
-    { name: `ParallelFor of ${WIDTH}`, value: `${(wide.elapsed / 1000).toFixed(1)} s, ${perSecond(wide.elapsed)}`, against: `bare processes, 2 at a time: ${(bareWide / 1000).toFixed(1)} s, ${perSecond(bareWide)}`, aim: "≥ 50/s" },
+    {
+      name: `overhead of a durable step, p50 of ${STEPS}`,
+      value: ms(quantile(gaps, 0.5) - spawned),
+      against: `the bare process: ${ms(spawned)}`,
+      aim: "≤ 25 ms",
+    },
+    {
+      name: `overhead of a durable step, p99 of ${STEPS}`,
+      value: ms(quantile(gaps, 0.99) - spawned),
+      against: `the bare process, p99: ${ms(quantile(bare, 0.99))}`,
+      aim: "",
+    },
+    {
+      name: `ParallelFor of ${WIDTH}`,
+      value: `${(wide.elapsed / 1000).toFixed(1)} s, ${perSecond(wide.elapsed)}`,
+      against: `bare processes, 2 at a time: ${(bareWide / 1000).toFixed(1)} s, ${perSecond(bareWide)}`,
+      aim: "≥ 50/s",
+    },
   ];
 }
 
@@ -48,12 +65,18 @@ function chain(steps: number): Pipeline {
 function loop(width: number): Pipeline {
   const step = container({ name: "step", image: "busybox", command: COMMAND, inputs: { index: number() }, outputs: {} });
   return pipeline({ name: `loop-of-${width}`, inputs: {} }, () => {
-    forEach(Array.from({ length: width }, (_, index) => index), (index) => void step({ index }, { cache: false }));
+    forEach(
+      Array.from({ length: width }, (_, index) => index),
+      (index) => void step({ index }, { cache: false }),
+    );
   });
 }
 
 /** Runs a pipeline to its end; `ends` are the times at which a client saw each step end. */
-async function timeRun(client: ReturnType<typeof createPipelinesClient>, what: Pipeline): Promise<{ readonly elapsed: number; readonly ends: readonly number[] }> {
+async function timeRun(
+  client: ReturnType<typeof createPipelinesClient>,
+  what: Pipeline,
+): Promise<{ readonly elapsed: number; readonly ends: readonly number[] }> {
   const started = performance.now();
   const { run_id: id } = await client.submit({ pipeline: what });
   const ends: number[] = [];

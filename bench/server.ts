@@ -25,7 +25,9 @@ export function temporaryDirectory(): Disposable & { readonly path: string } {
 /** Starts Sluice on `dataDir` and resolves once it is ready. */
 export async function startServer(dataDir: string): Promise<Server> {
   const started = performance.now();
-  const child = spawn(process.execPath, [SLUICE, "up", "--data-dir", dataDir, "--port", "0", "--api-port", "0"], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [SLUICE, "up", "--data-dir", dataDir, "--port", "0", "--api-port", "0"], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   await firstOutput(child);
   const readyMs = performance.now() - started;
   const running = await findRunning(dataDir);

@@ -24,7 +24,9 @@ export async function benchStart(): Promise<readonly Measurement[]> {
     spawnSync(process.execPath, ["-e", "0"]);
     return performance.now() - started;
   });
-  const bare = Number(spawnSync(process.execPath, ["-e", "process.stdout.write(String(process.memoryUsage.rss() / 2 ** 20))"], { encoding: "utf8" }).stdout);
+  const bare = Number(
+    spawnSync(process.execPath, ["-e", "process.stdout.write(String(process.memoryUsage.rss() / 2 ** 20))"], { encoding: "utf8" }).stdout,
+  );
   return [
     { name: "start to ready, first time", value: ms(fresh), against: `an empty Node: ${ms(quantile(node, 0.5))}`, aim: "" },
     { name: "start to ready, again (p50)", value: ms(quantile(ready, 0.5)), against: `an empty Node: ${ms(quantile(node, 0.5))}`, aim: "≤ 1000 ms" },

@@ -20,7 +20,16 @@ export function ms(value: number): string {
 
 /** Prints measurements as a table of aligned columns. */
 export function printTable(rows: readonly Measurement[]): void {
-  const table = [["what", "measured", "against, in the same run", "aim"], ...rows.map(({ name, value, against, aim }) => [name, value, against, aim])];
+  const table = [
+    ["what", "measured", "against, in the same run", "aim"],
+    ...rows.map(({ name, value, against, aim }) => [name, value, against, aim]),
+  ];
   const widths = [0, 1, 2, 3].map((column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
-  for (const row of table) process.stdout.write(`${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd()}\n`);
+  for (const row of table)
+    process.stdout.write(
+      `${row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join("  ")
+        .trimEnd()}\n`,
+    );
 }

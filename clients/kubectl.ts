@@ -29,7 +29,9 @@ export function ensureKubectl(directory: string): string {
   const path = join(directory, "kubectl");
   if (existsSync(path) && isRecent(path)) return path;
   if (spawnSync("go", ["version"]).status !== 0) {
-    process.stderr.write(`error: kubectl 1.${OLDEST_MINOR} or newer is needed, or Go to build it\n  fix: apt-get install golang-go, or put kubectl on the PATH\n`);
+    process.stderr.write(
+      `error: kubectl 1.${OLDEST_MINOR} or newer is needed, or Go to build it\n  fix: apt-get install golang-go, or put kubectl on the PATH\n`,
+    );
     process.exit(1);
   }
   process.stdout.write("building kubectl with Go; this takes some minutes, once …\n");
@@ -42,7 +44,9 @@ export function ensureKubectl(directory: string): string {
     mkdirSync(directory, { recursive: true });
     const version = "k8s.io/component-base/version";
     const [, minor = ""] = VERSION.split(".");
-    const flags = [`${version}.gitVersion=${VERSION.replace("v0", "v1")}`, `${version}.gitMajor=1`, `${version}.gitMinor=${minor}`].map((flag) => `-X ${flag}`);
+    const flags = [`${version}.gitVersion=${VERSION.replace("v0", "v1")}`, `${version}.gitMajor=1`, `${version}.gitMinor=${minor}`].map(
+      (flag) => `-X ${flag}`,
+    );
     go("build", "-ldflags", flags.join(" "), "-o", path, ".");
   } finally {
     rmSync(source, { recursive: true, force: true });

@@ -362,7 +362,16 @@ function tableText(reached: ReadonlySet<Struct>, enforced: ReadonlySet<Struct>):
 
 /** Every type's TypeScript name and file: the first package that has a name keeps it. */
 function nameTypes(reached: ReadonlySet<Struct>): Map<Struct | Alias, { name: string; file: string }> {
-  const taken = new Set([...Object.values(BY_HAND).map(({ name }) => name), "Status", "Resource", "Column", "Schema", "Quantity", "Cause", "LabelSelector"]);
+  const taken = new Set([
+    ...Object.values(BY_HAND).map(({ name }) => name),
+    "Status",
+    "Resource",
+    "Column",
+    "Schema",
+    "Quantity",
+    "Cause",
+    "LabelSelector",
+  ]);
   const names = new Map<Struct | Alias, { name: string; file: string }>();
   const used = new Set<Alias>();
   const visit = (type: GoType): void => {
@@ -426,7 +435,10 @@ function typesFile(source: Source, reached: ReadonlySet<Struct>, names: ReturnTy
       body.push(`export type ${name} = ${item.values.map((value) => JSON.stringify(value)).join(" | ")};`);
       continue;
     }
-    const isKind = source.group !== undefined && fieldsOf(item).some((field) => field.json === "metadata" && field.number === 1) && fieldsOf(item).some((field) => field.number === 0);
+    const isKind =
+      source.group !== undefined &&
+      fieldsOf(item).some((field) => field.json === "metadata" && field.number === 1) &&
+      fieldsOf(item).some((field) => field.number === 0);
     const bases = isKind ? [reference("KubernetesObject", "../../object.ts")] : [];
     const lines: string[] = [];
     for (const field of fieldsOf(item)) {
@@ -448,7 +460,9 @@ function typesFile(source: Source, reached: ReadonlySet<Struct>, names: ReturnTy
   }
   const values = kinds.length === 0 ? [] : ['import { builtin } from "../builtin.ts";'];
   if (kinds.length > 0) reference("Resource", "../../resource.ts");
-  const types = [...imports].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([file, from]) => `import type { ${[...from].toSorted().join(", ")} } from "${file}";`);
+  const types = [...imports]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([file, from]) => `import type { ${[...from].toSorted().join(", ")} } from "${file}";`);
   return [HEADER + [...types, ...values].join("\n"), ...body].join("\n\n") + "\n";
 }
 
@@ -479,12 +493,20 @@ function pluralOf(kind: string): string {
 
 for (const source of SOURCES) readPackage(source, join(moduleDirectory(source.module), source.directory));
 const options = ["DeleteOptions", "CreateOptions", "UpdateOptions", "PatchOptions", "Status", "ListMeta", "PartialObjectMetadata"];
-const roots = [...structs.values()].filter(
-  ({ source, name, markers }) => (source.file === "meta" ? options.includes(name) : "genclient" in markers || ["Eviction", "Binding", "Scale", "TokenRequest"].includes(name)),
+const roots = [...structs.values()].filter(({ source, name, markers }) =>
+  source.file === "meta" ? options.includes(name) : "genclient" in markers || ["Eviction", "Binding", "Scale", "TokenRequest"].includes(name),
 );
 const reached = reach(roots, new Set(), { withStatus: true });
-const enforced = reach(roots.filter(({ source }) => source.file !== "meta"), new Set(), { withStatus: false });
-const kindsOnly = reach(roots.filter(({ source }) => source.file !== "meta"), new Set(), { withStatus: true });
+const enforced = reach(
+  roots.filter(({ source }) => source.file !== "meta"),
+  new Set(),
+  { withStatus: false },
+);
+const kindsOnly = reach(
+  roots.filter(({ source }) => source.file !== "meta"),
+  new Set(),
+  { withStatus: true },
+);
 const names = nameTypes(kindsOnly);
 
 mkdirSync(join(OUTPUT, "kinds"), { recursive: true });

@@ -29,9 +29,15 @@ export function lineChart(x: Axis, y: Axis, series: readonly Series[]): string {
   const bottom = HEIGHT - MARGIN.bottom;
   const atX = (value: number): string => (MARGIN.left + ((value - x.from) / (x.to - x.from)) * (right - MARGIN.left)).toFixed(1);
   const atY = (value: number): string => (bottom - ((value - y.from) / (y.to - y.from)) * (bottom - MARGIN.top)).toFixed(1);
-  const rows = y.ticks.map((tick) => `<line class="rule" x1="${MARGIN.left}" x2="${right}" y1="${atY(tick)}" y2="${atY(tick)}"/><text x="${MARGIN.left - 8}" y="${atY(tick)}" text-anchor="end" dy=".32em">${y.format(tick)}</text>`);
+  const rows = y.ticks.map(
+    (tick) =>
+      `<line class="rule" x1="${MARGIN.left}" x2="${right}" y1="${atY(tick)}" y2="${atY(tick)}"/><text x="${MARGIN.left - 8}" y="${atY(tick)}" text-anchor="end" dy=".32em">${y.format(tick)}</text>`,
+  );
   const columns = x.ticks.map((tick) => `<text x="${atX(tick)}" y="${bottom + 18}" text-anchor="middle">${x.format(tick)}</text>`);
-  const lines = series.map(({ points, style, title }) => `<polyline class="series ${style}" points="${points.map(([px, py]) => `${atX(px)},${atY(py)}`).join(" ")}"><title>${escape(title)}</title></polyline>`);
+  const lines = series.map(
+    ({ points, style, title }) =>
+      `<polyline class="series ${style}" points="${points.map(([px, py]) => `${atX(px)},${atY(py)}`).join(" ")}"><title>${escape(title)}</title></polyline>`,
+  );
   const clip = `c${Math.abs(Math.round(x.to * 1e4) + Math.round(y.from * 1e4))}`;
   return `<svg class="chart" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escape(`${y.label} by ${x.label}`)}">
 <clipPath id="${clip}"><rect x="${MARGIN.left}" y="${MARGIN.top - 2}" width="${right - MARGIN.left + 2}" height="${bottom - MARGIN.top + 2}"/></clipPath>
@@ -55,7 +61,10 @@ export function confusionChart(rows: readonly (readonly number[])[]): string {
 /** Bars from zero, each with its label and its number. */
 export function barChart(values: readonly { readonly label: string; readonly value: number }[]): string {
   const most = Math.max(...values.map(({ value }) => value));
-  const bars = values.map(({ label, value }) => `<li><span>${escape(label)}</span><i style="width:${((100 * value) / most).toFixed(1)}%"></i><b>${value.toLocaleString("en")}</b></li>`);
+  const bars = values.map(
+    ({ label, value }) =>
+      `<li><span>${escape(label)}</span><i style="width:${((100 * value) / most).toFixed(1)}%"></i><b>${value.toLocaleString("en")}</b></li>`,
+  );
   return `<ul class="bars">${bars.join("")}</ul>`;
 }
 
@@ -66,7 +75,7 @@ export function digitDrawing(pixels: Uint8Array, side: number): string {
   const paths = Array.from({ length: SHADES + 1 }, () => "");
   const shadeAt = (x: number, y: number): number => (x < side ? Math.round(((pixels[y * side + x] ?? 0) / 255) * SHADES) : 0);
   for (let y = 0; y < side; y++) {
-    for (let x = 0; x < side; ) {
+    for (let x = 0; x < side;) {
       const shade = shadeAt(x, y);
       let end = x + 1;
       while (end < side && shadeAt(end, y) === shade) end++;

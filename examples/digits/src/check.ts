@@ -19,7 +19,8 @@ export const check = component({
     const counts = countsOf(digits);
     counts.forEach((count, digit) => {
       const share = count / total;
-      if (share < 0.5 / CLASSES || share > 2 / CLASSES) problems.push(`digit ${digit} is ${(share * 100).toFixed(1)} % of all, and should be about ${100 / CLASSES} %`);
+      if (share < 0.5 / CLASSES || share > 2 / CLASSES)
+        problems.push(`digit ${digit} is ${(share * 100).toFixed(1)} % of all, and should be about ${100 / CLASSES} %`);
     });
     const strange = labels.filter((label) => label >= CLASSES).length;
     if (strange > 0) problems.push(`${strange} labels are no digit`);

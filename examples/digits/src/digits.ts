@@ -45,6 +45,7 @@ export function writeDigits(path: string, { labels, pixels }: Digits): void {
 export function readDigits(path: string): Digits {
   const bytes = new Uint8Array(readFileSync(path));
   const count = bytes.length < 4 ? -1 : new DataView(bytes.buffer).getUint32(0);
-  if (bytes.length !== 4 + count * (1 + PIXELS)) throw new Error(`${path} holds no digits: its ${bytes.length} bytes are not what ${count} images take`);
+  if (bytes.length !== 4 + count * (1 + PIXELS))
+    throw new Error(`${path} holds no digits: its ${bytes.length} bytes are not what ${count} images take`);
   return { labels: bytes.subarray(4, 4 + count), pixels: bytes.subarray(4 + count) };
 }

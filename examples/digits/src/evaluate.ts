@@ -22,12 +22,19 @@ export const evaluate = component({
     const { curve, area } = rocOf(digits.labels, probabilities);
     const mistakes = images.flatMap(({ label, pixels }, index) => {
       const guess = guesses[index] ?? 0;
-      return guess === label ? [] : [{ label, guess, confidence: probabilities[index]?.[guess] ?? 0, pixels: Buffer.from(pixels).toString("base64") }];
+      return guess === label
+        ? []
+        : [{ label, guess, confidence: probabilities[index]?.[guess] ?? 0, pixels: Buffer.from(pixels).toString("base64") }];
     });
     mistakes.sort((a, b) => b.confidence - a.confidence);
     writeFileSync(outputs.mistakes.path, JSON.stringify(mistakes));
     Object.assign(outputs.mistakes.metadata, { count: mistakes.length });
-    Object.assign(outputs.metrics.metadata, { test_accuracy: accuracy, area_under_roc: area, test_samples: images.length, mistakes: mistakes.length });
+    Object.assign(outputs.metrics.metadata, {
+      test_accuracy: accuracy,
+      area_under_roc: area,
+      test_samples: images.length,
+      mistakes: mistakes.length,
+    });
     Object.assign(outputs.classification.metadata, {
       confusionMatrix: { annotationSpecs: rows.map((_, digit) => ({ displayName: String(digit) })), rows: rows.map((row) => ({ row })) },
       confidenceMetrics: curve,

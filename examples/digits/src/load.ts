@@ -13,7 +13,8 @@ export const load = component({
     const all = Array.from({ length: CLASSES }, (_, label) => ({ label, raw: mnist[label]?.raw ?? [] }));
     const available = all.reduce((sum, { raw }) => sum + raw.length / PIXELS, 0);
     const { samples } = inputs;
-    if (samples > available) throw new Error(`mnist has ${available} digits, and ${samples} were asked for: set the parameter "samples" to at most ${available}`);
+    if (samples > available)
+      throw new Error(`mnist has ${available} digits, and ${samples} were asked for: set the parameter "samples" to at most ${available}`);
 
     const labels = new Uint8Array(samples);
     const pixels = new Uint8Array(samples * PIXELS);

@@ -13,7 +13,9 @@ afterAll(() => rm(dataDir, { recursive: true }));
 async function demo(...parameters: readonly string[]): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }> {
   const words = parameters.flatMap((parameter) => ["-p", parameter]);
   const env = { ...process.env, SLUICE_DATA_DIR: dataDir, SLUICE_PORT: "0", SLUICE_API_PORT: "0" };
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", fileURLToPath(new URL("./main.ts", import.meta.url)), ...words], { env });
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", fileURLToPath(new URL("./main.ts", import.meta.url)), ...words], {
+    env,
+  });
   const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
   const [code, stdout, stderr] = await Promise.all([ended, text(child.stdout), text(child.stderr)]);
   return { code, stdout, stderr };
@@ -36,5 +38,7 @@ test("the demo runs, knows all of it the second time, and says what is wrong wit
 
   const failed = await demo("samples=500");
   expect(failed.code).toBe(1);
-  expect(failed.stderr).toContain("error: check-digits failed\n  │ Error: the digits are not fit to learn from:\n  │   - there are only 500 digits, and at least 1000 are needed");
+  expect(failed.stderr).toContain(
+    "error: check-digits failed\n  │ Error: the digits are not fit to learn from:\n  │   - there are only 500 digits, and at least 1000 are needed",
+  );
 }, 240_000);

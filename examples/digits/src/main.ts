@@ -43,7 +43,12 @@ async function demo(words: readonly string[]): Promise<number> {
   print("");
   print(row("report", nearby(report)));
   const { steps, cached } = outcome;
-  print(row("ran", cached === 0 ? `${steps} steps in ${seconds} s; run it again, and all are cached` : `${cached} of ${steps} steps cached, in ${seconds} s`));
+  print(
+    row(
+      "ran",
+      cached === 0 ? `${steps} steps in ${seconds} s; run it again, and all are cached` : `${cached} of ${steps} steps cached, in ${seconds} s`,
+    ),
+  );
   const place = `--data-dir ${nearby(dataDir)}`;
   if (sluice.isOwn) print(row("look around", `npx sluice up ${place}`));
   else print(row("dashboard", sluice.url));
@@ -53,7 +58,10 @@ async function demo(words: readonly string[]): Promise<number> {
 
 function readArguments(words: readonly string[]): { readonly parameter: readonly string[]; readonly fresh: boolean } {
   try {
-    const { values } = parseArgs({ args: [...words], options: { parameter: { type: "string", short: "p", multiple: true }, "no-cache": { type: "boolean" } } });
+    const { values } = parseArgs({
+      args: [...words],
+      options: { parameter: { type: "string", short: "p", multiple: true }, "no-cache": { type: "boolean" } },
+    });
     return { parameter: values.parameter ?? [], fresh: values["no-cache"] ?? false };
   } catch (cause) {
     throw new UserError(cause instanceof Error ? cause.message : String(cause), { fix: "npm run demo -- [-p name=value]… [--no-cache]", cause });
@@ -61,7 +69,8 @@ function readArguments(words: readonly string[]): { readonly parameter: readonly
 }
 
 function headline({ testAccuracy, refusal, best = "the best" }: Outcome): string {
-  if (testAccuracy !== undefined) return `${strong(`${(testAccuracy * 100).toFixed(1)} % of the test digits are read right`)} by ${best}, and it is published.`;
+  if (testAccuracy !== undefined)
+    return `${strong(`${(testAccuracy * 100).toFixed(1)} % of the test digits are read right`)} by ${best}, and it is published.`;
   return `${strong("No model is published")}: ${refusal ?? "nothing was tested"}.`;
 }
 
@@ -79,7 +88,9 @@ async function explainFailure(client: PipelinesClient, run: Run, { failed }: Out
   if (failed.length === 0) process.stderr.write(`error: ${run.error?.message ?? `the run ended ${run.state}`}\n`);
   for (const step of failed) {
     const lines = await logTail(client, run, step);
-    process.stderr.write(`error: ${step.display_name ?? step.name} failed${lines.length === 0 ? `: ${step.status_metadata?.message ?? "it does not say why"}` : ""}\n`);
+    process.stderr.write(
+      `error: ${step.display_name ?? step.name} failed${lines.length === 0 ? `: ${step.status_metadata?.message ?? "it does not say why"}` : ""}\n`,
+    );
     for (const line of lines) process.stderr.write(`  │ ${line}\n`);
   }
   return 1;
@@ -92,7 +103,11 @@ async function logTail(client: PipelinesClient, run: Run, step: RunTask): Promis
   } catch {
     // A step that never started has no log; its message then says why.
   }
-  return text.trimEnd().split("\n").filter((line) => line !== "").slice(-TAIL_LINES);
+  return text
+    .trimEnd()
+    .split("\n")
+    .filter((line) => line !== "")
+    .slice(-TAIL_LINES);
 }
 
 try {

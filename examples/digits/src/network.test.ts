@@ -35,12 +35,25 @@ test("learning lowers the loss, is the same for the same seed, and is kept by th
 });
 
 test("scores count what they say", () => {
-  const rows = [[0.9, 0.1], [0.4, 0.6], [0.7, 0.3], [0.2, 0.8]].map((row) => Float32Array.from(row));
-  expect(confusionOf([0, 1, 1, 1], [0, 1, 0, 1], 2)).toEqual([[1, 0], [1, 2]]);
+  const rows = [
+    [0.9, 0.1],
+    [0.4, 0.6],
+    [0.7, 0.3],
+    [0.2, 0.8],
+  ].map((row) => Float32Array.from(row));
+  expect(confusionOf([0, 1, 1, 1], [0, 1, 0, 1], 2)).toEqual([
+    [1, 0],
+    [1, 2],
+  ]);
   const { area, curve } = rocOf([0, 1, 1, 1], rows);
   // 16 pairs of a right and a wrong score; the right one is higher in 13.
   expect(area).toBeCloseTo(13 / 16, 6);
   expect(curve[0]).toEqual({ confidenceThreshold: 1, recall: 0, falsePositiveRate: 0 });
   expect(curve.at(-1)).toMatchObject({ recall: 1, falsePositiveRate: 1 });
-  expect(rocOf([0, 1, 0, 1], rows.map(() => Float32Array.of(0.5, 0.5))).area).toBeCloseTo(0.5, 6);
+  expect(
+    rocOf(
+      [0, 1, 0, 1],
+      rows.map(() => Float32Array.of(0.5, 0.5)),
+    ).area,
+  ).toBeCloseTo(0.5, 6);
 });

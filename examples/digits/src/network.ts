@@ -61,7 +61,11 @@ export function accuracyOf(network: Network, digits: Digits): number {
 }
 
 /** Learns by mini-batch gradient descent with momentum; the rate falls to nothing along a cosine. Yields each epoch's mean loss. */
-export function* train(network: Network, digits: Digits, { epochs, rate, shift, random }: Pick<Candidate, "rate" | "shift"> & { epochs: number; random: Random }): Generator<number> {
+export function* train(
+  network: Network,
+  digits: Digits,
+  { epochs, rate, shift, random }: Pick<Candidate, "rate" | "shift"> & { epochs: number; random: Random },
+): Generator<number> {
   const like = (arrays: readonly Float32Array[]): Float32Array[] => arrays.map(({ length }) => new Float32Array(length));
   const gradients = { weights: like(network.weights), biases: like(network.biases) };
   const speeds = { weights: like(network.weights), biases: like(network.biases) };
@@ -84,7 +88,8 @@ export function* train(network: Network, digits: Digits, { epochs, rate, shift, 
         backward(network, lit, { label, values, errors, gradients });
       }
       const now = (rate * (1 + Math.cos((Math.PI * step++) / steps))) / 2 / batch.length;
-      for (const part of ["weights", "biases"] as const) network[part].forEach((array, layer) => descend(array, at(gradients[part], layer), at(speeds[part], layer), now));
+      for (const part of ["weights", "biases"] as const)
+        network[part].forEach((array, layer) => descend(array, at(gradients[part], layer), at(speeds[part], layer), now));
     }
     yield loss / count;
   }

@@ -12,7 +12,8 @@ export interface OpenSluice extends AsyncDisposable {
 export async function openSluice(dataDir: string, say: (line: string) => void): Promise<OpenSluice> {
   const running = await findRunning(dataDir);
   if (running !== undefined) {
-    if (running.url === undefined) throw new UserError(`a Sluice is just starting on ${dataDir} (process ${running.pid})`, { fix: "try again in a moment" });
+    if (running.url === undefined)
+      throw new UserError(`a Sluice is just starting on ${dataDir} (process ${running.pid})`, { fix: "try again in a moment" });
     say(`using the Sluice that runs at ${running.url}`);
     return { url: running.url, isOwn: false, [Symbol.asyncDispose]: () => Promise.resolve() };
   }

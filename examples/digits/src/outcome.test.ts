@@ -2,7 +2,14 @@ import type { RunTask } from "@sluice/sdk";
 import { expect, test } from "vitest";
 import { outcomeOf } from "./outcome.ts";
 
-const step = (name: string, state: RunTask["state"], outputs: RunTask["outputs"] = {}): RunTask => ({ task_id: name, run_id: "r", name, type: "RUNTIME", state, outputs });
+const step = (name: string, state: RunTask["state"], outputs: RunTask["outputs"] = {}): RunTask => ({
+  task_id: name,
+  run_id: "r",
+  name,
+  type: "RUNTIME",
+  state,
+  outputs,
+});
 
 test("the outcome is read from the steps' outputs", () => {
   const tasks = [

@@ -51,7 +51,9 @@ export default pipeline(
       },
       { name: "good enough" },
     );
-    const refused = otherwise(() => explain({ name: best.name, accuracy: best.accuracy, threshold, candidates: best.candidates }).outputs.page, { name: "not good enough" });
+    const refused = otherwise(() => explain({ name: best.name, accuracy: best.accuracy, threshold, candidates: best.candidates }).outputs.page, {
+      name: "not good enough",
+    });
     return { report: oneOf(published, refused) };
   },
 );

@@ -52,15 +52,28 @@ export function reportPage(facts: ReportFacts): string {
 <dl>${figures.map(([value, what]) => `<div><dt>${what}</dt><dd>${value}</dd></div>`).join("")}</dl></header>`,
     candidatesSection(candidates, best),
     section("What it confuses", `<div class="two"><div>${confusionChart(confusion)}</div><div>${worstPairs(confusion)}</div></div>`),
-    section("How sure it can be", `<div class="two">${figure("The whole curve", rocChart(roc, 1, 0))}${figure("Its corner, enlarged", rocChart(roc, 0.05, 0.8))}</div>
-<p class="note">One digit against the rest, over all digits: how many are found, for how many false alarms.</p>`),
+    section(
+      "How sure it can be",
+      `<div class="two">${figure("The whole curve", rocChart(roc, 1, 0))}${figure("Its corner, enlarged", rocChart(roc, 0.05, 0.8))}</div>
+<p class="note">One digit against the rest, over all digits: how many are found, for how many false alarms.</p>`,
+    ),
     section(mistakes.length === 0 ? "No mistakes" : "What it misread", mistakesGrid(mistakes)),
     section("What it learnt from", barChart(counts.map((value, digit) => ({ label: String(digit), value })))),
   ]);
 }
 
 /** The report of a run that published nothing. */
-export function refusalPage({ reason, candidates, best, threshold }: { readonly reason: string; readonly candidates: readonly Trained[]; readonly best: string; readonly threshold: number }): string {
+export function refusalPage({
+  reason,
+  candidates,
+  best,
+  threshold,
+}: {
+  readonly reason: string;
+  readonly candidates: readonly Trained[];
+  readonly best: string;
+  readonly threshold: number;
+}): string {
   return page("Digits: nothing published", [
     `<header><p class="kicker">Handwritten digits</p><h1>Nothing published</h1><p class="lead">${escape(reason[0]?.toUpperCase() ?? "")}${escape(reason.slice(1))}.</p></header>`,
     candidatesSection(candidates, best, threshold),
@@ -88,7 +101,13 @@ function candidatesSection(candidates: readonly Trained[], best: string, thresho
   const from = Math.floor(lowest * 20) / 20;
   const step = Math.max(1, Math.ceil(epochs / 8));
   const x: Axis = { from: 1, to: epochs, ticks: range(1, epochs, step), label: "epoch", format: String };
-  const y: Axis = { from, to: 1, ticks: range(from, 1.0001, from < 0.7 ? 0.1 : 0.05), label: "validation accuracy", format: (value) => percent(value, 0) };
+  const y: Axis = {
+    from,
+    to: 1,
+    ticks: range(from, 1.0001, from < 0.7 ? 0.1 : 0.05),
+    label: "validation accuracy",
+    format: (value) => percent(value, 0),
+  };
   const lines = candidates.map(({ name, curve }, index) => ({
     title: name,
     style: `${styleOf(index)}${name === best ? " best" : ""}`,
@@ -103,12 +122,24 @@ function candidatesSection(candidates: readonly Trained[], best: string, thresho
 function rocChart(roc: ReportFacts["roc"], widest: number, lowest: number): string {
   const x: Axis = { from: 0, to: widest, ticks: range(0, widest * 1.0001, widest / 5), label: "false alarms", format: (value) => percent(value, 0) };
   const y: Axis = { from: lowest, to: 1, ticks: range(lowest, 1.0001, (1 - lowest) / 5), label: "found", format: (value) => percent(value, 0) };
-  const chance = { title: "chance", style: "chance", points: [[0, 0], [1, 1]] as const };
-  return lineChart(x, y, [chance, { title: "this model", style: "s0 best", points: roc.map(({ falsePositiveRate, recall }) => [falsePositiveRate, recall] as const) }]);
+  const chance = {
+    title: "chance",
+    style: "chance",
+    points: [
+      [0, 0],
+      [1, 1],
+    ] as const,
+  };
+  return lineChart(x, y, [
+    chance,
+    { title: "this model", style: "s0 best", points: roc.map(({ falsePositiveRate, recall }) => [falsePositiveRate, recall] as const) },
+  ]);
 }
 
 function worstPairs(confusion: ReportFacts["confusion"]): string {
-  const pairs = confusion.flatMap((row, label) => row.map((count, guess) => ({ label, guess, count })).filter(({ guess, count }) => guess !== label && count > 0));
+  const pairs = confusion.flatMap((row, label) =>
+    row.map((count, guess) => ({ label, guess, count })).filter(({ guess, count }) => guess !== label && count > 0),
+  );
   pairs.sort((a, b) => b.count - a.count);
   if (pairs.length === 0) return "<p>Nothing at all.</p>";
   const worst = pairs.slice(0, 8).map(({ label, guess, count }) => ({ label: `${label} read as ${guess}`, value: count }));

@@ -16,7 +16,11 @@ export function confusionOf(labels: ArrayLike<number>, guesses: readonly number[
 }
 
 /** The ROC curve over all pairs of an image and a digit (one against the rest), thinned to `points`, and the area below it. */
-export function rocOf(labels: ArrayLike<number>, probabilities: readonly Float32Array[], points = 100): { readonly curve: RocPoint[]; readonly area: number } {
+export function rocOf(
+  labels: ArrayLike<number>,
+  probabilities: readonly Float32Array[],
+  points = 100,
+): { readonly curve: RocPoint[]; readonly area: number } {
   const pairs = probabilities.flatMap((row, index) => [...row].map((score, digit) => ({ score, isTrue: labels[index] === digit })));
   pairs.sort((a, b) => b.score - a.score);
   const positives = pairs.filter(({ isTrue }) => isTrue).length;

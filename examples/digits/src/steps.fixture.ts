@@ -40,12 +40,18 @@ export class Steps implements Disposable {
   }
 
   /** Runs a step; throws what it wrote to standard error if it fails. */
-  run(step: string, { parameters = {}, artifacts = {} }: StepInputs): { readonly parameters: Readonly<Record<string, JsonValue>>; readonly artifacts: Readonly<Record<string, StepArtifact>> } {
+  run(
+    step: string,
+    { parameters = {}, artifacts = {} }: StepInputs,
+  ): { readonly parameters: Readonly<Record<string, JsonValue>>; readonly artifacts: Readonly<Record<string, StepArtifact>> } {
     const home = `minio://test/${++this.#count}-${step}`;
     const outputs = this.#spec.components[`comp-${step}`]?.outputDefinitions ?? {};
     const outputFile = join(this.root, `${this.#count}.json`);
     const input = {
-      inputs: { parameterValues: parameters, artifacts: Object.fromEntries(Object.entries(artifacts).map(([name, value]) => [name, { artifacts: [value].flat() }])) },
+      inputs: {
+        parameterValues: parameters,
+        artifacts: Object.fromEntries(Object.entries(artifacts).map(([name, value]) => [name, { artifacts: [value].flat() }])),
+      },
       outputs: {
         parameters: Object.fromEntries(Object.keys(outputs.parameters ?? {}).map((name) => [name, { outputFile: join(this.root, name) }])),
         artifacts: Object.fromEntries(Object.keys(outputs.artifacts ?? {}).map((name) => [name, { artifacts: [{ name, uri: `${home}/${name}` }] }])),
@@ -53,10 +59,28 @@ export class Steps implements Disposable {
       },
     };
     const [, ...words] = this.#spec.deploymentSpec.executors[`exec-${step}`]?.container.command ?? [];
-    const { status, stderr } = spawnSync(process.execPath, [...words, JSON.stringify(input)], { env: { SLUICE_ARTIFACT_ROOT: this.root }, encoding: "utf8" });
+    const { status, stderr } = spawnSync(process.execPath, [...words, JSON.stringify(input)], {
+      env: { SLUICE_ARTIFACT_ROOT: this.root },
+      encoding: "utf8",
+    });
     if (status !== 0) throw new Error(stderr);
-    const answer = JSON.parse(readFileSync(outputFile, "utf8")) as { parameterValues: Record<string, JsonValue>; artifacts: Record<string, { artifacts: [StepArtifact] }> };
-    return { parameters: answer.parameterValues, artifacts: Object.fromEntries(Object.entries(answer.artifacts).map(([name, { artifacts: [only] }]) => [name, only])) };
+    const answer = JSON.parse(readFileSync(outputFile, "utf8")) as {
+      parameterValues: Record<string, JsonValue>;
+      artifacts: Record<string, { artifacts: [StepArtifact] }>;
+    };
+    return {
+      parameters: answer.parameterValues,
+      artifacts: Object.fromEntries(
+        Object.entries(answer.artifacts).map(
+          ([
+            name,
+            {
+              artifacts: [only],
+            },
+          ]) => [name, only],
+        ),
+      ),
+    };
   }
 
   /** Where an artifact's content is. */

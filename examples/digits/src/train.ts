@@ -24,7 +24,9 @@ export const train = component({
     for (const loss of epochsOf(network, training, { ...candidate, epochs, random })) {
       accuracy = accuracyOf(network, validation);
       curve.push({ loss, accuracy });
-      console.log(`epoch ${String(curve.length).padStart(2)} of ${epochs}: loss ${loss.toFixed(3)}, ${(accuracy * 100).toFixed(1)} % of validation right`);
+      console.log(
+        `epoch ${String(curve.length).padStart(2)} of ${epochs}: loss ${loss.toFixed(3)}, ${(accuracy * 100).toFixed(1)} % of validation right`,
+      );
     }
     writeFileSync(outputs.model.path, encodeNetwork(network));
     Object.assign(outputs.model.metadata, { ...candidate, parameters, validationAccuracy: accuracy, curve });

@@ -9,7 +9,10 @@ export interface BannerOptions {
 }
 
 /** The five lines that `sluice up` prints. */
-export function renderBanner(platform: Pick<Platform, "url" | "apiUrl" | "kubeconfigPath" | "config">, { version, readyMs, color }: BannerOptions): string {
+export function renderBanner(
+  platform: Pick<Platform, "url" | "apiUrl" | "kubeconfigPath" | "config">,
+  { version, readyMs, color }: BannerOptions,
+): string {
   const paint = (style: Parameters<typeof styleText>[0], text: string): string => (color ? styleText(style, text, { validateStream: false }) : text);
   const line = (name: string, value: string): string => `  ${paint("dim", name.padEnd(11))} ${value}\n`;
   const { url, apiUrl, kubeconfigPath, config } = platform;

@@ -45,7 +45,9 @@ const steps = pipeline({ name: "survives", inputs: {} }, () => {
 function withMarks(): string {
   const spec = compile(steps);
   const { deploymentSpec } = parse(spec) as { deploymentSpec: { executors: Record<string, unknown> } };
-  const executors = Object.fromEntries(Object.keys(deploymentSpec.executors).map((name) => [name, { pvcMount: [{ constant: CLAIM, mountPath: "/marks" }] }]));
+  const executors = Object.fromEntries(
+    Object.keys(deploymentSpec.executors).map((name) => [name, { pvcMount: [{ constant: CLAIM, mountPath: "/marks" }] }]),
+  );
   return `${spec}\n---\n${stringify({ platforms: { kubernetes: { deploymentSpec: { executors } } } })}`;
 }
 

@@ -21,7 +21,9 @@ export async function buildDashboard(directory: string, say: (line: string) => v
     return undefined; // Installed without development dependencies: the page that stands in for the dashboard says what to do.
   }
   say("building the dashboard, as its source is new …");
-  const child = spawn(process.execPath, [join(dirname(vite), "bin", "vite.js"), "build", directory, "--logLevel", "error"], { stdio: ["ignore", "ignore", "pipe"] });
+  const child = spawn(process.execPath, [join(dirname(vite), "bin", "vite.js"), "build", directory, "--logLevel", "error"], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   const ended = new Promise<number | null>((resolve, reject) => child.once("error", reject).once("close", resolve));
   try {
     const [code, errors] = await Promise.all([ended, text(child.stderr)]);

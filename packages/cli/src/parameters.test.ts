@@ -2,10 +2,19 @@ import { expect, test } from "vitest";
 import { parametersOf } from "./parameters.ts";
 
 const types = { text: "STRING", count: "NUMBER_INTEGER", rate: "NUMBER_DOUBLE", deep: "BOOLEAN", list: "LIST", map: "STRUCT" };
-const ir = JSON.stringify({ root: { inputDefinitions: { parameters: Object.fromEntries(Object.entries(types).map(([name, parameterType]) => [name, { parameterType }])) } } });
+const ir = JSON.stringify({
+  root: { inputDefinitions: { parameters: Object.fromEntries(Object.entries(types).map(([name, parameterType]) => [name, { parameterType }])) } },
+});
 
 test("values are read as they are declared", () => {
-  expect(parametersOf(ir, ["text=1=2", "count=3", "rate=0.5", "deep=true", "list=[1]", 'map={"a":1}'])).toEqual({ text: "1=2", count: 3, rate: 0.5, deep: true, list: [1], map: { a: 1 } });
+  expect(parametersOf(ir, ["text=1=2", "count=3", "rate=0.5", "deep=true", "list=[1]", 'map={"a":1}'])).toEqual({
+    text: "1=2",
+    count: 3,
+    rate: 0.5,
+    deep: true,
+    list: [1],
+    map: { a: 1 },
+  });
 });
 
 test.each([

@@ -12,7 +12,9 @@ export function parametersOf(ir: string, given: readonly string[]): Record<strin
     const name = argument.slice(0, equals);
     const type = declared[name];
     if (type === undefined) {
-      throw new UserError(`the pipeline has no parameter ${JSON.stringify(name)}`, { fix: `its parameters are: ${Object.keys(declared).join(", ") || "none"}` });
+      throw new UserError(`the pipeline has no parameter ${JSON.stringify(name)}`, {
+        fix: `its parameters are: ${Object.keys(declared).join(", ") || "none"}`,
+      });
     }
     values[name] = valueOf(name, argument.slice(equals + 1), type);
   }

@@ -58,7 +58,9 @@ function addPlatformCommands(program: Command): void {
     .description("print the kubeconfig for kubectl and other Kubernetes clients")
     .addOption(dataDir())
     .option("--path", "print where the file is instead")
-    .action(async ({ path = false, ...flags }: Record<string, unknown>) => (await import("./commands/kubeconfig.ts")).kubeconfig(flags, path === true));
+    .action(async ({ path = false, ...flags }: Record<string, unknown>) =>
+      (await import("./commands/kubeconfig.ts")).kubeconfig(flags, path === true),
+    );
 }
 
 function addRunCommands(run: Command): void {

@@ -5,7 +5,13 @@ import { widthOf } from "./text.ts";
 
 const now = Date.parse("2026-01-01T00:02:00Z");
 const at = (second: number): string => new Date(Date.parse("2026-01-01T00:00:00Z") + second * 1000).toISOString();
-const run = (state: Run["state"]): Run => ({ run_id: "r1", display_name: "digits", created_at: at(0), ...(state === undefined ? {} : { state }), finished_at: state === "RUNNING" ? "1970-01-01T00:00:00Z" : at(95) });
+const run = (state: Run["state"]): Run => ({
+  run_id: "r1",
+  display_name: "digits",
+  created_at: at(0),
+  ...(state === undefined ? {} : { state }),
+  finished_at: state === "RUNNING" ? "1970-01-01T00:00:00Z" : at(95),
+});
 const root: RunTask = { task_id: "0", run_id: "r1", name: "root", type: "ROOT", state: "RUNNING", create_time: at(0) };
 const task = (name: string, state: RunTask["state"], more: Partial<RunTask> = {}): RunTask => ({
   task_id: name,
@@ -21,8 +27,15 @@ const task = (name: string, state: RunTask["state"], more: Partial<RunTask> = {}
 });
 
 test("a run in flight, with the log of what runs", () => {
-  const tasks = [root, task("load", "CACHED"), task("loop", "RUNNING", { type: "LOOP", create_time: at(2) }), task("train", "RUNNING", { parent_task_id: "loop", type_attributes: { iteration_index: "0" } })];
-  expect(renderRun({ run: run("RUNNING"), tasks, log: { taskId: "train", lines: ["epoch 1\t\x1b[31mred\x1b[0m\x1b[2J"] } }, { width: 60, now })).toEqual([
+  const tasks = [
+    root,
+    task("load", "CACHED"),
+    task("loop", "RUNNING", { type: "LOOP", create_time: at(2) }),
+    task("train", "RUNNING", { parent_task_id: "loop", type_attributes: { iteration_index: "0" } }),
+  ];
+  expect(
+    renderRun({ run: run("RUNNING"), tasks, log: { taskId: "train", lines: ["epoch 1\t\x1b[31mred\x1b[0m\x1b[2J"] } }, { width: 60, now }),
+  ).toEqual([
     "● digits (r1)                           2m 00s",
     "  ↺ load                                cached",
     "  ● loop                                1m 59s",
@@ -46,13 +59,24 @@ test("iterations of one step are that step, branches have no frame, and all stay
     task("publish", "CACHED", within("good enough")),
   ];
   const lines = renderRun({ run: run("SUCCEEDED"), tasks }, { width: 60, now }).slice(1);
-  expect(lines.map((line) => line.slice(0, 20).trimEnd())).toEqual(["  ✓ load", "  ✓ candidates", "    ✓ train 0", "    ✓ train 1", "  ✓ good enough", "    ↺ publish"]);
+  expect(lines.map((line) => line.slice(0, 20).trimEnd())).toEqual([
+    "  ✓ load",
+    "  ✓ candidates",
+    "    ✓ train 0",
+    "    ✓ train 1",
+    "  ✓ good enough",
+    "    ↺ publish",
+  ]);
 });
 
 test("a step's change has a line of its own", () => {
   const failed = task("train", "FAILED", { status_metadata: { message: "exit code 1\nno such file" } });
   expect(renderStep(task("load", "RUNNING"), { name: "load", elapsed: "3s" })).toBe("3s       ● load");
-  expect(renderStep(failed, { name: "train 0", elapsed: "1m 05s" }).split("\n")).toEqual(["1m 05s   ✗ train 0                             4s", "           exit code 1", "           no such file"]);
+  expect(renderStep(failed, { name: "train 0", elapsed: "1m 05s" }).split("\n")).toEqual([
+    "1m 05s   ✗ train 0                             4s",
+    "           exit code 1",
+    "           no such file",
+  ]);
 });
 
 test("a failure says why", () => {

@@ -14,7 +14,10 @@ export function taskTree(tasks: Iterable<RunTask>): readonly ShownTask[] {
   const root = all.find(({ type }) => type === "ROOT")?.task_id;
   const known = new Set(all.map(({ task_id: id }) => id));
   const parentOf = ({ parent_task_id: id }: RunTask): string | undefined => (id !== undefined && known.has(id) ? id : root);
-  const children = Map.groupBy(all.filter(({ task_id: id }) => id !== root), parentOf);
+  const children = Map.groupBy(
+    all.filter(({ task_id: id }) => id !== root),
+    parentOf,
+  );
 
   const below = (id: string | undefined): readonly RunTask[] =>
     (children.get(id) ?? []).sort(byOrder).flatMap((task) => (task.type === "CONDITION_BRANCH" ? below(task.task_id) : [task]));
@@ -46,7 +49,9 @@ export function stepsOf(tasks: Iterable<RunTask>): readonly Step[] {
 
 /** Text that cannot move the cursor. */
 export function clean(text: string): string {
-  return stripVTControlCharacters(text).replace(/\t/gu, "  ").replace(/[^\P{Cc}\n]/gu, "");
+  return stripVTControlCharacters(text)
+    .replace(/\t/gu, "  ")
+    .replace(/[^\P{Cc}\n]/gu, "");
 }
 
 function nameOf(task: RunTask): string {

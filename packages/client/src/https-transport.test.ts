@@ -12,7 +12,11 @@ let answer: (req: IncomingMessage, res: ServerResponse) => void;
 beforeEach(async () => {
   server = createServer((req, res) => answer(req, res));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  transport = createHttpsTransport({ server: `http://127.0.0.1:${(server.address() as AddressInfo).port}/prefix/`, namespace: "default", token: async () => "secret" });
+  transport = createHttpsTransport({
+    server: `http://127.0.0.1:${(server.address() as AddressInfo).port}/prefix/`,
+    namespace: "default",
+    token: async () => "secret",
+  });
 });
 afterEach(() => {
   transport[Symbol.dispose]();
@@ -20,12 +24,17 @@ afterEach(() => {
   server.close();
 });
 
-const send = (request: Partial<ApiRequest> = {}): Promise<ApiResponse> => transport.send({ method: "GET", path: "/api/v1/pods", query: {}, ...request });
+const send = (request: Partial<ApiRequest> = {}): Promise<ApiResponse> =>
+  transport.send({ method: "GET", path: "/api/v1/pods", query: {}, ...request });
 const json = (res: ServerResponse, body: unknown, status = 200, headers: Record<string, string> = {}): void => {
   res.writeHead(status, { "content-type": "application/json", ...headers });
   res.end(JSON.stringify(body));
 };
-const failure = (promise: Promise<unknown>): Promise<unknown> => promise.then(() => "no failure", (error: unknown) => error);
+const failure = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => "no failure",
+    (error: unknown) => error,
+  );
 async function collect<T>(source: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];
   for await (const one of source) all.push(one);
@@ -40,19 +49,35 @@ const events = async (request: Partial<ApiRequest> = {}): Promise<AsyncIterable<
 test("sends what a request says", async () => {
   answer = (req, res) => {
     let body = "";
-    req.on("data", (chunk) => (body += chunk)).on("end", () => json(res, { method: req.method, url: req.url, type: req.headers["content-type"], token: req.headers.authorization, body }));
+    req
+      .on("data", (chunk) => (body += chunk))
+      .on("end", () => json(res, { method: req.method, url: req.url, type: req.headers["content-type"], token: req.headers.authorization, body }));
   };
-  expect(await send({ method: "PATCH", query: { fieldManager: "me & you" }, contentType: "application/merge-patch+json", body: { ä: 1 } })).toMatchObject({
+  expect(
+    await send({ method: "PATCH", query: { fieldManager: "me & you" }, contentType: "application/merge-patch+json", body: { ä: 1 } }),
+  ).toMatchObject({
     kind: "object",
     status: 200,
-    object: { method: "PATCH", url: "/prefix/api/v1/pods?fieldManager=me+%26+you", type: "application/merge-patch+json", token: "Bearer secret", body: '{"ä":1}' },
+    object: {
+      method: "PATCH",
+      url: "/prefix/api/v1/pods?fieldManager=me+%26+you",
+      type: "application/merge-patch+json",
+      token: "Bearer secret",
+      body: '{"ä":1}',
+    },
   });
 });
 
 test("makes errors of Statuses", async () => {
   const status = { kind: "Status", reason: "Conflict", message: "taken", details: { name: "a", kind: "pods" } };
   answer = (_, res) => json(res, status, 409);
-  expect(await failure(send())).toMatchObject({ name: "ApiError", reason: "Conflict", code: 409, message: "taken", details: { name: "a", kind: "pods" } });
+  expect(await failure(send())).toMatchObject({
+    name: "ApiError",
+    reason: "Conflict",
+    code: 409,
+    message: "taken",
+    details: { name: "a", kind: "pods" },
+  });
   answer = (_, res) => json(res, { kind: "Status", reason: "TooManyRequests", message: "slow" }, 429, { "retry-after": "7" });
   expect(await failure(send())).toMatchObject({ reason: "TooManyRequests", details: { retryAfterSeconds: 7 } });
   answer = (_, res) => res.writeHead(503, { "content-type": "text/html" }).end("<h1>down");
@@ -131,5 +156,8 @@ test("reads again what a connection that had just been closed did not bring", as
 
 test("says which server it cannot reach", async () => {
   using lost = createHttpsTransport({ server: "https://127.0.0.1:1", namespace: "default" });
-  expect(await failure(lost.send({ method: "GET", path: "/version", query: {} }))).toMatchObject({ reason: "ServiceUnavailable", message: expect.stringMatching(/^cannot reach https:\/\/127.0.0.1:1: /) });
+  expect(await failure(lost.send({ method: "GET", path: "/version", query: {} }))).toMatchObject({
+    reason: "ServiceUnavailable",
+    message: expect.stringMatching(/^cannot reach https:\/\/127.0.0.1:1: /),
+  });
 });

@@ -35,7 +35,9 @@ export function createHttpsTransport(access: ClusterAccess, options: { readonly 
     };
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const outgoing = (isSecure ? requestHttps : requestHttp)(settings, resolve);
-    outgoing.once("error", (cause: NodeJS.ErrnoException) => reject(new Unreached(`cannot reach ${access.server}: ${cause.message}`, cause, outgoing.reusedSocket)));
+    outgoing.once("error", (cause: NodeJS.ErrnoException) =>
+      reject(new Unreached(`cannot reach ${access.server}: ${cause.message}`, cause, outgoing.reusedSocket)),
+    );
     outgoing.end(body);
     return promise;
   };
@@ -83,7 +85,9 @@ async function readResponse(request: ApiRequest, response: IncomingMessage): Pro
   if (!contentType.startsWith("application/json")) return { kind: "bytes", contentType, bytes: response };
   if (isWatch(request)) return { kind: "watch", events: readEvents(response, request.signal) };
   const object = parse<UnknownObject>(await readText(response), request);
-  const warnings = [...(headers.warning ?? "").matchAll(/299 \S+ "((?:[^"\\]|\\.)*)"/gu)].map(([, text = ""]) => Buffer.from(text.replaceAll(/\\(.)/gu, "$1"), "latin1").toString());
+  const warnings = [...(headers.warning ?? "").matchAll(/299 \S+ "((?:[^"\\]|\\.)*)"/gu)].map(([, text = ""]) =>
+    Buffer.from(text.replaceAll(/\\(.)/gu, "$1"), "latin1").toString(),
+  );
   return { kind: "object", status, object, ...(warnings.length === 0 ? {} : { warnings }) };
 }
 

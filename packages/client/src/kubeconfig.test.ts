@@ -19,18 +19,30 @@ const write = (user: object, cluster: object = {}): Promise<void> =>
     path,
     JSON.stringify({
       "current-context": "here",
-      contexts: [{ name: "here", context: { cluster: "c", user: "u", namespace: "team" } }, { name: "lost", context: { cluster: "nowhere" } }],
+      contexts: [
+        { name: "here", context: { cluster: "c", user: "u", namespace: "team" } },
+        { name: "lost", context: { cluster: "nowhere" } },
+      ],
       clusters: [{ name: "c", cluster: { server: "https://10.0.0.1:6443", ...cluster } }],
       users: [{ name: "u", user }],
     }),
   );
 
 test("reads credentials that stand in the file", async () => {
-  await write({ "client-certificate-data": data("CERT"), "client-key-data": data("KEY"), token: "t" }, { "certificate-authority-data": data("CA"), "tls-server-name": "kubernetes" });
+  await write(
+    { "client-certificate-data": data("CERT"), "client-key-data": data("KEY"), token: "t" },
+    { "certificate-authority-data": data("CA"), "tls-server-name": "kubernetes" },
+  );
   const { token, ...access } = await loadKubeconfig(path);
   expect(access).toEqual({
-    server: "https://10.0.0.1:6443", namespace: "team", skipVerification: false, certificateAuthority: "CA", serverName: "kubernetes", clientCertificate: "CERT", clientKey: "KEY",
-  }); // prettier-ignore
+    server: "https://10.0.0.1:6443",
+    namespace: "team",
+    skipVerification: false,
+    certificateAuthority: "CA",
+    serverName: "kubernetes",
+    clientCertificate: "CERT",
+    clientKey: "KEY",
+  });
   expect(await token?.()).toBe("t");
 });
 

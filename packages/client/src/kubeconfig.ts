@@ -22,7 +22,8 @@ export async function loadKubeconfig(path: string, context?: string): Promise<Cl
     });
   }
   const server = textOf(cluster, "server");
-  if (server === undefined || !URL.canParse(server)) throw new UserError(`the cluster of the context ${JSON.stringify(name)} in ${path} has no valid server URL`);
+  if (server === undefined || !URL.canParse(server))
+    throw new UserError(`the cluster of the context ${JSON.stringify(name)} in ${path} has no valid server URL`);
 
   const pem = async (fields: Fields, field: string): Promise<string | undefined> => {
     const data = textOf(fields, `${field}-data`);

@@ -129,8 +129,5 @@ async function undefinedWhenAbsent<T>(outcome: Promise<T>): Promise<T | undefine
 }
 
 function unexpected(request: ApiRequest, response: ApiResponse): ApiError {
-  return new ApiError(
-    "InternalError",
-    `${request.method} ${request.path}: the server answered with ${response.kind} where something else was due`,
-  );
+  return new ApiError("InternalError", `${request.method} ${request.path}: the server answered with ${response.kind} where something else was due`);
 }

@@ -63,9 +63,20 @@ export interface Cluster extends AsyncDisposable {
   readonly kubeconfigPath: string;
 }
 
-const NAMES = ["127.0.0.1", "::1", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local", "10.96.0.1"];
+const NAMES = [
+  "127.0.0.1",
+  "::1",
+  "localhost",
+  "kubernetes",
+  "kubernetes.default",
+  "kubernetes.default.svc",
+  "kubernetes.default.svc.cluster.local",
+  "10.96.0.1",
+];
 /** The one node, named for this machine. */
-const NODE_NAME = hostname().toLowerCase().replace(/[^a-z0-9.-]/gu, "-");
+const NODE_NAME = hostname()
+  .toLowerCase()
+  .replace(/[^a-z0-9.-]/gu, "-");
 const DAY_MS = 24 * 60 * 60 * 1000;
 const SILENT: Logger = { info: () => {}, warn: () => {}, error: () => {} };
 
@@ -87,7 +98,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       : undefined;
   /** Pods reach the API at the address by which they see this machine. */
   const hosts = [...new Set([host, sandboxes?.hostIp ?? host])];
-  const readPki = (): Promise<Pki> => openPki({ directory: join(directory, "pki"), names: [...new Set([...NAMES, ...hosts, ...names])], clock, newId });
+  const readPki = (): Promise<Pki> =>
+    openPki({ directory: join(directory, "pki"), names: [...new Set([...NAMES, ...hosts, ...names])], clock, newId });
   const pki = await readPki();
 
   let node: Node | undefined;
@@ -121,7 +133,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
 
   const running = [
     untilStopped("certificates", async () => {
-      for (let current = pki; ; ) {
+      for (let current = pki; ;) {
         await clock.sleep(DAY_MS, signal);
         if (signal.aborted) return;
         const next = await readPki();
@@ -144,7 +156,19 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   if (sandboxes !== undefined) {
     const images = await openImages({ directory: join(home, "images"), environment, isolate: (process) => sandboxes.isolate(process) });
     const access = { host: sandboxes.hostIp, port: served.port, caCertificate: pki.authority };
-    node = stack.use(await startNode({ client: system(`node:${NODE_NAME}`), name: NODE_NAME, directory: home, programs, sandboxes, images, api: access, clock, logger }));
+    node = stack.use(
+      await startNode({
+        client: system(`node:${NODE_NAME}`),
+        name: NODE_NAME,
+        directory: home,
+        programs,
+        sandboxes,
+        images,
+        api: access,
+        clock,
+        logger,
+      }),
+    );
   }
   const started = stack.move();
   return {

@@ -10,8 +10,14 @@ for (let turn = 0; ; turn++) {
   const writes = Array.from({ length: 1 + (turn % 7) }, async (_, index) => {
     const id = `${round}-${turn}-${index}`;
     await transaction(async (open) => {
-      await open.insertInto("things").values({ id: `${id}-first`, value: turn }).execute();
-      await open.insertInto("things").values({ id: `${id}-second`, value: turn }).execute();
+      await open
+        .insertInto("things")
+        .values({ id: `${id}-first`, value: turn })
+        .execute();
+      await open
+        .insertInto("things")
+        .values({ id: `${id}-second`, value: turn })
+        .execute();
     });
     process.stdout.write(`${id}\n`);
   });

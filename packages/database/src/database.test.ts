@@ -125,13 +125,21 @@ describe.each(["a file", "memory"])("a database in %s", (kind) => {
           const work = database.transaction(async (transaction) => {
             for (const { id, value } of writes) {
               if (value === undefined) await transaction.deleteFrom("things").where("id", "=", id).execute();
-              else await transaction.insertInto("things").values({ id, value }).onConflict((on) => on.column("id").doUpdateSet({ value })).execute();
+              else
+                await transaction
+                  .insertInto("things")
+                  .values({ id, value })
+                  .onConflict((on) => on.column("id").doUpdateSet({ value }))
+                  .execute();
               for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
               await look();
             }
             if (fails) throw new Error("no");
           });
-          const settled = work.then(() => (stored = Math.max(stored, index)), (error: Error) => expect(error.message).toBe("no"));
+          const settled = work.then(
+            () => (stored = Math.max(stored, index)),
+            (error: Error) => expect(error.message).toBe("no"),
+          );
           pending.push(settled);
           if (waits) await settled;
           await look();
@@ -145,7 +153,10 @@ describe.each(["a file", "memory"])("a database in %s", (kind) => {
 });
 
 describe("migrations", () => {
-  const step = (name: string, sql: (database: Parameters<Migration["up"]>[0]) => Promise<unknown>): Migration => ({ name, up: async (database) => void (await sql(database)) });
+  const step = (name: string, sql: (database: Parameters<Migration["up"]>[0]) => Promise<unknown>): Migration => ({
+    name,
+    up: async (database) => void (await sql(database)),
+  });
 
   test("run once, each whole or not at all", async () => {
     const path = newPath();

@@ -20,9 +20,12 @@ export async function migrate(database: TypedDatabase<MigrationTables>, owner: s
   const applied = rows.map(({ name }) => name);
   const unknown = applied.find((name) => !names.includes(name));
   if (unknown !== undefined) {
-    throw new UserError(`the database was written by a newer version of this program: it has step ${unknown} of ${owner}, which this version does not know`, {
-      fix: "run that version or a later one, or restore a backup from before it",
-    });
+    throw new UserError(
+      `the database was written by a newer version of this program: it has step ${unknown} of ${owner}, which this version does not know`,
+      {
+        fix: "run that version or a later one, or restore a backup from before it",
+      },
+    );
   }
   for (const [index, { name, up }] of migrations.entries()) {
     if (index < applied.length) {

@@ -69,7 +69,13 @@ interface Scenario {
 
 const scenarios: readonly Scenario[] = [
   { name: "health", path: "/healthz", status: 200, body: '"version":"1"' },
-  { name: "identity cannot be claimed", path: "/apis/v2beta1/who", headers: { "Kubeflow-UserId": "root" }, status: 200, body: '{"user":"local","header":null}' },
+  {
+    name: "identity cannot be claimed",
+    path: "/apis/v2beta1/who",
+    headers: { "Kubeflow-UserId": "root" },
+    status: 200,
+    body: '{"user":"local","header":null}',
+  },
   { name: "second path", path: "/pipeline/apis/v2beta1/who", status: 200, body: "local" },
   { name: "foreign host", path: "/apis/v2beta1/who", headers: { host: "evil.example" }, status: 403, body: "evil.example" },
   { name: "localhost", path: "/apis/v2beta1/who", headers: { host: "localhost:9" }, status: 200 },
@@ -101,7 +107,9 @@ test.each(scenarios)("$name", async ({ path, method = "GET", headers = {}, statu
 });
 
 test("the page's own writes pass", async () => {
-  expect((await ask("/apis/v2beta1/things", "POST", { host: `localhost:${gateway.port}`, origin: `http://localhost:${gateway.port}` })).status).toBe(200);
+  expect((await ask("/apis/v2beta1/things", "POST", { host: `localhost:${gateway.port}`, origin: `http://localhost:${gateway.port}` })).status).toBe(
+    200,
+  );
 });
 
 test.each(["/", "/assets/a-1b2c.js"])("%s is not sent twice, and keeps its policy", async (path) => {
@@ -125,7 +133,11 @@ test("without a built dashboard a page says how to build it, and closing ends", 
 });
 
 /** `fetch` does not let a caller choose Host and Origin. */
-function ask(path: string, method: string, headers: Record<string, string>): Promise<{ status: number; body: string; headers: Record<string, unknown> }> {
+function ask(
+  path: string,
+  method: string,
+  headers: Record<string, string>,
+): Promise<{ status: number; body: string; headers: Record<string, unknown> }> {
   return new Promise((resolve, reject) => {
     const asked = request({ host: "127.0.0.1", port: gateway.port, path, method, headers }, (response) => {
       let body = "";

@@ -2,7 +2,8 @@ import type { IncomingMessage } from "node:http";
 import { ApiError } from "@sluice/kubernetes";
 
 /** Headers by which a proxy vouches for a user. Nobody stands in front of this door, so whoever sends one is lying. */
-const IDENTITY_HEADERS = /^(?:kubeflow-|x-goog-authenticated-|x-remote-|x-forwarded-(?:user|email|groups|preferred-username)$|x-auth-request-|impersonate-)/iu;
+const IDENTITY_HEADERS =
+  /^(?:kubeflow-|x-goog-authenticated-|x-remote-|x-forwarded-(?:user|email|groups|preferred-username)$|x-auth-request-|impersonate-)/iu;
 
 /** Takes from a request what only the gateway may say. */
 export function stripIdentity(request: IncomingMessage): void {

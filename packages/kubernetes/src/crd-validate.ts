@@ -20,16 +20,28 @@ export function validateCrd(crd: CustomResourceDefinition): Cause[] {
     wrong("metadata.name", crd.metadata.name, `must be spec.names.plural+"."+spec.group`);
   }
   if (!SUBDOMAIN.test(group)) wrong("spec.group", group, "should be a domain with at least one dot");
-  if (!LABEL.test(names.plural)) wrong("spec.names.plural", names.plural, "a DNS-1035 label must consist of lower case alphanumeric characters or '-'");
-  if (names.kind === "" || !LABEL.test(names.kind.toLowerCase())) wrong("spec.names.kind", names.kind, "a kind may have mixed case, but should otherwise be a DNS-1035 label");
+  if (!LABEL.test(names.plural))
+    wrong("spec.names.plural", names.plural, "a DNS-1035 label must consist of lower case alphanumeric characters or '-'");
+  if (names.kind === "" || !LABEL.test(names.kind.toLowerCase()))
+    wrong("spec.names.kind", names.kind, "a kind may have mixed case, but should otherwise be a DNS-1035 label");
   if (scope !== "Namespaced" && scope !== "Cluster") {
-    causes.push({ reason: "FieldValueNotSupported", field: "spec.scope", message: `Unsupported value: ${JSON.stringify(scope)}: supported values: "Cluster", "Namespaced"` });
+    causes.push({
+      reason: "FieldValueNotSupported",
+      field: "spec.scope",
+      message: `Unsupported value: ${JSON.stringify(scope)}: supported values: "Cluster", "Namespaced"`,
+    });
   }
-  if (versions.filter(({ storage }) => storage).length !== 1) wrong("spec.versions", versions.map(({ name }) => name), "must have exactly one version marked as storage version");
+  if (versions.filter(({ storage }) => storage).length !== 1)
+    wrong(
+      "spec.versions",
+      versions.map(({ name }) => name),
+      "must have exactly one version marked as storage version",
+    );
   const seen = new Set<string>();
   for (const [i, version] of versions.entries()) {
     const path = `spec.versions[${i}]`;
-    if (!VERSION.test(version.name)) wrong(`${path}.name`, version.name, "a DNS-1035 label must consist of lower case alphanumeric characters or '-'");
+    if (!VERSION.test(version.name))
+      wrong(`${path}.name`, version.name, "a DNS-1035 label must consist of lower case alphanumeric characters or '-'");
     if (seen.has(version.name)) wrong("spec.versions", version.name, "must contain unique version names");
     seen.add(version.name);
     const schema = version.schema?.openAPIV3Schema;
@@ -44,7 +56,11 @@ export function validateCrd(crd: CustomResourceDefinition): Cause[] {
 export function notStructural(schema: Schema, path: string): Cause[] {
   const causes: Cause[] = [];
   if (schema.type !== undefined && schema.type !== "object") {
-    causes.push({ reason: "FieldValueInvalid", field: `${path}.type`, message: `Invalid value: ${JSON.stringify(schema.type)}: must be object at the root` });
+    causes.push({
+      reason: "FieldValueInvalid",
+      field: `${path}.type`,
+      message: `Invalid value: ${JSON.stringify(schema.type)}: must be object at the root`,
+    });
   }
   causes.push(...structure(schema, path, true));
   return causes;
@@ -54,7 +70,11 @@ function* structure(schema: Schema, path: string, isRoot = false): Generator<Cau
   if ("$ref" in schema) yield forbidden(`${path}.$ref`, "$ref is not supported");
   const isTyped = schema["x-kubernetes-int-or-string"] === true || schema["x-kubernetes-preserve-unknown-fields"] === true;
   if (schema.type === undefined && !isTyped) {
-    yield { reason: "FieldValueRequired", field: `${path}.type`, message: `Required value: must not be empty for specified ${isRoot ? "objects" : "object fields"}` };
+    yield {
+      reason: "FieldValueRequired",
+      field: `${path}.type`,
+      message: `Required value: must not be empty for specified ${isRoot ? "objects" : "object fields"}`,
+    };
   }
   if (schema.type !== undefined && schema["x-kubernetes-int-or-string"] === true) {
     yield forbidden(`${path}.type`, "must be empty if x-kubernetes-int-or-string is true");
@@ -62,7 +82,8 @@ function* structure(schema: Schema, path: string, isRoot = false): Generator<Cau
   if (schema.type === "array" && schema.items === undefined) {
     yield { reason: "FieldValueRequired", field: `${path}.items`, message: "Required value: must be specified" };
   }
-  if (schema.uniqueItems === true) yield forbidden(`${path}.uniqueItems`, "uniqueItems cannot be set to true since the runtime complexity becomes quadratic");
+  if (schema.uniqueItems === true)
+    yield forbidden(`${path}.uniqueItems`, "uniqueItems cannot be set to true since the runtime complexity becomes quadratic");
   if (schema.properties !== undefined && schema.additionalProperties !== undefined) {
     yield forbidden(`${path}.additionalProperties`, "must not be used together with properties");
   }
@@ -72,7 +93,11 @@ function* structure(schema: Schema, path: string, isRoot = false): Generator<Cau
   yield* junctors(schema, path);
   if (schema["x-kubernetes-list-type"] === "map") {
     if ((schema["x-kubernetes-list-map-keys"] ?? []).length === 0) {
-      yield { reason: "FieldValueRequired", field: `${path}.x-kubernetes-list-map-keys`, message: "Required value: must not be empty if x-kubernetes-list-type is map" };
+      yield {
+        reason: "FieldValueRequired",
+        field: `${path}.x-kubernetes-list-map-keys`,
+        message: "Required value: must not be empty if x-kubernetes-list-type is map",
+      };
     }
   }
 }

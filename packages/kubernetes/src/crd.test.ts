@@ -19,7 +19,8 @@ const define = (schema: Schema): Resource =>
     selectableFields: ["spec.n"],
     columns: [{ name: "N", type: "integer", jsonPath: ".spec.n" }],
   });
-const errors = (schema: Schema): string[] => validateCrd(crdOf(define(schema))).map(({ field, message }) => `${field.replace(/^.*openAPIV3Schema\.?/, "")}: ${message}`);
+const errors = (schema: Schema): string[] =>
+  validateCrd(crdOf(define(schema))).map(({ field, message }) => `${field.replace(/^.*openAPIV3Schema\.?/, "")}: ${message}`);
 
 describe("custom resource definitions", () => {
   it("describe a resource and back", () => {
@@ -36,7 +37,10 @@ describe("custom resource definitions", () => {
   it.each<[Schema, string[]]>([
     [{ type: "object", properties: { a: {} } }, ["properties[a].type: Required value: must not be empty for specified object fields"]],
     [{ type: "object", properties: { a: { type: "array" } } }, ["properties[a].items: Required value: must be specified"]],
-    [{ type: "object", properties: {}, additionalProperties: { type: "string" } }, ["additionalProperties: Forbidden: must not be used together with properties"]],
+    [
+      { type: "object", properties: {}, additionalProperties: { type: "string" } },
+      ["additionalProperties: Forbidden: must not be used together with properties"],
+    ],
     [{ type: "object", anyOf: [{ type: "object" }] }, ["anyOf[0].type: Forbidden: must be empty to be structural"]],
     [{ type: "object", properties: { a: { "x-kubernetes-int-or-string": true, anyOf: [{ type: "integer" }, { type: "string" }] } } }, []],
   ])("refuse %j", (schema, expected) => expect(errors(schema)).toEqual(expected));

@@ -26,10 +26,7 @@ export function parseFieldSelector(text: string, supported: readonly string[] = 
     TERM.lastIndex = position;
     const [, field, operator, value = ""] = TERM.exec(text) ?? [];
     if (field === undefined) {
-      throw new ApiError(
-        "BadRequest",
-        `invalid field selector "${text}" at "${text.slice(position)}": expected field=value or field!=value`,
-      );
+      throw new ApiError("BadRequest", `invalid field selector "${text}" at "${text.slice(position)}": expected field=value or field!=value`);
     }
     if (!supported.includes(field)) throw new ApiError("BadRequest", `field label not supported: ${field}`);
     requirements.push({

@@ -136,7 +136,9 @@ export function elementText(element: string): string {
       return `.${text}`;
     case "k:": {
       const keys: Record<string, unknown> = JSON.parse(text);
-      return `[${Object.entries(keys).map(([key, value]) => `${key}=${JSON.stringify(value)}`).join(",")}]`;
+      return `[${Object.entries(keys)
+        .map(([key, value]) => `${key}=${JSON.stringify(value)}`)
+        .join(",")}]`;
     }
     case "v:":
       return `[=${text}]`;

@@ -35,9 +35,7 @@ export function parseLabelSelector(text: string): LabelSelector {
     REQUIREMENT.lastIndex = position;
     const groups = REQUIREMENT.exec(text)?.groups;
     if (groups === undefined) {
-      throw invalid(
-        `cannot parse "${text}" at "${text.slice(position)}"; expected key, !key, key=value, key!=value, key in (…) or key notin (…)`,
-      );
+      throw invalid(`cannot parse "${text}" at "${text.slice(position)}"; expected key, !key, key=value, key!=value, key in (…) or key notin (…)`);
     }
     position = REQUIREMENT.lastIndex;
     more = groups["end"] === ",";
@@ -96,12 +94,10 @@ function satisfies(labels: Readonly<Record<string, string>>, { key, operator, va
 
 function validate({ key, operator, values }: LabelRequirement): void {
   const slash = key.indexOf("/");
-  if (!NAME.test(key.slice(slash + 1)) || (slash >= 0 && !PREFIX.test(key.slice(0, slash))))
-    throw invalid(`"${key}" is not a valid label key`);
+  if (!NAME.test(key.slice(slash + 1)) || (slash >= 0 && !PREFIX.test(key.slice(0, slash)))) throw invalid(`"${key}" is not a valid label key`);
 
   const takesValues = operator === "In" || operator === "NotIn";
-  if (takesValues !== values.length > 0)
-    throw invalid(`${operator} on "${key}" ${takesValues ? "needs at least one value" : "takes no values"}`);
+  if (takesValues !== values.length > 0) throw invalid(`${operator} on "${key}" ${takesValues ? "needs at least one value" : "takes no values"}`);
 
   const bad = values.find((value) => value !== "" && !NAME.test(value));
   if (bad !== undefined) throw invalid(`"${bad}" is not a valid value for label "${key}"`);

@@ -9,17 +9,32 @@ import { jsonEqual } from "./json-equal.ts";
 
 const time = "2030-01-01T00:00:00Z";
 const identity = { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "a" } };
-const object = (spec: unknown, labels?: Record<string, string>): UnknownObject => ({ ...identity, metadata: { name: "a", ...(labels === undefined ? {} : { labels }) }, spec });
-const apply = (live: UnknownObject | undefined, manager: string, spec: unknown, options: { force?: boolean; resource?: Resource; labels?: Record<string, string> } = {}): UnknownObject =>
+const object = (spec: unknown, labels?: Record<string, string>): UnknownObject => ({
+  ...identity,
+  metadata: { name: "a", ...(labels === undefined ? {} : { labels }) },
+  spec,
+});
+const apply = (
+  live: UnknownObject | undefined,
+  manager: string,
+  spec: unknown,
+  options: { force?: boolean; resource?: Resource; labels?: Record<string, string> } = {},
+): UnknownObject =>
   applyFields({ live, applied: object(spec, options.labels), force: options.force ?? false }, options.resource ?? Deployment, { manager, time });
 const update = (live: UnknownObject | undefined, manager: string, spec: unknown): UnknownObject =>
   trackUpdate(live, { ...object(spec), metadata: { ...object(spec).metadata, ...live?.metadata } }, Deployment, { manager, time });
-const owned = ({ metadata }: UnknownObject, manager: string): FieldSet | undefined => metadata.managedFields?.find((entry) => entry.manager === manager)?.fieldsV1;
+const owned = ({ metadata }: UnknownObject, manager: string): FieldSet | undefined =>
+  metadata.managedFields?.find((entry) => entry.manager === manager)?.fieldsV1;
 const containers = (...list: object[]): object => ({ template: { spec: { containers: list } } });
 
 describe("apply", () => {
   test("owns what it says, by field and by key", () => {
-    const created = apply(undefined, "me", { replicas: 1, ...containers({ name: "c", image: "x", ports: [{ containerPort: 80 }], args: ["1"] }) }, { labels: { app: "a" } });
+    const created = apply(
+      undefined,
+      "me",
+      { replicas: 1, ...containers({ name: "c", image: "x", ports: [{ containerPort: 80 }], args: ["1"] }) },
+      { labels: { app: "a" } },
+    );
     expect(created.metadata.managedFields).toEqual([
       {
         manager: "me",
@@ -52,7 +67,9 @@ describe("apply", () => {
 
   test("conflicts only where it would change what another owns; force takes it over", () => {
     const live = update(undefined, "kubectl-client-side-apply", { replicas: 3 });
-    expect(() => apply(live, "me", { replicas: 5 })).toThrow('Apply failed with 1 conflict: conflict with "kubectl-client-side-apply" using apps/v1: .spec.replicas');
+    expect(() => apply(live, "me", { replicas: 5 })).toThrow(
+      'Apply failed with 1 conflict: conflict with "kubectl-client-side-apply" using apps/v1: .spec.replicas',
+    );
     const agreed = apply(live, "me", { replicas: 3 });
     expect(owned(agreed, "kubectl-client-side-apply")).toEqual(owned(agreed, "me"));
     const forced = apply(live, "me", { replicas: 5 }, { force: true });
@@ -83,8 +100,22 @@ describe("apply", () => {
 
   test("what it no longer says goes, unless another owns it; defaults go with what they belong to", () => {
     const probe = { livenessProbe: { tcpSocket: { port: 1 } } };
-    const created = apply(undefined, "me", { replicas: 1, paused: true, ...containers({ name: "c", image: "x", ...probe }, { name: "d", image: "x" }) });
-    const defaulted = { ...created, spec: { ...(created["spec"] as object), revisionHistoryLimit: 10, ...containers({ name: "c", image: "x", livenessProbe: { tcpSocket: { port: 1 }, periodSeconds: 10 } }, { name: "d", image: "x", imagePullPolicy: "Always" }) } };
+    const created = apply(undefined, "me", {
+      replicas: 1,
+      paused: true,
+      ...containers({ name: "c", image: "x", ...probe }, { name: "d", image: "x" }),
+    });
+    const defaulted = {
+      ...created,
+      spec: {
+        ...(created["spec"] as object),
+        revisionHistoryLimit: 10,
+        ...containers(
+          { name: "c", image: "x", livenessProbe: { tcpSocket: { port: 1 }, periodSeconds: 10 } },
+          { name: "d", image: "x", imagePullPolicy: "Always" },
+        ),
+      },
+    };
     const shared = apply(defaulted, "other", { paused: true });
     const next = apply(shared, "me", containers({ name: "c", image: "x" }));
     expect(next["spec"]).toEqual({ paused: true, revisionHistoryLimit: 10, ...containers({ name: "c", image: "x" }) });
@@ -109,9 +140,13 @@ describe("apply", () => {
 
   test("untyped parts merge by field, and keys of maps are members", () => {
     const resource = defineResource<UnknownObject>({
-      group: "apps", version: "v1", kind: "X", plural: "xs", scope: "Cluster",
+      group: "apps",
+      version: "v1",
+      kind: "X",
+      plural: "xs",
+      scope: "Cluster",
       schema: { type: "object", properties: { spec: { type: "object", "x-kubernetes-preserve-unknown-fields": true } } },
-    }); // prettier-ignore
+    });
     const live = apply(undefined, "a", { x: { one: 1 }, list: [1] }, { resource });
     const next = apply(live, "b", { x: { two: 2 } }, { resource });
     expect(next["spec"]).toEqual({ x: { one: 1, two: 2 }, list: [1] });
@@ -120,8 +155,16 @@ describe("apply", () => {
   });
 
   test("keys named like members of Object are keys", () => {
-    const live = applyFields({ live: undefined, applied: { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "a" }, data: { constructor: "1" } }, force: false }, ConfigMap, { manager: "me", time });
-    const next = applyFields({ live, applied: { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "a" }, data: { toString: "2" } as never }, force: false }, ConfigMap, { manager: "me", time });
+    const live = applyFields(
+      { live: undefined, applied: { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "a" }, data: { constructor: "1" } }, force: false },
+      ConfigMap,
+      { manager: "me", time },
+    );
+    const next = applyFields(
+      { live, applied: { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "a" }, data: { toString: "2" } as never }, force: false },
+      ConfigMap,
+      { manager: "me", time },
+    );
     expect(Object.entries(next["data"] as object)).toEqual([["toString", "2"]]);
   });
 });
@@ -149,23 +192,36 @@ describe("track", () => {
 
   test("many writers become one", () => {
     let live = update(undefined, "m", { replicas: 0 });
-    for (let i = 0; i < 20; i++) live = trackUpdate(live, { ...live, metadata: { ...live.metadata, labels: { ...live.metadata.labels, [`l${i}`]: "x" } } }, Deployment, { manager: `m${i}`, time });
+    for (let i = 0; i < 20; i++)
+      live = trackUpdate(live, { ...live, metadata: { ...live.metadata, labels: { ...live.metadata.labels, [`l${i}`]: "x" } } }, Deployment, {
+        manager: `m${i}`,
+        time,
+      });
     expect(live.metadata.managedFields).toHaveLength(10);
     expect(live.metadata.managedFields?.some(({ manager }) => manager === "ancient-changes")).toBe(true);
   });
 });
 
 describe("properties", () => {
-  const container = fc.record({ name: fc.constantFrom("a", "b", "c"), image: fc.constantFrom("1", "2"), stdin: fc.boolean(), args: fc.constantFrom([], ["x"]) }, { requiredKeys: ["name"] });
+  const container = fc.record(
+    { name: fc.constantFrom("a", "b", "c"), image: fc.constantFrom("1", "2"), stdin: fc.boolean(), args: fc.constantFrom([], ["x"]) },
+    { requiredKeys: ["name"] },
+  );
   const wish = fc.record(
     {
       replicas: fc.constantFrom(1, 2),
       paused: fc.boolean(),
       selector: fc.constantFrom({ matchLabels: { a: "1" } }, { matchLabels: { a: "2" } }),
-      template: fc.record({
-        metadata: fc.record({ labels: fc.dictionary(fc.constantFrom("x", "y", "constructor"), fc.constantFrom("1", "2")) }, { requiredKeys: [] }),
-        spec: fc.record({ containers: fc.uniqueArray(container, { selector: ({ name }) => name }), nodeSelector: fc.constantFrom({}, { z: "1" }) }, { requiredKeys: [] }),
-      }, { requiredKeys: [] }),
+      template: fc.record(
+        {
+          metadata: fc.record({ labels: fc.dictionary(fc.constantFrom("x", "y", "constructor"), fc.constantFrom("1", "2")) }, { requiredKeys: [] }),
+          spec: fc.record(
+            { containers: fc.uniqueArray(container, { selector: ({ name }) => name }), nodeSelector: fc.constantFrom({}, { z: "1" }) },
+            { requiredKeys: [] },
+          ),
+        },
+        { requiredKeys: [] },
+      ),
     },
     { requiredKeys: [] },
   );
@@ -183,8 +239,24 @@ describe("properties", () => {
   });
 
   test("managers that want different fields never conflict, in either order, and keep what they want", () => {
-    const one = fc.record({ replicas: fc.nat(3), template: fc.record({ spec: fc.record({ containers: fc.constant([{ name: "a", image: "1" }]) }) }) }, { requiredKeys: [] });
-    const two = fc.record({ paused: fc.boolean(), template: fc.record({ spec: fc.record({ containers: fc.constant([{ name: "a", stdin: true }, { name: "b", image: "2" }]) }) }) }, { requiredKeys: [] });
+    const one = fc.record(
+      { replicas: fc.nat(3), template: fc.record({ spec: fc.record({ containers: fc.constant([{ name: "a", image: "1" }]) }) }) },
+      { requiredKeys: [] },
+    );
+    const two = fc.record(
+      {
+        paused: fc.boolean(),
+        template: fc.record({
+          spec: fc.record({
+            containers: fc.constant([
+              { name: "a", stdin: true },
+              { name: "b", image: "2" },
+            ]),
+          }),
+        }),
+      },
+      { requiredKeys: [] },
+    );
     fc.assert(
       fc.property(fc.array(fc.oneof(fc.tuple(fc.constant("one"), one), fc.tuple(fc.constant("two"), two)), { minLength: 1 }), (steps) => {
         let live: UnknownObject | undefined;
@@ -206,7 +278,14 @@ describe("properties", () => {
         const both = apply(apply(undefined, "them", theirs), "me", mine, { force: true });
         const wanted = owned(both, "them");
         const left = apply(both, "me", {});
-        expect(isSameOwnership(left.metadata.managedFields?.filter(({ manager }) => manager === "them"), [{ manager: "them", operation: "Apply", apiVersion: "apps/v1", fieldsType: "FieldsV1", fieldsV1: wanted ?? {} }].filter(({ fieldsV1 }) => Object.keys(fieldsV1).length > 0) as never)).toBe(true);
+        expect(
+          isSameOwnership(
+            left.metadata.managedFields?.filter(({ manager }) => manager === "them"),
+            [{ manager: "them", operation: "Apply", apiVersion: "apps/v1", fieldsType: "FieldsV1", fieldsV1: wanted ?? {} }].filter(
+              ({ fieldsV1 }) => Object.keys(fieldsV1).length > 0,
+            ) as never,
+          ),
+        ).toBe(true);
       }),
     );
   });

@@ -39,13 +39,17 @@ export function trackUpdate(before: UnknownObject | undefined, after: UnknownObj
   const entries = after.metadata.managedFields ?? [];
   const apiVersion = apiVersionOf(resource);
   const type = objectType(resource);
-  const { added, modified, removed } = before === undefined ? { added: fieldsOf(after, type), modified: MEMBER, removed: MEMBER } : compareFields(before, after, type);
+  const { added, modified, removed } =
+    before === undefined ? { added: fieldsOf(after, type), modified: MEMBER, removed: MEMBER } : compareFields(before, after, type);
   const written = withoutIdentity(union(modified, added));
   // Where the status has an endpoint of its own, what the main one shows of it is a default.
   const gained = resource.subresources.status && writer.subresource !== "status" ? without(written, STATUS) : written;
   const lost = union(modified, removed);
   const isMine = (entry: ManagedFieldsEntry): boolean =>
-    entry.operation === "Update" && entry.manager === writer.manager && entry.apiVersion === apiVersion && (entry.subresource ?? "") === (writer.subresource ?? "");
+    entry.operation === "Update" &&
+    entry.manager === writer.manager &&
+    entry.apiVersion === apiVersion &&
+    (entry.subresource ?? "") === (writer.subresource ?? "");
 
   const mine = entries.find(isMine);
   const owned = mine === undefined ? gained : union(without(mine.fieldsV1, removed), gained);
@@ -83,7 +87,11 @@ export function applyFields({ live, applied, force, yielded = MEMBER }: FieldApp
 }
 
 /** The 400 for a configuration that cannot be applied, for that reason. */
-export function typedPatchError({ metadata: { namespace, name } }: UnknownObject, resource: Omit<ResourceIdentity, "schema">, problem: string): ApiError {
+export function typedPatchError(
+  { metadata: { namespace, name } }: UnknownObject,
+  resource: Omit<ResourceIdentity, "schema">,
+  problem: string,
+): ApiError {
   const where = namespace === undefined ? name : `${namespace}/${name}`;
   return new ApiError("BadRequest", `failed to create typed patch object (${where}; ${apiVersionOf(resource)}, Kind=${resource.kind}): ${problem}`);
 }
@@ -169,7 +177,11 @@ function withEntries(object: UnknownObject, entries: Entries): UnknownObject {
   const present = capped(entries.filter(({ fieldsV1 }) => !isEmptySet(fieldsV1)));
   if (present.length === 0) return { ...object, metadata };
   const order = (a: ManagedFieldsEntry, b: ManagedFieldsEntry): number =>
-    text(a.operation, b.operation) || text(a.time ?? "", b.time ?? "") || text(a.manager, b.manager) || text(a.apiVersion, b.apiVersion) || text(a.subresource ?? "", b.subresource ?? "");
+    text(a.operation, b.operation) ||
+    text(a.time ?? "", b.time ?? "") ||
+    text(a.manager, b.manager) ||
+    text(a.apiVersion, b.apiVersion) ||
+    text(a.subresource ?? "", b.subresource ?? "");
   return { ...object, metadata: { ...metadata, managedFields: present.length === 1 ? present : present.toSorted(order) } };
 }
 
@@ -203,7 +215,10 @@ function refuse(conflicts: readonly { readonly entry: ManagedFieldsEntry; readon
   const message =
     all.length === 1
       ? `Apply failed with 1 conflict: conflict with ${first.who}: ${first.field}`
-      : `Apply failed with ${all.length} conflicts: ${byManager.toSorted(([a = ""], [b = ""]) => text(a, b)).flat().join("\n")}`;
+      : `Apply failed with ${all.length} conflicts: ${byManager
+          .toSorted(([a = ""], [b = ""]) => text(a, b))
+          .flat()
+          .join("\n")}`;
   const causes = all.map(({ who, field }) => ({ reason: "FieldManagerConflict", message: `conflict with ${who}`, field }));
   throw new ApiError("Conflict", message, { details: { causes } });
 }

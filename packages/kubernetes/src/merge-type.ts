@@ -53,7 +53,8 @@ function compile(schema: Schema, options: WalkOptions): MergeType {
   if (schema["x-kubernetes-map-type"] === "atomic") return ATOM;
   if (schema.type === "array" || schema.items !== undefined) return listType(schema, options);
   const { properties, additionalProperties } = schema;
-  const isOpen = schema["x-kubernetes-preserve-unknown-fields"] === true || schema["x-kubernetes-embedded-resource"] === true || additionalProperties === true;
+  const isOpen =
+    schema["x-kubernetes-preserve-unknown-fields"] === true || schema["x-kubernetes-embedded-resource"] === true || additionalProperties === true;
   if (properties !== undefined || isObject(additionalProperties)) return mapType(schema, options);
   if (isOpen || schema.type === "object") return OPEN;
   const isScalar = schema.type !== undefined || schema["x-kubernetes-int-or-string"] === true || schema.format !== undefined;
@@ -66,7 +67,8 @@ function mapType(schema: Schema, options: WalkOptions): MapType {
   const compileField = (name: string): MergeField => {
     const { properties, additionalProperties } = schema;
     const property = properties !== undefined && Object.hasOwn(properties, name) ? properties[name] : undefined;
-    if (property === undefined) return (rest ??= isObject(additionalProperties) ? { type: mergeTypeOf(additionalProperties, options), isNamed: false } : OPEN_FIELD);
+    if (property === undefined)
+      return (rest ??= isObject(additionalProperties) ? { type: mergeTypeOf(additionalProperties, options), isNamed: false } : OPEN_FIELD);
     const field = { type: mergeTypeOf(property, options), isNamed: true };
     fields.set(name, field);
     return field;

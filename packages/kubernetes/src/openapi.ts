@@ -103,7 +103,8 @@ function write(schema: Schema, into: Record<string, unknown>): Record<string, un
 function pathsOf(resource: Resource, name: string): Record<string, unknown> {
   const root = pathOf(resource).slice(0, -resource.plural.length);
   const collection = resource.scope === "Namespaced" ? `${root}namespaces/{namespace}/${resource.plural}` : `${root}${resource.plural}`;
-  const content = (types: readonly string[]): unknown => Object.fromEntries(types.map((type) => [type, { schema: { $ref: `#/components/schemas/${name}` } }]));
+  const content = (types: readonly string[]): unknown =>
+    Object.fromEntries(types.map((type) => [type, { schema: { $ref: `#/components/schemas/${name}` } }]));
   const responses = { "200": { description: "OK", content: content([JSON_ONLY]) } };
   // Of custom kinds nobody knows by which key their lists are merged; kubectl reads here which patch it may send.
   const patches = resource.schema.ref === undefined ? PATCHES.filter((type) => type !== STRATEGIC) : PATCHES;

@@ -128,7 +128,9 @@ function duration(nanos: bigint): string {
     }
     rest %= size;
   }
-  const fraction = String(rest % 1_000_000_000n).padStart(9, "0").replace(/0+$/, "");
+  const fraction = String(rest % 1_000_000_000n)
+    .padStart(9, "0")
+    .replace(/0+$/, "");
   return `${result}${rest / 1_000_000_000n}${fraction === "" ? "" : `.${fraction}`}s`;
 }
 

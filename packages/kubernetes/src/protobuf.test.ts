@@ -20,15 +20,114 @@ function encode(parts: readonly Part[]): Uint8Array {
 }
 
 const body = (apiVersion: string, kind: string, parts: readonly Part[]): Uint8Array =>
-  Uint8Array.from([0x6b, 0x38, 0x73, 0, ...encode([[1, [[1, apiVersion], [2, kind]]], [2, parts]])]);
+  Uint8Array.from([
+    0x6b,
+    0x38,
+    0x73,
+    0,
+    ...encode([
+      [
+        1,
+        [
+          [1, apiVersion],
+          [2, kind],
+        ],
+      ],
+      [2, parts],
+    ]),
+  ]);
 
 describe("protobuf", () => {
   it("decodes a Job as Go would have written it in JSON", () => {
-    const container: Part[] = [[1, "main"], [2, ""], [3, "sh"], [3, "-c"], [8, [[1, [[1, "cpu"], [2, [[1, "500m"]]]]]]], [16, 0]];
-    const probe: Part[] = [[10, [[1, [[2, [[1, "/"], [2, [[1, 0], [2, 8080], [3, ""]]]]]]]]]];
-    const pod: Part[] = [[1, [[1, "v"], [2, [[6, [[1, "s"]]]]]]], [2, [...container, ...probe]], [3, "Never"], [4, 30], [11, 0]];
+    const container: Part[] = [
+      [1, "main"],
+      [2, ""],
+      [3, "sh"],
+      [3, "-c"],
+      [
+        8,
+        [
+          [
+            1,
+            [
+              [1, "cpu"],
+              [2, [[1, "500m"]]],
+            ],
+          ],
+        ],
+      ],
+      [16, 0],
+    ];
+    const probe: Part[] = [
+      [
+        10,
+        [
+          [
+            1,
+            [
+              [
+                2,
+                [
+                  [1, "/"],
+                  [
+                    2,
+                    [
+                      [1, 0],
+                      [2, 8080],
+                      [3, ""],
+                    ],
+                  ],
+                ],
+              ],
+            ],
+          ],
+        ],
+      ],
+    ];
+    const pod: Part[] = [
+      [
+        1,
+        [
+          [1, "v"],
+          [2, [[6, [[1, "s"]]]]],
+        ],
+      ],
+      [2, [...container, ...probe]],
+      [3, "Never"],
+      [4, 30],
+      [11, 0],
+    ];
     const decoded = decodeProtobuf(
-      body("batch/v1", "Job", [[1, [[1, "j"], [8, []], [11, [[1, "a"], [2, "b"]]]]], [2, [[1, 0], [6, [[1, []], [2, pod]]]]], [3, []]]),
+      body("batch/v1", "Job", [
+        [
+          1,
+          [
+            [1, "j"],
+            [8, []],
+            [
+              11,
+              [
+                [1, "a"],
+                [2, "b"],
+              ],
+            ],
+          ],
+        ],
+        [
+          2,
+          [
+            [1, 0],
+            [
+              6,
+              [
+                [1, []],
+                [2, pod],
+              ],
+            ],
+          ],
+        ],
+        [3, []],
+      ]),
     );
     expect(decoded).toEqual({
       apiVersion: "batch/v1",
@@ -56,15 +155,48 @@ describe("protobuf", () => {
   });
 
   it("decodes options, times, bytes and negative numbers", () => {
-    expect(decodeProtobuf(body("v1", "DeleteOptions", [[1, 0], [4, "Background"]]))).toEqual({
+    expect(
+      decodeProtobuf(
+        body("v1", "DeleteOptions", [
+          [1, 0],
+          [4, "Background"],
+        ]),
+      ),
+    ).toEqual({
       apiVersion: "v1",
       kind: "DeleteOptions",
       gracePeriodSeconds: 0,
       propagationPolicy: "Background",
     });
-    const lease = body("coordination.k8s.io/v1", "Lease", [[2, [[1, "me"], [3, [[1, 1_700_000_000], [2, 123_456_789]]]]]]);
+    const lease = body("coordination.k8s.io/v1", "Lease", [
+      [
+        2,
+        [
+          [1, "me"],
+          [
+            3,
+            [
+              [1, 1_700_000_000],
+              [2, 123_456_789],
+            ],
+          ],
+        ],
+      ],
+    ]);
     expect(decodeProtobuf(lease)["spec"]).toEqual({ holderIdentity: "me", acquireTime: "2023-11-14T22:13:20.123456Z" });
-    expect(decodeProtobuf(body("v1", "Secret", [[2, [[1, "k"], [2, Uint8Array.of(255, 0)]]]]))["data"]).toEqual({ k: "/wA=" });
+    expect(
+      decodeProtobuf(
+        body("v1", "Secret", [
+          [
+            2,
+            [
+              [1, "k"],
+              [2, Uint8Array.of(255, 0)],
+            ],
+          ],
+        ]),
+      )["data"],
+    ).toEqual({ k: "/wA=" });
   });
 
   it("refuses kinds that have no protobuf form", () => {
@@ -74,7 +206,13 @@ describe("protobuf", () => {
   it("keeps any ConfigMap", () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.string({ unit: "grapheme" })), (data) => {
-        const parts = Object.entries(data).map(([key, value]): Part => [2, [[1, key], [2, value]]]);
+        const parts = Object.entries(data).map(([key, value]): Part => [
+          2,
+          [
+            [1, key],
+            [2, value],
+          ],
+        ]);
         const decoded = decodeProtobuf(body("v1", "ConfigMap", parts))["data"] ?? {};
         expect(Object.entries(decoded)).toEqual(Object.entries(data));
       }),
@@ -82,7 +220,24 @@ describe("protobuf", () => {
   });
 
   it("answers hostile bytes with BadRequest or an object, never anything else", () => {
-    const whole = [...body("v1", "Pod", [[1, [[1, "p"]]], [2, [[2, [[1, "c"]]], [7, [[1, "a"], [2, "b"]]]]]])];
+    const whole = [
+      ...body("v1", "Pod", [
+        [1, [[1, "p"]]],
+        [
+          2,
+          [
+            [2, [[1, "c"]]],
+            [
+              7,
+              [
+                [1, "a"],
+                [2, "b"],
+              ],
+            ],
+          ],
+        ],
+      ]),
+    ];
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), { maxLength: 6 }), fc.nat(whole.length), (edits, length) => {
         const bytes = Uint8Array.from(whole.slice(0, length));

@@ -38,9 +38,7 @@ export function decodeProtobuf(bytes: Uint8Array): UnknownObject {
   const meta = decoded["metadata"];
   const metadata = { name: "", ...(isRecord(meta) ? meta : {}) };
   if (metadata.name === "") Reflect.deleteProperty(metadata, "name");
-  return OPTIONS.has(kind)
-    ? withoutMetadata({ ...decoded, apiVersion, kind, metadata })
-    : { ...decoded, apiVersion, kind, metadata };
+  return OPTIONS.has(kind) ? withoutMetadata({ ...decoded, apiVersion, kind, metadata }) : { ...decoded, apiVersion, kind, metadata };
 }
 
 /** Options have no metadata; the type of all bodies says that they do. */
@@ -53,9 +51,10 @@ function definitionOf(apiVersion: string, kind: string): Definition | undefined 
   if (OPTIONS.has(kind)) return findDefinition(`${META}.${kind}`);
   definitionsByKind ??= new Map([
     ...Object.entries(ELSEWHERE),
-    ...[...builtinResources, ...builtinReviews].map(
-      (resource): [string, string] => [`${resource.group === "" ? "" : `${resource.group}/`}${resource.version}/${resource.kind}`, resource.schema.ref ?? ""],
-    ),
+    ...[...builtinResources, ...builtinReviews].map((resource): [string, string] => [
+      `${resource.group === "" ? "" : `${resource.group}/`}${resource.version}/${resource.kind}`,
+      resource.schema.ref ?? "",
+    ]),
   ]);
   const name = definitionsByKind.get(`${apiVersion}/${kind}`);
   return name === undefined ? undefined : findDefinition(name);

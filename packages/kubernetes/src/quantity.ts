@@ -80,8 +80,7 @@ function scaleOf(suffix: string, text: string): { format: QuantityFormat; factor
   const binary = BINARY.indexOf(suffix);
   if (binary >= 0) return { format: "BinarySI", factor: NANOS * 1024n ** BigInt(binary), divisor: 1n };
 
-  if (!/\d$/.test(suffix))
-    throw invalid(text, `the suffix "${suffix}" is unknown; use n u m k M G T P E, Ki to Ei, or an exponent like e3`);
+  if (!/\d$/.test(suffix)) throw invalid(text, `the suffix "${suffix}" is unknown; use n u m k M G T P E, Ki to Ei, or an exponent like e3`);
   const exponent = Number(suffix.slice(1));
   if (Math.abs(exponent) > MAX_EXPONENT) throw invalid(text, `its exponent lies outside -${MAX_EXPONENT} to ${MAX_EXPONENT}`);
   const power = 10n ** BigInt(Math.abs(exponent));

@@ -34,7 +34,10 @@ test("never shares the schema's default", () => {
 
 test("follows schemas that refer to themselves", () => {
   const tree: Schema = { type: "object", properties: { size: { default: 1 }, child: { ref: "Tree" }, children: { items: { ref: "Tree" } } } };
-  expect(applyDefaults({ child: { children: [{}] } }, { ref: "Tree" }, { resolve: () => tree })).toEqual({ size: 1, child: { size: 1, children: [{ size: 1 }] } });
+  expect(applyDefaults({ child: { children: [{}] } }, { ref: "Tree" }, { resolve: () => tree })).toEqual({
+    size: 1,
+    child: { size: 1, children: [{ size: 1 }] },
+  });
 });
 
 test("a second pass returns the same reference, and the input is never mutated", () => {

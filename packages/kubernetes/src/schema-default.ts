@@ -74,7 +74,9 @@ function planOf(unresolved: Schema, options: WalkOptions): Plan {
     plan.rest = { plan: planOf(additionalProperties, options), fallback: nullFallback(additionalProperties, options), named: schema.properties };
   }
   if (items !== undefined && concerns(items, options)) plan.items = { plan: planOf(items, options), fallback: nullFallback(items, options) };
-  plan.fallbacks = fields.flatMap(([name, field]) => (hasDefault(field) ? [{ name, value: defaultOf(field, options), isNullable: field.nullable === true }] : []));
+  plan.fallbacks = fields.flatMap(([name, field]) =>
+    hasDefault(field) ? [{ name, value: defaultOf(field, options), isNullable: field.nullable === true }] : [],
+  );
   return plan;
 }
 
@@ -95,7 +97,9 @@ function holdsDefaults(root: Schema, options: WalkOptions): boolean {
     seen.add(schema);
     const { properties = {}, additionalProperties, items } = schema;
     return (
-      Object.values(properties).some(below) || (typeof additionalProperties === "object" && below(additionalProperties)) || (items !== undefined && below(items))
+      Object.values(properties).some(below) ||
+      (typeof additionalProperties === "object" && below(additionalProperties)) ||
+      (items !== undefined && below(items))
     );
   };
   return search(follow(root, options));

@@ -53,8 +53,13 @@ test("drops what the schema does not specify, and says where", () => {
 });
 
 test("drops nulls that stand for nothing, silently, and writes quantities canonically", () => {
-  const amounts: Schema = { properties: { a: { nullable: true }, b: { default: 1 }, c: { type: "string" }, q: { format: "quantity" }, r: { format: "quantity" } } };
-  expect(prune({ a: null, b: null, c: null, q: 0.5, r: "1024Mi" }, amounts)).toEqual({ value: { a: null, b: null, q: "500m", r: "1Gi" }, dropped: [] });
+  const amounts: Schema = {
+    properties: { a: { nullable: true }, b: { default: 1 }, c: { type: "string" }, q: { format: "quantity" }, r: { format: "quantity" } },
+  };
+  expect(prune({ a: null, b: null, c: null, q: 0.5, r: "1024Mi" }, amounts)).toEqual({
+    value: { a: null, b: null, q: "500m", r: "1Gi" },
+    dropped: [],
+  });
 });
 
 test("keeps metadata only at the root", () => {

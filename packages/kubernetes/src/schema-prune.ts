@@ -12,9 +12,22 @@ const IDENTITY: ReadonlySet<string> = new Set(["apiVersion", "kind", "metadata"]
 
 /** What the metadata of every object may have. */
 export const METADATA_NAMES: ReadonlySet<string> = new Set([
-  "name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
-  "deletionGracePeriodSeconds", "labels", "annotations", "ownerReferences", "finalizers", "managedFields",
-]); // prettier-ignore
+  "name",
+  "generateName",
+  "namespace",
+  "selfLink",
+  "uid",
+  "resourceVersion",
+  "generation",
+  "creationTimestamp",
+  "deletionTimestamp",
+  "deletionGracePeriodSeconds",
+  "labels",
+  "annotations",
+  "ownerReferences",
+  "finalizers",
+  "managedFields",
+]);
 
 /**
  * Drops the fields that `schema` does not specify, and makes of the others what decoding into a type makes of them: nulls

@@ -114,7 +114,8 @@ function checkArray(value: readonly unknown[], schema: Schema, path: string, opt
   const { items, minItems, maxItems } = schema;
   if (minItems !== undefined && value.length < minItems) causes.push(wrong(value, path, `should have at least ${minItems} items`));
   if (maxItems !== undefined && value.length > maxItems) causes.push(tooMany(value.length, maxItems, path));
-  if (schema.uniqueItems === true && new Set(value.map(canonicalJson)).size < value.length) causes.push(wrong(value, path, "shouldn't contain duplicates"));
+  if (schema.uniqueItems === true && new Set(value.map(canonicalJson)).size < value.length)
+    causes.push(wrong(value, path, "shouldn't contain duplicates"));
   if (items !== undefined) for (const [i, item] of value.entries()) check(item, items, `${path}[${i}]`, options, causes);
 
   const listType = schema["x-kubernetes-list-type"];
@@ -177,7 +178,8 @@ function checkComposition(value: unknown, schema: Schema, path: string, options:
     if (valid !== 1) causes.push(broken(`must validate one and only one schema (oneOf). ${found}`));
     if (valid === 0) causes.push(...nearest(results));
   }
-  if (schema.not !== undefined && validate(value, schema.not, { ...options, path }).length === 0) causes.push(broken("must not validate the schema (not)"));
+  if (schema.not !== undefined && validate(value, schema.not, { ...options, path }).length === 0)
+    causes.push(broken("must not validate the schema (not)"));
 }
 
 /** The causes of the alternative that came closest. */

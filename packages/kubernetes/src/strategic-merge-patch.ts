@@ -39,7 +39,11 @@ function mergeMap(original: Json, patch: Json, schema: Schema, options: WalkOpti
     const list = result.get(field);
     if (!Array.isArray(values)) throw badFormat("primitive list");
     const gone = new Set(values.map(canonicalJson));
-    if (Array.isArray(list)) result.set(field, list.filter((item: unknown) => !gone.has(canonicalJson(item))));
+    if (Array.isArray(list))
+      result.set(
+        field,
+        list.filter((item: unknown) => !gone.has(canonicalJson(item))),
+      );
   }
   for (const [name, order] of Object.entries(patch)) {
     if (!name.startsWith(ORDER_OF)) continue;
@@ -125,7 +129,10 @@ function requireOrder(list: unknown, order: readonly unknown[], identity: (item:
   const rank = new Map(order.map((item, i) => [identity(item), i]));
   const positions = present.map((item) => rank.get(identity(item)) ?? -1);
   if (positions.every((position, i) => position >= 0 && position >= (positions[i - 1] ?? 0))) return;
-  throw new ApiError("BadRequest", `The order in patch list:\n${JSON.stringify(present)}\n doesn't match $setElementOrder list:\n${JSON.stringify(order)}\n`);
+  throw new ApiError(
+    "BadRequest",
+    `The order in patch list:\n${JSON.stringify(present)}\n doesn't match $setElementOrder list:\n${JSON.stringify(order)}\n`,
+  );
 }
 
 /** What `$retainKeys` leaves of a map. */

@@ -65,7 +65,11 @@ function compare(before: unknown, after: unknown, type: MergeType): FieldChanges
   return jsonEqual(before, after) ? SAME : CHANGED;
 }
 
-function compareMaps(before: Readonly<Record<string, unknown>>, after: Readonly<Record<string, unknown>>, type: Extract<MergeType, { kind: "map" | "open" }>): FieldChanges {
+function compareMaps(
+  before: Readonly<Record<string, unknown>>,
+  after: Readonly<Record<string, unknown>>,
+  type: Extract<MergeType, { kind: "map" | "open" }>,
+): FieldChanges {
   const collected = new Changes();
   for (const name in after) {
     const [old, next] = [own(before, name), after[name]];
@@ -129,7 +133,8 @@ export function mergeProblem(value: unknown, type: MergeType, path = ""): string
     const seen = new Set<string>();
     for (const [i, item] of value.entries()) {
       const missing = type.keys.find((key) => !isObject(item) || (item[key] ?? undefined) === undefined);
-      if (missing !== undefined) return `${path}: element ${i}: associative list with keys has an element that omits key field ${JSON.stringify(missing)} (and doesn't have default value)`;
+      if (missing !== undefined)
+        return `${path}: element ${i}: associative list with keys has an element that omits key field ${JSON.stringify(missing)} (and doesn't have default value)`;
       const element = type.elementOf(item);
       if (seen.has(element)) return `${path}: duplicate entries for key ${elementText(element)}`;
       seen.add(element);

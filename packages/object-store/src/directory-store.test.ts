@@ -21,7 +21,8 @@ beforeEach(() => {
 
 const open = (options: { readonly maxIndexBytes?: number } = {}): Promise<ObjectStore> => openDirectoryStore({ directory, ...options });
 const sha256 = (bytes: string | Uint8Array): string => `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-const text = async (store: ObjectStore, uri: string, range?: Parameters<ObjectStore["get"]>[1]): Promise<string> => (await buffer(store.get(uri, range))).toString();
+const text = async (store: ObjectStore, uri: string, range?: Parameters<ObjectStore["get"]>[1]): Promise<string> =>
+  (await buffer(store.get(uri, range))).toString();
 const put = (store: ObjectStore, uri: string, bytes: string): Promise<ObjectInfo> => store.put(uri, Buffer.from(bytes));
 const blobs = (): string[] => readdirSync(join(directory, "blobs"));
 async function uris(store: ObjectStore, uri: string): Promise<string[]> {
@@ -185,7 +186,10 @@ describe("says why it cannot", () => {
   test("store what is no file", async () => {
     await using store = await open();
     await expect(store.putFile("s3://b/k", root)).rejects.toMatchObject({ reason: "BadRequest", message: expect.stringContaining("is not a file") });
-    await expect(store.putFile("s3://b/k", join(root, "none"))).rejects.toMatchObject({ reason: "NotFound", message: expect.stringContaining("ENOENT") });
+    await expect(store.putFile("s3://b/k", join(root, "none"))).rejects.toMatchObject({
+      reason: "NotFound",
+      message: expect.stringContaining("ENOENT"),
+    });
     await expect(store.putFile("s3://b/..", root)).rejects.toMatchObject({ reason: "BadRequest" });
   });
 
@@ -193,7 +197,9 @@ describe("says why it cannot", () => {
     await using store = await open();
     await put(store, "s3://b/k", "x");
     await expect(store.getFile("s3://b/none", join(directory, "x"))).rejects.toMatchObject({ reason: "NotFound" });
-    await expect(store.getFile("s3://b/k", directory)).rejects.toMatchObject({ message: expect.stringContaining(`cannot bring s3://b/k to ${directory}`) });
+    await expect(store.getFile("s3://b/k", directory)).rejects.toMatchObject({
+      message: expect.stringContaining(`cannot bring s3://b/k to ${directory}`),
+    });
   });
 
   test("go on when the source ends with an error; nothing of it stays", async () => {
@@ -211,7 +217,9 @@ describe("says why it cannot", () => {
     await using store = await open({ maxIndexBytes: 200_000 });
     await put(store, "s3://b/before", "x".repeat(50_000));
     const results = await Promise.allSettled(["1", "2", "3"].map((name) => put(store, `s3://b/${name}`, name.repeat(60_000))));
-    expect(results).toMatchObject([0, 1, 2].map(() => ({ status: "rejected", reason: { code: 507, message: expect.stringContaining("the disk is full") } })));
+    expect(results).toMatchObject(
+      [0, 1, 2].map(() => ({ status: "rejected", reason: { code: 507, message: expect.stringContaining("the disk is full") } })),
+    );
     expect(await text(store, "s3://b/before")).toBe("x".repeat(50_000));
     await store.delete("s3://b");
     await put(store, "s3://b/after", "z".repeat(60_000));
@@ -272,7 +280,11 @@ test("all that was acknowledged survives kill -9, and nothing in part", { timeou
       expect([bytes.length, sha256(bytes)]).toEqual([size, digest]);
       if (size > 64 * 1024) digests.add(digest);
     }
-    expect(blobs().map((name) => `sha256:${name}`).sort()).toEqual([...digests].sort());
+    expect(
+      blobs()
+        .map((name) => `sha256:${name}`)
+        .sort(),
+    ).toEqual([...digests].sort());
     expect(readdirSync(join(directory, "incoming"))).toEqual([]);
   }
   expect(acknowledged.size).toBeGreaterThan(8);

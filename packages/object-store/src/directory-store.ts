@@ -104,10 +104,14 @@ class DirectoryStore implements ObjectStore {
     const address = parseStoredUri(uri);
     const { start = 0, end = Number.MAX_SAFE_INTEGER } = range;
     for (const [name, value] of Object.entries({ start, end })) {
-      if (!Number.isSafeInteger(value) || value < 0) throw new ApiError("BadRequest", `cannot read ${uri}: ${name} must be a whole number that is not negative`);
+      if (!Number.isSafeInteger(value) || value < 0)
+        throw new ApiError("BadRequest", `cannot read ${uri}: ${name} must be a whole number that is not negative`);
     }
     try {
-      const { found } = await this.#read<Uint8Array | FileHandle>(uri, address, { bytes: (bytes) => Promise.resolve(bytes), file: (path) => open(path) });
+      const { found } = await this.#read<Uint8Array | FileHandle>(uri, address, {
+        bytes: (bytes) => Promise.resolve(bytes),
+        file: (path) => open(path),
+      });
       if (found instanceof Uint8Array) {
         const part = found.subarray(start, Math.max(start, end));
         if (part.length > 0) yield part;
@@ -165,7 +169,7 @@ class DirectoryStore implements ObjectStore {
   /** Uses an object's bytes, those of one moment however it changes meanwhile. */
   async #read<R>(uri: string, address: ObjectAddress, use: Use<R>): Promise<{ readonly row: ObjectRow; readonly found: R }> {
     const { index } = this.#parts;
-    for (let missing: string | undefined; ; ) {
+    for (let missing: string | undefined; ;) {
       const row = await index.find(address);
       if (row === undefined) throw new ApiError("NotFound", `there is no object ${uri}`);
       const bytes = await index.inlineBytes(row.digest);
@@ -176,7 +180,8 @@ class DirectoryStore implements ObjectStore {
       } catch (cause) {
         if (!(cause instanceof Error && "code" in cause && cause.code === "ENOENT")) throw cause;
         // It may have been replaced since it was looked up.
-        if (row.digest === missing) throw new ApiError("InternalError", `the bytes of ${uri} are missing: somebody removed ${path}. Store the object anew`, { cause });
+        if (row.digest === missing)
+          throw new ApiError("InternalError", `the bytes of ${uri} are missing: somebody removed ${path}. Store the object anew`, { cause });
         missing = row.digest;
       }
     }

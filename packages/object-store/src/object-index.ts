@@ -72,7 +72,7 @@ export class ObjectIndex {
     const all = this.#database.read.selectFrom("objects").selectAll().where("bucket", "=", bucket).orderBy("key").limit(PAGE);
     const [start, end] = rangeBelow(key);
     const within = end === undefined ? all : all.where("key", "<", end);
-    for (let last = start; ; ) {
+    for (let last = start; ;) {
       const rows = await within.where("key", ">", last).execute();
       yield* rows;
       const next = rows.at(-1);
@@ -98,7 +98,11 @@ export async function putObject(transaction: IndexTransaction, row: ObjectRow): 
 
 /** Keeps bytes in the index. */
 export async function putInline(transaction: IndexTransaction, digest: string, bytes: Uint8Array): Promise<void> {
-  await transaction.insertInto("blobs").values({ digest, bytes }).onConflict((conflict) => conflict.doNothing()).execute();
+  await transaction
+    .insertInto("blobs")
+    .values({ digest, bytes })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
 }
 
 /** Removes an object and all below it; returns the digests that they had. */
@@ -121,7 +125,8 @@ export async function collectGarbage(transaction: IndexTransaction, digests: Ite
 async function unreferenced(database: TypedDatabase<IndexTables>["read"], digests: Iterable<string>): Promise<string[]> {
   const rest = new Set(digests);
   for (const some of chunks([...rest])) {
-    for (const { digest } of await database.selectFrom("objects").select("digest").distinct().where("digest", "in", some).execute()) rest.delete(digest);
+    for (const { digest } of await database.selectFrom("objects").select("digest").distinct().where("digest", "in", some).execute())
+      rest.delete(digest);
   }
   return [...rest];
 }

@@ -10,7 +10,10 @@ test.each([
   ["EACCES", 403, "Give this user access"],
   ["EIO", 500, "cannot store x: no"],
 ])("%s is said so", (code, status, message) => {
-  expect(storageError("store x", Object.assign(new Error("no"), { code, syscall: "write" }))).toMatchObject({ code: status, message: expect.stringContaining(message) });
+  expect(storageError("store x", Object.assign(new Error("no"), { code, syscall: "write" }))).toMatchObject({
+    code: status,
+    message: expect.stringContaining(message),
+  });
 });
 
 test("what is no failure of the disk stays as it is", () => {

@@ -38,7 +38,11 @@ export function* chunks<T>(items: readonly T[]): Generator<readonly T[]> {
 /** Leaves word of what is to be done. */
 export async function insertOutbox(transaction: PipelinesTransaction, rows: readonly OutboxRow[]): Promise<void> {
   for (const some of chunks(rows)) {
-    await transaction.insertInto("pipelines_outbox").values([...some]).onConflict((conflict) => conflict.doNothing()).execute();
+    await transaction
+      .insertInto("pipelines_outbox")
+      .values([...some])
+      .onConflict((conflict) => conflict.doNothing())
+      .execute();
   }
 }
 
@@ -55,16 +59,18 @@ export async function upsertTasks(transaction: PipelinesTransaction, { run, task
   const made = tasks.filter(({ kind, state }) => state === "SUCCEEDED" && (kind === "RUNTIME" || kind === "IMPORTER"));
   const artifacts = made.flatMap((task) =>
     Object.values(task.outputs.artifacts).flatMap((list) =>
-      list.map(
-        (artifact): ArtifactRow => ({
-          ...{ id: artifact.id, run_id: run.id, task_id: task.id, namespace, name: artifact.name, uri: artifact.uri },
-          ...{ type: artifact.type.schemaTitle ?? "system.Artifact", record: JSON.stringify(artifact), created_at: task.endedAt ?? time },
-        }),
-      ),
+      list.map((artifact): ArtifactRow => ({
+        ...{ id: artifact.id, run_id: run.id, task_id: task.id, namespace, name: artifact.name, uri: artifact.uri },
+        ...{ type: artifact.type.schemaTitle ?? "system.Artifact", record: JSON.stringify(artifact), created_at: task.endedAt ?? time },
+      })),
     ),
   );
   for (const some of chunks(artifacts)) {
-    await transaction.insertInto("pipelines_artifacts").values([...some]).onConflict((conflict) => conflict.doNothing()).execute();
+    await transaction
+      .insertInto("pipelines_artifacts")
+      .values([...some])
+      .onConflict((conflict) => conflict.doNothing())
+      .execute();
   }
   const cached = new Map<string, PipelinesTables["pipelines_cache"]>();
   for (const { id, fingerprint, outputs } of made) {

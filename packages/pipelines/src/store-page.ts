@@ -2,15 +2,7 @@ import { UserError } from "@sluice/kubernetes";
 import { sql, type SqlBool, type RawBuilder } from "kysely";
 
 /** How a value of a field is compared; the names are those of the KFP filter. */
-export type Operation =
-  | "EQUALS"
-  | "NOT_EQUALS"
-  | "GREATER_THAN"
-  | "GREATER_THAN_EQUALS"
-  | "LESS_THAN"
-  | "LESS_THAN_EQUALS"
-  | "IN"
-  | "IS_SUBSTRING";
+export type Operation = "EQUALS" | "NOT_EQUALS" | "GREATER_THAN" | "GREATER_THAN_EQUALS" | "LESS_THAN" | "LESS_THAN_EQUALS" | "IN" | "IS_SUBSTRING";
 
 /** One condition on a column. */
 export interface Predicate {

@@ -37,14 +37,36 @@ const pipeline = (id: string, tags = {}): PipelineRow => ({
   ...{ id, namespace: "n", name: id, display_name: id, description: "", tags: JSON.stringify(tags), created_at: 1 },
 });
 const version = (id: string, pipelineId: string): VersionRow => ({
-  ...{ id, pipeline_id: pipelineId, name: id, display_name: id, description: "", tags: "{}", code_source_url: "", package_url: "", spec: "{}", created_at: 1 },
+  ...{
+    id,
+    pipeline_id: pipelineId,
+    name: id,
+    display_name: id,
+    description: "",
+    tags: "{}",
+    code_source_url: "",
+    package_url: "",
+    spec: "{}",
+    created_at: 1,
+  },
 });
 const page = (predicates: readonly Predicate[], change: Partial<PageQuery> = {}): PageQuery => ({
   ...{ predicates, sortColumn: "created_at", isDescending: false, pageSize: 2 },
   ...change,
 });
 const task: TaskRecord = {
-  ...{ id: "t", runId: "r", name: "t", displayName: "t", kind: "RUNTIME", component: "c", path: "root.t", state: "RUNNING", attempt: 0, createdAt: 1 },
+  ...{
+    id: "t",
+    runId: "r",
+    name: "t",
+    displayName: "t",
+    kind: "RUNTIME",
+    component: "c",
+    path: "root.t",
+    state: "RUNNING",
+    attempt: 0,
+    createdAt: 1,
+  },
   ...{ inputs: { parameters: {}, artifacts: {} }, outputs: { parameters: {}, artifacts: {} } },
 } as unknown as TaskRecord;
 
@@ -123,7 +145,12 @@ describe("a page", () => {
       const { rows } = await sql<{ detail: string }>`explain query plan ${sql.raw(text)}`.execute(read);
       return rows.map(({ detail }) => detail).join("\n");
     };
-    for (const [table, column] of [["runs", "namespace"], ["runs", "experiment_id"], ["tasks", "run_id"], ["artifacts", "namespace"]]) {
+    for (const [table, column] of [
+      ["runs", "namespace"],
+      ["runs", "experiment_id"],
+      ["tasks", "run_id"],
+      ["artifacts", "namespace"],
+    ]) {
       const order = "order by created_at desc, id desc limit 21";
       expect(await plan(`select * from pipelines_${table} where ${column} = 'x' ${order}`)).toMatch(/^SEARCH [^\n]*USING INDEX[^\n]*$/u);
     }

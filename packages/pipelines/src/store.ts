@@ -27,11 +27,22 @@ export class Store {
   // Experiments
 
   async createExperiment(row: ExperimentRow): Promise<void> {
-    await this.#insertNamed("experiment", row.name, (t) => t.insertInto("pipelines_experiments").values(row).execute(), async (t) => {
-      const { namespace, name } = row;
-      return (await t.selectFrom("pipelines_experiments").select("id").where("namespace", "=", namespace)
-        .where("name", "=", name).executeTakeFirst()) !== undefined;
-    });
+    await this.#insertNamed(
+      "experiment",
+      row.name,
+      (t) => t.insertInto("pipelines_experiments").values(row).execute(),
+      async (t) => {
+        const { namespace, name } = row;
+        return (
+          (await t
+            .selectFrom("pipelines_experiments")
+            .select("id")
+            .where("namespace", "=", namespace)
+            .where("name", "=", name)
+            .executeTakeFirst()) !== undefined
+        );
+      },
+    );
   }
 
   async findExperiment(id: string): Promise<ExperimentRow | undefined> {
@@ -66,8 +77,10 @@ export class Store {
     };
     await this.#insertNamed("pipeline", row.name, insert, async (t) => {
       const { namespace, name } = row;
-      return (await t.selectFrom("pipelines_pipelines").select("id").where("namespace", "=", namespace)
-        .where("name", "=", name).executeTakeFirst()) !== undefined;
+      return (
+        (await t.selectFrom("pipelines_pipelines").select("id").where("namespace", "=", namespace).where("name", "=", name).executeTakeFirst()) !==
+        undefined
+      );
     });
   }
 
@@ -76,8 +89,12 @@ export class Store {
   }
 
   async findPipelineByName(namespace: string, name: string): Promise<PipelineRow | undefined> {
-    return this.#database.read.selectFrom("pipelines_pipelines").selectAll()
-      .where("namespace", "=", namespace).where("name", "=", name).executeTakeFirst();
+    return this.#database.read
+      .selectFrom("pipelines_pipelines")
+      .selectAll()
+      .where("namespace", "=", namespace)
+      .where("name", "=", name)
+      .executeTakeFirst();
   }
 
   listPipelines(query: PageQuery): Promise<Page<PipelineRow>> {
@@ -86,16 +103,14 @@ export class Store {
 
   async updatePipeline(id: string, change: Partial<Pick<PipelineRow, "display_name" | "description" | "tags">>): Promise<void> {
     if (Object.keys(change).length === 0) return;
-    await this.#database.transaction((transaction) => transaction.updateTable("pipelines_pipelines").set(change)
-      .where("id", "=", id).execute());
+    await this.#database.transaction((transaction) => transaction.updateTable("pipelines_pipelines").set(change).where("id", "=", id).execute());
   }
 
   /** Deletes a pipeline. One with versions is refused, unless they go too. */
   async deletePipeline(id: string, { cascade }: { readonly cascade: boolean }): Promise<void> {
     await this.#database.transaction(async (transaction) => {
       if (cascade) await transaction.deleteFrom("pipelines_versions").where("pipeline_id", "=", id).execute();
-      else if ((await transaction.selectFrom("pipelines_versions").select("id")
-        .where("pipeline_id", "=", id).executeTakeFirst()) !== undefined) {
+      else if ((await transaction.selectFrom("pipelines_versions").select("id").where("pipeline_id", "=", id).executeTakeFirst()) !== undefined) {
         throw new ApiError("BadRequest", `pipeline ${id} has versions: delete them first, or delete it with cascade=true`);
       }
       await transaction.deleteFrom("pipelines_pipelines").where("id", "=", id).execute();
@@ -103,13 +118,24 @@ export class Store {
   }
 
   async createVersion(row: VersionRow): Promise<void> {
-    await this.#insertNamed("pipeline version", row.name, (t) => t.insertInto("pipelines_versions").values(row).execute(), async (t) => {
-      const { pipeline_id, name } = row;
-      const pipeline = await t.selectFrom("pipelines_pipelines").select("id").where("id", "=", pipeline_id).executeTakeFirst();
-      if (pipeline === undefined) throw new ApiError("NotFound", `pipeline ${pipeline_id} not found`);
-      return (await t.selectFrom("pipelines_versions").select("id").where("pipeline_id", "=", pipeline_id)
-        .where("name", "=", name).executeTakeFirst()) !== undefined;
-    });
+    await this.#insertNamed(
+      "pipeline version",
+      row.name,
+      (t) => t.insertInto("pipelines_versions").values(row).execute(),
+      async (t) => {
+        const { pipeline_id, name } = row;
+        const pipeline = await t.selectFrom("pipelines_pipelines").select("id").where("id", "=", pipeline_id).executeTakeFirst();
+        if (pipeline === undefined) throw new ApiError("NotFound", `pipeline ${pipeline_id} not found`);
+        return (
+          (await t
+            .selectFrom("pipelines_versions")
+            .select("id")
+            .where("pipeline_id", "=", pipeline_id)
+            .where("name", "=", name)
+            .executeTakeFirst()) !== undefined
+        );
+      },
+    );
   }
 
   async findVersion(pipelineId: string | undefined, id: string): Promise<VersionRow | undefined> {
@@ -128,8 +154,7 @@ export class Store {
 
   async updateVersion(id: string, change: Partial<Pick<VersionRow, "display_name" | "description" | "tags">>): Promise<void> {
     if (Object.keys(change).length === 0) return;
-    await this.#database.transaction((transaction) => transaction.updateTable("pipelines_versions").set(change)
-      .where("id", "=", id).execute());
+    await this.#database.transaction((transaction) => transaction.updateTable("pipelines_versions").set(change).where("id", "=", id).execute());
   }
 
   async deleteVersion(id: string): Promise<void> {
@@ -142,9 +167,10 @@ export class Store {
   async createRun(row: RunRow, fallback?: ExperimentRow): Promise<RunRow> {
     return this.#database.transaction(async (transaction) => {
       const experiments = transaction.selectFrom("pipelines_experiments").selectAll();
-      let experiment = await (fallback === undefined
-        ? experiments.where("id", "=", row.experiment_id)
-        : experiments.where("namespace", "=", fallback.namespace).where("name", "=", fallback.name)
+      let experiment = await (
+        fallback === undefined
+          ? experiments.where("id", "=", row.experiment_id)
+          : experiments.where("namespace", "=", fallback.namespace).where("name", "=", fallback.name)
       ).executeTakeFirst();
       if (experiment === undefined) {
         if (fallback === undefined) throw new ApiError("NotFound", `experiment ${row.experiment_id} not found`);
@@ -179,10 +205,15 @@ export class Store {
   async shelveRun(id: string, state: StorageState): Promise<void> {
     await this.#database.transaction(async (transaction) => {
       const runs = transaction.selectFrom("pipelines_runs as run").where("run.id", "=", id);
-      const experiment = await runs.innerJoin("pipelines_experiments as experiment", "experiment.id", "run.experiment_id")
-        .select(["experiment.name", "experiment.storage_state"]).executeTakeFirst();
+      const experiment = await runs
+        .innerJoin("pipelines_experiments as experiment", "experiment.id", "run.experiment_id")
+        .select(["experiment.name", "experiment.storage_state"])
+        .executeTakeFirst();
       if (state === "AVAILABLE" && experiment?.storage_state === "ARCHIVED") {
-        throw new ApiError("BadRequest", `run ${id} belongs to experiment ${JSON.stringify(experiment.name)}, which is archived: unarchive the experiment first`);
+        throw new ApiError(
+          "BadRequest",
+          `run ${id} belongs to experiment ${JSON.stringify(experiment.name)}, which is archived: unarchive the experiment first`,
+        );
       }
       await transaction.updateTable("pipelines_runs").set({ storage_state: state }).where("id", "=", id).execute();
     });
@@ -203,14 +234,23 @@ export class Store {
 
   /** The tasks of a run, as they are. */
   async tasksOf(runId: string): Promise<TaskRecord[]> {
-    const rows = await this.#database.read.selectFrom("pipelines_tasks").select("record")
-      .where("run_id", "=", runId).orderBy("created_at").orderBy("id").execute();
+    const rows = await this.#database.read
+      .selectFrom("pipelines_tasks")
+      .select("record")
+      .where("run_id", "=", runId)
+      .orderBy("created_at")
+      .orderBy("id")
+      .execute();
     return rows.map(({ record }) => JSON.parse(record) as TaskRecord);
   }
 
   async findTask(runId: string, id: string): Promise<TaskRecord | undefined> {
-    const row = await this.#database.read.selectFrom("pipelines_tasks").select("record")
-      .where("id", "=", id).where("run_id", "=", runId).executeTakeFirst();
+    const row = await this.#database.read
+      .selectFrom("pipelines_tasks")
+      .select("record")
+      .where("id", "=", id)
+      .where("run_id", "=", runId)
+      .executeTakeFirst();
     return row === undefined ? undefined : (JSON.parse(row.record) as TaskRecord);
   }
 
@@ -240,8 +280,11 @@ export class Store {
     const hits = new Map<string, CachedResult>();
     for (const some of chunks([...new Set(fingerprints)])) {
       const query = this.#database.read.selectFrom("pipelines_cache").select(["fingerprint", "task_id", "outputs"]);
-      const rows = await query.where("namespace", "=", namespace).where("pipeline", "=", pipeline)
-        .where("fingerprint", "in", [...some]).execute();
+      const rows = await query
+        .where("namespace", "=", namespace)
+        .where("pipeline", "=", pipeline)
+        .where("fingerprint", "in", [...some])
+        .execute();
       for (const row of rows) hits.set(row.fingerprint, { taskId: row.task_id, outputs: JSON.parse(row.outputs) as TaskValues });
     }
     return hits;
@@ -253,7 +296,11 @@ export class Store {
       await existingRun(transaction, change.run.id);
       await upsertTasks(transaction, change);
       await insertOutbox(transaction, change.outbox);
-      for (const some of chunks(change.done)) await transaction.deleteFrom("pipelines_outbox").where("id", "in", [...some]).execute();
+      for (const some of chunks(change.done))
+        await transaction
+          .deleteFrom("pipelines_outbox")
+          .where("id", "in", [...some])
+          .execute();
       if (change.progress === undefined) return;
       const { value, history } = change.progress;
       const set = { state: value.phase, progress: JSON.stringify(value), history: JSON.stringify(history), finished_at: value.endedAt ?? 0 };
@@ -270,7 +317,11 @@ export class Store {
   async removeFromOutbox(ids: readonly string[]): Promise<void> {
     if (ids.length === 0) return;
     await this.#database.transaction(async (transaction) => {
-      for (const some of chunks(ids)) await transaction.deleteFrom("pipelines_outbox").where("id", "in", [...some]).execute();
+      for (const some of chunks(ids))
+        await transaction
+          .deleteFrom("pipelines_outbox")
+          .where("id", "in", [...some])
+          .execute();
     });
   }
 

@@ -57,8 +57,15 @@ export class World {
     find: (resource, key) => Promise.resolve(this.objects.get(at(resource, key)) as never),
     list: (resource, options) => {
       const [label, value] = (options?.labelSelector ?? "").split("=");
-      const items = [...this.objects].filter(([, { kind, metadata }]) => kind === resource.kind && (options?.namespace ?? metadata.namespace) === metadata.namespace);
-      const labelled = items.map(([, object]) => object).filter(({ metadata }) => label === "" || (value === undefined ? metadata.labels?.[label ?? ""] !== undefined : metadata.labels?.[label ?? ""] === value));
+      const items = [...this.objects].filter(
+        ([, { kind, metadata }]) => kind === resource.kind && (options?.namespace ?? metadata.namespace) === metadata.namespace,
+      );
+      const labelled = items
+        .map(([, object]) => object)
+        .filter(
+          ({ metadata }) =>
+            label === "" || (value === undefined ? metadata.labels?.[label ?? ""] !== undefined : metadata.labels?.[label ?? ""] === value),
+        );
       return Promise.resolve({ apiVersion: "v1", kind: "List", metadata: { resourceVersion: `${this.#version}` }, items: labelled as never[] });
     },
     create: async (resource, object) => {
@@ -72,7 +79,8 @@ export class World {
     delete: (resource, key) => {
       const object = this.objects.get(at(resource, key));
       this.objects.delete(at(resource, key));
-      if (object !== undefined) this.#send({ type: "DELETED", object: { ...object, metadata: { ...object.metadata, resourceVersion: `${++this.#version}` } } });
+      if (object !== undefined)
+        this.#send({ type: "DELETED", object: { ...object, metadata: { ...object.metadata, resourceVersion: `${++this.#version}` } } });
       return Promise.resolve(object as never);
     },
     watch: (resource, options) => this.#watch(resource, options) as never,
@@ -98,7 +106,17 @@ export class World {
     this.store = new Store(pipelinesDatabase(this.#database));
     const engine: EngineContext = { sha256: (text) => createHash("sha256").update(text).digest("hex"), settings: {}, isCacheEnabled: true };
     const logger = { info: () => undefined, warn: () => undefined, error: (message: string, fields?: object) => console.error(message, fields) };
-    const clock = { now: () => Date.now(), sleep: (ms: number, signal: AbortSignal) => new Promise<void>((resolve) => { const timer = setTimeout(resolve, ms); signal.addEventListener("abort", () => { clearTimeout(timer); resolve(); }); }) };
+    const clock = {
+      now: () => Date.now(),
+      sleep: (ms: number, signal: AbortSignal) =>
+        new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, ms);
+          signal.addEventListener("abort", () => {
+            clearTimeout(timer);
+            resolve();
+          });
+        }),
+    };
     const shared = { store: this.store, client: this.client, objects: this.objectStore, clock, logger, signal: this.#stop.signal };
     this.runner = new Runner({ ...shared, engine });
     const gate = {
@@ -171,11 +189,24 @@ export class World {
       set({ phase: "Running" });
       if (hangs) return;
       if (exitCode === 0) {
-        const report = { runId: labels[RUN_LABEL] ?? "", taskId: labels[TASK_LABEL] ?? "", attempt: Number(labels[ATTEMPT_LABEL]), parameters, artifacts, problems: [] };
-        const isReported = await this.#report(report).then(() => true, () => false);
+        const report = {
+          runId: labels[RUN_LABEL] ?? "",
+          taskId: labels[TASK_LABEL] ?? "",
+          attempt: Number(labels[ATTEMPT_LABEL]),
+          parameters,
+          artifacts,
+          problems: [],
+        };
+        const isReported = await this.#report(report).then(
+          () => true,
+          () => false,
+        );
         if (!isReported) return set({ phase: "Failed" });
       }
-      set({ phase: exitCode === 0 ? "Succeeded" : "Failed", containerStatuses: [{ name: "main", state: { terminated: { exitCode, reason: exitCode === 0 ? "Completed" : "Error" } } }] });
+      set({
+        phase: exitCode === 0 ? "Succeeded" : "Failed",
+        containerStatuses: [{ name: "main", state: { terminated: { exitCode, reason: exitCode === 0 ? "Completed" : "Error" } } }],
+      });
     });
   }
 

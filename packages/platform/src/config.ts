@@ -26,7 +26,12 @@ export interface Config {
   readonly dashboard?: string | undefined;
 }
 
-const names = z.string().transform((list) => list.split(",").map((name) => name.trim()).filter((name) => name !== ""));
+const names = z.string().transform((list) =>
+  list
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== ""),
+);
 
 const schema = z.strictObject({
   dataDir: z.string().min(1),

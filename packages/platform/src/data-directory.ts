@@ -46,7 +46,10 @@ export async function claimDataDirectory(path: string, running: Running): Promis
     await describe(running);
   } catch (cause) {
     lock.close();
-    throw new UserError(`cannot write to ${path}: ${messageOf(cause)}`, { fix: "free some space, or choose another directory with --data-dir", cause });
+    throw new UserError(`cannot write to ${path}: ${messageOf(cause)}`, {
+      fix: "free some space, or choose another directory with --data-dir",
+      cause,
+    });
   }
   return {
     path,

@@ -16,7 +16,13 @@ export function clusterGate(client: Client): Gate {
           apiVersion: "authorization.k8s.io/v1",
           kind: "SubjectAccessReview",
           metadata: {},
-          spec: { user: username, groups, ...(uid === undefined ? {} : { uid }), ...(extra === undefined ? {} : { extra }), resourceAttributes: { group, ...attributes } },
+          spec: {
+            user: username,
+            groups,
+            ...(uid === undefined ? {} : { uid }),
+            ...(extra === undefined ? {} : { extra }),
+            resourceAttributes: { group, ...attributes },
+          },
         },
       });
       if (status?.allowed !== true) throw new ApiError("Forbidden", refusal(username, action, status?.reason));

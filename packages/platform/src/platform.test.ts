@@ -59,5 +59,7 @@ test("a start that fails leaves nothing running", async () => {
 
 test("an unknown component is refused with those that there are", async () => {
   const config = await configure("c");
-  await expect(startPlatform({ ...config, components: ["katip"] }, { version: "1", environment: {} })).rejects.toMatchObject({ fix: expect.stringContaining("pipelines") as string });
+  await expect(startPlatform({ ...config, components: ["katip"] }, { version: "1", environment: {} })).rejects.toMatchObject({
+    fix: expect.stringContaining("pipelines") as string,
+  });
 });

@@ -55,12 +55,20 @@ export async function startPlatform(config: Config, options: PlatformOptions): P
   const ready = Promise.withResolvers<(user: Identity) => Client>();
   const clientOf = (user: Identity): Client => deferredClient(ready.promise.then((client) => client(user)));
   const shared = { database, objects, gate: clusterGate(clientOf(SYSTEM)), clock: systemClock, newId: randomUUID, signal };
-  const built = components.map((component) => build(component, { ...shared, logger: named(logger, component.name), client: clientOf(identityOf(component)) }));
+  const built = components.map((component) =>
+    build(component, { ...shared, logger: named(logger, component.name), client: clientOf(identityOf(component)) }),
+  );
 
   const programs = built.flatMap(({ parts }) => parts.programs ?? []);
-  const cluster = stack.use(await home.startCluster({ programs, clock: systemClock, logger: named(logger, "cluster"), environment: options.environment }));
+  const cluster = stack.use(
+    await home.startCluster({ programs, clock: systemClock, logger: named(logger, "cluster"), environment: options.environment }),
+  );
   ready.resolve((user) => cluster.client(user));
-  await installResources(cluster.client(SYSTEM), components.flatMap(({ resources = [] }) => resources), signal);
+  await installResources(
+    cluster.client(SYSTEM),
+    components.flatMap(({ resources = [] }) => resources),
+    signal,
+  );
 
   const managers = built.map(({ parts, context: { client, clock, logger: own } }) =>
     runManager({ client, controllers: parts.controllers ?? [], clock, logger: own, signal }).catch((error: unknown) =>

@@ -9,7 +9,9 @@ export async function checkPort(host: string, port: number, flag: string): Promi
   if (code === undefined) return;
   if (code === "EADDRINUSE") {
     const holder = await holderOf(port);
-    throw new UserError(`port ${port} is taken${holder === undefined ? "" : ` by ${holder}`}`, { fix: `stop that, or choose another one with ${flag}` });
+    throw new UserError(`port ${port} is taken${holder === undefined ? "" : ` by ${holder}`}`, {
+      fix: `stop that, or choose another one with ${flag}`,
+    });
   }
   const problem = code === "EACCES" ? "only root may use it" : code === "EADDRNOTAVAIL" ? "this machine has no such address" : code;
   throw new UserError(`cannot listen on ${host}:${port}: ${problem}`, { fix: `choose another port with ${flag}` });

@@ -24,14 +24,19 @@ test("following outlives a broken connection and ends with the run", async () =>
   await using server = await serve((_, response) => {
     response.writeHead(200, { "content-type": "text/event-stream" });
     if (connections++ === 0) {
-      response.write(`: hello\r\n\r\n${event("run", { run: { run_id: "r", state: "RUNNING" }, tasks: [task("RUNNING")] })}`, () => response.destroy());
+      response.write(`: hello\r\n\r\n${event("run", { run: { run_id: "r", state: "RUNNING" }, tasks: [task("RUNNING")] })}`, () =>
+        response.destroy(),
+      );
       return;
     }
     response.end(`${event("run", { run: { run_id: "r", state: "SUCCEEDED" }, tasks: [task("SUCCEEDED")] })}${event("end", {})}`);
   });
   const states: unknown[] = [];
   for await (const { run, tasks } of server.client.follow("r")) states.push([run.state, tasks.get("t")?.state]);
-  expect(states).toEqual([["RUNNING", "RUNNING"], ["SUCCEEDED", "SUCCEEDED"]]);
+  expect(states).toEqual([
+    ["RUNNING", "RUNNING"],
+    ["SUCCEEDED", "SUCCEEDED"],
+  ]);
   expect((await waitForRun(server.client, "r")).state).toBe("SUCCEEDED");
 });
 
@@ -41,7 +46,8 @@ test("submitting sends the specification, the parameters and the cache's setting
     let text = "";
     request.on("data", (chunk: Buffer) => (text += chunk.toString()));
     request.on("end", () => {
-      if (request.url?.includes("/experiments") === true) return void response.end(request.method === "GET" ? "{}" : JSON.stringify({ experiment_id: "e1" }));
+      if (request.url?.includes("/experiments") === true)
+        return void response.end(request.method === "GET" ? "{}" : JSON.stringify({ experiment_id: "e1" }));
       sent = JSON.parse(text) as typeof sent;
       response.end(JSON.stringify({ run_id: "r", display_name: "p" }));
     });
@@ -52,7 +58,10 @@ test("submitting sends the specification, the parameters and the cache's setting
     display_name: "p",
     experiment_id: "e1",
     runtime_config: { parameters: { n: 1 } },
-    pipeline_spec: { pipeline_spec: { pipelineInfo: { name: "p" }, root: { dag: { tasks: { a: { cachingOptions: { enableCache: false } } } } } }, platform_spec: { platforms: {} } },
+    pipeline_spec: {
+      pipeline_spec: { pipelineInfo: { name: "p" }, root: { dag: { tasks: { a: { cachingOptions: { enableCache: false } } } } } },
+      platform_spec: { platforms: {} },
+    },
   });
 });
 

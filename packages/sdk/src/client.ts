@@ -180,7 +180,11 @@ export function createPipelinesClient({ host, fetch: send = globalThis.fetch }: 
     }
   }
 
-  async function* logs(runId: string, taskId: string, { follow: live = false, signal }: WaitOptions & { follow?: boolean } = {}): AsyncGenerator<string> {
+  async function* logs(
+    runId: string,
+    taskId: string,
+    { follow: live = false, signal }: WaitOptions & { follow?: boolean } = {},
+  ): AsyncGenerator<string> {
     const path = `${runPath(runId)}/nodes/${encodeURIComponent(taskId)}/log${live ? "?follow=true" : ""}`;
     const decoder = new TextDecoder();
     try {

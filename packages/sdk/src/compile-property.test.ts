@@ -2,13 +2,33 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { faultsOf } from "./compiled.fixture.ts";
 import { everyConstruct } from "./every-construct.fixture.ts";
-import { artifacts, collect, compare, container, dataset, forEach, list, number, oneOf, onExit, otherwise, pipeline, when, type Pipeline } from "./index.ts";
+import {
+  artifacts,
+  collect,
+  compare,
+  container,
+  dataset,
+  forEach,
+  list,
+  number,
+  oneOf,
+  onExit,
+  otherwise,
+  pipeline,
+  when,
+  type Pipeline,
+} from "./index.ts";
 import type { Reference } from "./graph.ts";
 import type { ArtifactType, ParameterType } from "./types.ts";
 
 const step = container({ name: "step", image: "x", inputs: { n: number(), data: dataset() }, outputs: { n: number(), data: dataset() } });
 const start = container({ name: "start", image: "x", inputs: {}, outputs: { n: number(), data: dataset() } });
-const gather = container({ name: "gather", image: "x", inputs: { ns: list(number()), all: artifacts(dataset()) }, outputs: { n: number(), data: dataset() } });
+const gather = container({
+  name: "gather",
+  image: "x",
+  inputs: { ns: list(number()), all: artifacts(dataset()) },
+  outputs: { n: number(), data: dataset() },
+});
 const end = container({ name: "end", image: "x", inputs: {}, outputs: {} });
 
 interface Value {

@@ -59,10 +59,7 @@ test("wires tasks, options and defaults", () => {
     compile(
       pipeline({ name: "plain", inputs: { lr: number({ default: 0.1 }) } }, ({ lr }) => {
         const prepared = prepare({ from: "/in" });
-        train(
-          { lr, data: prepared.outputs.data },
-          { cache: false, retry: 2, resources: { cpu: "1" }, displayName: "Train" },
-        );
+        train({ lr, data: prepared.outputs.data }, { cache: false, retry: 2, resources: { cpu: "1" }, displayName: "Train" });
       }),
     ),
   );
@@ -134,17 +131,10 @@ test("blocks become components and values cross them", () => {
       outputParameterKey: "pipelinechannel--train-accuracy",
     },
   });
-  expect(
-    ir.components["comp-for-loop-1"].dag.outputs.parameters["pipelinechannel--train-accuracy"]
-      .valueFromParameter.producerSubtask,
-  ).toBe("train");
+  expect(ir.components["comp-for-loop-1"].dag.outputs.parameters["pipelinechannel--train-accuracy"].valueFromParameter.producerSubtask).toBe("train");
   const text = "inputs.parameter_values['pipelinechannel--train-accuracy'] > 1.0";
-  expect(
-    ir.components["comp-condition-branches-1"].dag.tasks["condition-1"].triggerPolicy.condition,
-  ).toBe(text);
-  expect(
-    ir.components["comp-condition-branches-1"].dag.tasks["condition-2"].triggerPolicy.condition,
-  ).toBe(`!(${text})`);
+  expect(ir.components["comp-condition-branches-1"].dag.tasks["condition-1"].triggerPolicy.condition).toBe(text);
+  expect(ir.components["comp-condition-branches-1"].dag.tasks["condition-2"].triggerPolicy.condition).toBe(`!(${text})`);
 });
 
 test("misuse is explained", () => {
@@ -159,9 +149,7 @@ test("misuse is explained", () => {
       }),
     ),
   ).toThrow("outside the loop");
-  expect(() => pipeline({ name: "else", inputs: {} }, () => otherwise(() => {}))).toThrow(
-    "does not follow",
-  );
+  expect(() => pipeline({ name: "else", inputs: {} }, () => otherwise(() => {}))).toThrow("does not follow");
 });
 
 test("the types refuse what the compiler would", () => {
@@ -201,16 +189,11 @@ test("a struct item's fields are selected where they are used", () => {
   expect(loop.inputDefinitions.parameters["pipelinechannel--loop-item-param-1"]).toEqual({
     parameterType: "STRUCT",
   });
-  expect(
-    loop.dag.tasks["condition-1"].inputs.parameters["pipelinechannel--loop-item-param-1-subvar-lr"],
-  ).toEqual({
+  expect(loop.dag.tasks["condition-1"].inputs.parameters["pipelinechannel--loop-item-param-1-subvar-lr"]).toEqual({
     componentInputParameter: "pipelinechannel--loop-item-param-1",
     parameterExpressionSelector: 'parseJson(string_value)["lr"]',
   });
-  expect(
-    ir.components["comp-condition-1"].dag.tasks.train.inputs.parameters.lr
-      .parameterExpressionSelector,
-  ).toBe('parseJson(string_value)["lr"]');
+  expect(ir.components["comp-condition-1"].dag.tasks.train.inputs.parameters.lr.parameterExpressionSelector).toBe('parseJson(string_value)["lr"]');
 });
 
 const pick = component({
@@ -274,7 +257,11 @@ test("oneOf joins branches as the Python SDK does", () => {
 });
 
 test.each([
-  ["without an otherwise() there may be no value", () => oneOf(when(compare(accuracy(), ">", 0), () => prepare({ from: "a" }).outputs.data)), "what a when() and its otherwise() return"],
+  [
+    "without an otherwise() there may be no value",
+    () => oneOf(when(compare(accuracy(), ">", 0), () => prepare({ from: "a" }).outputs.data)),
+    "what a when() and its otherwise() return",
+  ],
   [
     "every branch gives one",
     () => {
@@ -285,7 +272,11 @@ test.each([
     "one value from every branch",
   ],
   ["a value outside conditions needs none", () => oneOf(prepare({ from: "a" }).outputs.data), "when() and its otherwise()"],
-  ["a branch's value leaves it in no other way", () => train({ lr: 1, data: when(compare(accuracy(), ">", 0), () => prepare({ from: "a" }).outputs.data) }), "outside the condition it is in"],
+  [
+    "a branch's value leaves it in no other way",
+    () => train({ lr: 1, data: when(compare(accuracy(), ">", 0), () => prepare({ from: "a" }).outputs.data) }),
+    "outside the condition it is in",
+  ],
 ])("%s", (_, body, message) => {
   expect(() => compile(pipeline({ name: "wrong", inputs: {} }, () => void body()))).toThrow(message);
 });

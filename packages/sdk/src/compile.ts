@@ -17,7 +17,9 @@ export function compile({ name, description, inputs, outputs, root }: Pipeline):
   // First every value is wired, which tells what crosses the blocks' edges; then the blocks are written out.
   const written = new Map<TaskNode | Scope, Tree>();
   for (const node of nodesOf(root)) written.set(node, node.kind === "task" ? taskOf(node) : blockOf(node));
-  const given = new Map(Object.entries(outputs).map(([key, reference]) => [key, { type: reference.type, selectors: [wiring.surface(reference, root)] }]));
+  const given = new Map(
+    Object.entries(outputs).map(([key, reference]) => [key, { type: reference.type, selectors: [wiring.surface(reference, root)] }]),
+  );
 
   function taskOf(node: TaskNode): Tree {
     const { definition, options, exitOf, scope } = node;
@@ -75,11 +77,25 @@ export function compile({ name, description, inputs, outputs, root }: Pipeline):
     const entering = [...edge.inputs];
     components[`comp-${name}`] = {
       dag: dagOf(node),
-      ...definitions("inputDefinitions", entering.map(([key, { type }]) => [key, type]), false),
-      ...definitions("outputDefinitions", [...edge.outputs].map(([key, { type }]) => [key, type]), false),
+      ...definitions(
+        "inputDefinitions",
+        entering.map(([key, { type }]) => [key, type]),
+        false,
+      ),
+      ...definitions(
+        "outputDefinitions",
+        [...edge.outputs].map(([key, { type }]) => [key, type]),
+        false,
+      ),
     };
     const wired = entering.flatMap(([key, { type, wiring: source }]): Wired[] => (source === undefined ? [] : [[key, type, source]]));
-    return { taskInfo: { name: node.name ?? name }, componentRef: { name: `comp-${name}` }, ...dependencies(edge.dependencies), ...inputsOf(wired), ...written.get(node) };
+    return {
+      taskInfo: { name: node.name ?? name },
+      componentRef: { name: `comp-${name}` },
+      ...dependencies(edge.dependencies),
+      ...inputsOf(wired),
+      ...written.get(node),
+    };
   };
 
   const spec = {
@@ -89,7 +105,11 @@ export function compile({ name, description, inputs, outputs, root }: Pipeline):
     root: {
       dag: dagOf(root, given),
       ...definitions("inputDefinitions", Object.entries(inputs), true),
-      ...definitions("outputDefinitions", [...given].map(([key, { type }]) => [key, type]), false),
+      ...definitions(
+        "outputDefinitions",
+        [...given].map(([key, { type }]) => [key, type]),
+        false,
+      ),
     },
     schemaVersion: "2.1.0",
     sdkVersion: "sluice-0.1.0",

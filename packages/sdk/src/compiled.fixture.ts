@@ -33,7 +33,9 @@ interface Component {
   readonly dag?: {
     readonly tasks: Readonly<Record<string, Task>>;
     readonly outputs?: {
-      readonly parameters?: Readonly<Record<string, { readonly valueFromParameter?: Selector; readonly valueFromOneof?: { readonly parameterSelectors: readonly Selector[] } }>>;
+      readonly parameters?: Readonly<
+        Record<string, { readonly valueFromParameter?: Selector; readonly valueFromOneof?: { readonly parameterSelectors: readonly Selector[] } }>
+      >;
       readonly artifacts?: Readonly<Record<string, { readonly artifactSelectors: readonly Selector[] }>>;
     };
   };
@@ -58,7 +60,8 @@ export function faultsOf(pipeline: Pipeline): readonly string[] {
     const { tasks, outputs = {} } = dag;
     const componentOf = (task: string): Component | undefined => components[tasks[task]?.componentRef.name ?? ""];
     const before = new Map(Object.entries(tasks).map(([key, { dependentTasks = [] }]) => [key, dependentTasks]));
-    const isCircular = (task: string, path: readonly string[] = []): boolean => path.includes(task) || (before.get(task) ?? []).some((other) => isCircular(other, [...path, task]));
+    const isCircular = (task: string, path: readonly string[] = []): boolean =>
+      path.includes(task) || (before.get(task) ?? []).some((other) => isCircular(other, [...path, task]));
 
     for (const [key, task] of Object.entries(tasks)) {
       const at = `${name}/${key}`;
@@ -75,7 +78,12 @@ export function faultsOf(pipeline: Pipeline): readonly string[] {
         }
         if (source === undefined) continue;
         const { taskOutputParameter: made, componentInputParameter: own, parameterExpressionSelector: selector } = source;
-        const type = made !== undefined ? componentOf(made.producerTask)?.outputDefinitions?.parameters?.[made.outputParameterKey]?.parameterType : own !== undefined ? inputDefinitions?.parameters?.[own]?.parameterType : wanted;
+        const type =
+          made !== undefined
+            ? componentOf(made.producerTask)?.outputDefinitions?.parameters?.[made.outputParameterKey]?.parameterType
+            : own !== undefined
+              ? inputDefinitions?.parameters?.[own]?.parameterType
+              : wanted;
         if (made !== undefined) check(task.dependentTasks?.includes(made.producerTask) === true, `${at} does not wait for ${made.producerTask}`);
         const isNumber = (name: string | undefined): boolean => name?.startsWith("NUMBER_") === true;
         const fits = type === wanted || (isNumber(type) && isNumber(wanted));
@@ -83,18 +91,25 @@ export function faultsOf(pipeline: Pipeline): readonly string[] {
       }
       for (const [input, { isArtifactList: wanted = false }] of Object.entries(wants.artifacts ?? {})) {
         const { taskOutputArtifact: made, componentInputArtifact: own = "" } = task.inputs?.artifacts?.[input] ?? {};
-        const type = made === undefined ? inputDefinitions?.artifacts?.[own] : componentOf(made.producerTask)?.outputDefinitions?.artifacts?.[made.outputArtifactKey];
+        const type =
+          made === undefined
+            ? inputDefinitions?.artifacts?.[own]
+            : componentOf(made.producerTask)?.outputDefinitions?.artifacts?.[made.outputArtifactKey];
         if (made !== undefined) check(task.dependentTasks?.includes(made.producerTask) === true, `${at} does not wait for ${made.producerTask}`);
         check(type !== undefined && (type.isArtifactList ?? false) === wanted, `${at}: ${input} gets ${JSON.stringify(type)}`);
       }
       const given = [...Object.keys(task.inputs?.parameters ?? {}), ...Object.keys(task.inputs?.artifacts ?? {})];
       for (const input of given) check(input in { ...wants.parameters, ...wants.artifacts }, `${at}: no input ${input}`);
-      for (const [, input = ""] of task.triggerPolicy?.condition?.matchAll(/parameter_values\['([^']+)'\]/gu) ?? []) check(input in (wants.parameters ?? {}), `${at}: its condition reads ${input}`);
+      for (const [, input = ""] of task.triggerPolicy?.condition?.matchAll(/parameter_values\['([^']+)'\]/gu) ?? [])
+        check(input in (wants.parameters ?? {}), `${at}: its condition reads ${input}`);
       const items = task.parameterIterator?.items.inputParameter;
       if (items !== undefined) check(wants.parameters?.[items]?.parameterType === "LIST", `${at}: it goes over ${items}`);
     }
     for (const [output, { valueFromParameter: one, valueFromOneof: several }] of Object.entries(outputs.parameters ?? {})) {
-      for (const { producerSubtask: task, outputParameterKey: key = "" } of [...(one === undefined ? [] : [one]), ...(several?.parameterSelectors ?? [])]) {
+      for (const { producerSubtask: task, outputParameterKey: key = "" } of [
+        ...(one === undefined ? [] : [one]),
+        ...(several?.parameterSelectors ?? []),
+      ]) {
         check(key in (componentOf(task)?.outputDefinitions?.parameters ?? {}), `${name}: output ${output} comes from ${task}.${key}`);
       }
       check(output in (outputDefinitions?.parameters ?? {}), `${name}: output ${output} is not declared`);

@@ -12,18 +12,10 @@ export interface RuntimeArtifact {
   readonly metadata: Record<string, unknown>;
 }
 type RuntimeValue<P> =
-  P extends ParameterType<infer T>
-    ? T
-    : P extends ArtifactType<infer L>
-      ? L extends true
-        ? readonly RuntimeArtifact[]
-        : RuntimeArtifact
-      : never;
+  P extends ParameterType<infer T> ? T : P extends ArtifactType<infer L> ? (L extends true ? readonly RuntimeArtifact[] : RuntimeArtifact) : never;
 type ParameterKeys<O> = { [K in keyof O]: O[K] extends ParameterType ? K : never }[keyof O];
 type ArtifactKeys<O> = Exclude<keyof O, ParameterKeys<O>>;
-type Result<O> = [ParameterKeys<O>] extends [never]
-  ? unknown
-  : { readonly [K in ParameterKeys<O>]: RuntimeValue<O[K]> };
+type Result<O> = [ParameterKeys<O>] extends [never] ? unknown : { readonly [K in ParameterKeys<O>]: RuntimeValue<O[K]> };
 /** What a run function is called with: input values and artifacts, and the artifacts to write. */
 export interface RunContext<I, O> {
   readonly inputs: { readonly [K in keyof I]: RuntimeValue<I[K]> };
@@ -35,10 +27,7 @@ export interface Component<I, O> {
   readonly definition: ComponentDefinition;
 }
 
-function callable<I extends Ports, O extends Ports>(
-  definition: ComponentDefinition,
-  outputs: O,
-): Component<I, O> {
+function callable<I extends Ports, O extends Ports>(definition: ComponentDefinition, outputs: O): Component<I, O> {
   checkName("component", definition.name, /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/u);
   checkPorts(definition.name, definition.inputs);
   checkPorts(definition.name, definition.outputs);
@@ -46,8 +35,7 @@ function callable<I extends Ports, O extends Ports>(
     if (type.kind === "artifact" ? type.list : type.parameterType === "TASK_FINAL_STATUS")
       throw new UserError(`${definition.name}: output "${key}" cannot have that type`);
   }
-  const call = (inputs: Arguments<I>, options: TaskOptions = {}): Task<O> =>
-    addTask(definition, outputs, inputs, options);
+  const call = (inputs: Arguments<I>, options: TaskOptions = {}): Task<O> => addTask(definition, outputs, inputs, options);
   return Object.assign(call, { definition });
 }
 
@@ -68,7 +56,12 @@ export function component<const I extends Ports, const O extends Ports>(options:
 }): Component<I, O> {
   const { name, image = "node:24", inputs, outputs, files = [], packages = [], run } = options;
   const lists = Object.entries(inputs).flatMap(([key, type]) => (type.kind === "artifact" && type.list ? [key] : []));
-  const command = functionCommand(name, { run, lists, packages, files: Object.fromEntries(files.map((url) => [fileName(url), readFile(name, url)])) });
+  const command = functionCommand(name, {
+    run,
+    lists,
+    packages,
+    files: Object.fromEntries(files.map((url) => [fileName(url), readFile(name, url)])),
+  });
   return callable({ name, image, inputs, outputs, command, args: ["{{$}}"] }, outputs);
 }
 
@@ -111,7 +104,10 @@ export function container<const I extends Ports, const O extends Ports>(options:
   readonly outputs: O;
 }): Component<I, O> {
   const { name, image, command = [], args = [], inputs, outputs } = options;
-  const context = { inputs: placeholders("inputs", inputs), outputs: placeholders("outputs", outputs), executorInput: "{{$}}" } as CommandContext<I, O>;
+  const context = { inputs: placeholders("inputs", inputs), outputs: placeholders("outputs", outputs), executorInput: "{{$}}" } as CommandContext<
+    I,
+    O
+  >;
   const words = (given: Words<I, O>): readonly string[] => (typeof given === "function" ? given(context) : given);
   return callable({ name, image, command: words(command), args: words(args), inputs, outputs }, outputs);
 }

@@ -21,8 +21,7 @@ export function compare<T extends string | number | boolean>(
   operator: Operator,
   right: T | Reference<ParameterType<T>>,
 ): Condition {
-  if (!isReference(left) || left.type.kind !== "parameter")
-    throw new UserError("compare() takes a parameter reference on the left");
+  if (!isReference(left) || left.type.kind !== "parameter") throw new UserError("compare() takes a parameter reference on the left");
   return { kind: "compare", left, operator, right };
 }
 /** True when a condition is not. */
@@ -99,7 +98,8 @@ export function oneOf<P extends PortType>(...choices: readonly [Reference<P>, ..
       fix: "end with an unconditional otherwise(), and give oneOf() one reference from each block",
     });
   for (const { type } of choices) {
-    if (describe(type) !== describe(first.type)) throw new UserError(`oneOf() takes values of one type, not ${describe(first.type)} and ${describe(type)}`);
+    if (describe(type) !== describe(first.type))
+      throw new UserError(`oneOf() takes values of one type, not ${describe(first.type)} and ${describe(type)}`);
   }
   return { kind: "reference", type: first.type, source: { kind: "oneOf", branches, choices }, collected: false };
 }
@@ -130,8 +130,7 @@ export function forEach<T, R>(
     throw new UserError("forEach(): parallelism must be a whole number of at least 1");
   let itemType: ParameterType;
   if (isReference(items)) {
-    if (items.type.kind !== "parameter" || items.type.parameterType !== "LIST")
-      throw new UserError("forEach() takes a list parameter");
+    if (items.type.kind !== "parameter" || items.type.parameterType !== "LIST") throw new UserError("forEach() takes a list parameter");
     itemType = items.type.element ?? typeOf("");
   } else {
     const constants = items as readonly JsonValue[];
@@ -158,15 +157,12 @@ export function field<T, K extends keyof T & string>(
   key: K,
   type: ParameterType<T[K]>,
 ): Reference<ParameterType<T[K]>> {
-  if (reference.type.parameterType !== "STRUCT")
-    throw new UserError(`field("${key}") takes a struct`);
+  if (reference.type.parameterType !== "STRUCT") throw new UserError(`field("${key}") takes a struct`);
   return { ...reference, type, field: key };
 }
 
 /** Every iteration's value of an output made inside a loop, for use after it; nested loops give one flat list. */
-export function collect<T>(
-  reference: Reference<ParameterType<T>>,
-): Reference<ParameterType<readonly T[]>>;
+export function collect<T>(reference: Reference<ParameterType<T>>): Reference<ParameterType<readonly T[]>>;
 export function collect(reference: Reference<ArtifactType<false>>): Reference<ArtifactType<true>>;
 export function collect(reference: Reference): Reference {
   const { source } = reference;
@@ -180,8 +176,7 @@ export function collect(reference: Reference): Reference {
 export function onExit<R>(task: Task<Ports>, body: () => R): R {
   const parent = currentScope("onExit()");
   const { node } = task;
-  if (node.scope !== parent)
-    throw new UserError("onExit(): the exit task must be made in the block that calls onExit()");
+  if (node.scope !== parent) throw new UserError("onExit(): the exit task must be made in the block that calls onExit()");
   if (node.exitOf !== undefined)
     throw new UserError("onExit(): the task is already an exit task", {
       fix: "make one exit task per onExit()",
@@ -190,8 +185,7 @@ export function onExit<R>(task: Task<Ports>, body: () => R): R {
     if (isReference(value) && value.source.kind !== "input" && value.source.kind !== "item")
       throw new UserError("onExit(): an exit task cannot take another task's output");
   }
-  if ((node.options.after ?? []).length > 0)
-    throw new UserError("onExit(): an exit task cannot have `after`");
+  if ((node.options.after ?? []).length > 0) throw new UserError("onExit(): an exit task cannot have `after`");
   const scope: Scope = { kind: "exit", parent, nodes: [] };
   node.exitOf = scope;
   parent.nodes.push(scope);

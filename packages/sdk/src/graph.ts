@@ -19,11 +19,7 @@ export interface Reference<P extends PortType = PortType> {
 
 /** What may be passed for one declared input. */
 type Argument<P> =
-  P extends ParameterType<infer T>
-    ? T | Reference<ParameterType<T>>
-    : P extends ArtifactType<infer L>
-      ? Reference<ArtifactType<L>>
-      : never;
+  P extends ParameterType<infer T> ? T | Reference<ParameterType<T>> : P extends ArtifactType<infer L> ? Reference<ArtifactType<L>> : never;
 type OptionalKeys<I> = {
   [K in keyof I]: I[K] extends { readonly optional: true } ? K : never;
 }[keyof I];
@@ -164,13 +160,7 @@ export function pathOf(scope: Scope | undefined): readonly Scope[] {
 
 /** Whether a value is a reference. */
 export function isReference(value: unknown): value is Reference {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    "kind" in value &&
-    value.kind === "reference" &&
-    "source" in value
-  );
+  return typeof value === "object" && value !== null && "kind" in value && value.kind === "reference" && "source" in value;
 }
 
 function fits(value: unknown, type: ParameterType): boolean {
@@ -194,19 +184,11 @@ function fits(value: unknown, type: ParameterType): boolean {
 
 function accepts(to: PortType, from: PortType): boolean {
   if (to.kind === "artifact") {
-    return (
-      from.kind === "artifact" &&
-      to.list === from.list &&
-      (to.schemaTitle === "system.Artifact" || to.schemaTitle === from.schemaTitle)
-    );
+    return from.kind === "artifact" && to.list === from.list && (to.schemaTitle === "system.Artifact" || to.schemaTitle === from.schemaTitle);
   }
   if (from.kind !== "parameter") return false;
   const numeric = (type: ParameterType): boolean => type.parameterType.startsWith("NUMBER_");
-  return (
-    to.parameterType === "STRING" ||
-    to.parameterType === from.parameterType ||
-    (numeric(to) && numeric(from))
-  );
+  return to.parameterType === "STRING" || to.parameterType === from.parameterType || (numeric(to) && numeric(from));
 }
 
 /** Adds a call of a component to the block being built. */
@@ -225,9 +207,7 @@ export function addTask<O extends Ports>(
       throw new UserError(`${definition.name} has no input "${key}"`, {
         fix: `its inputs are: ${Object.keys(definition.inputs).join(", ") || "none"}`,
       });
-    const ok = isReference(value)
-      ? accepts(type, value.type)
-      : type.kind === "parameter" && fits(value, type);
+    const ok = isReference(value) ? accepts(type, value.type) : type.kind === "parameter" && fits(value, type);
     if (!ok)
       throw new UserError(
         `${definition.name}: input "${key}" takes ${describe(type)}, not ${isReference(value) ? describe(value.type) : JSON.stringify(value)}`,
@@ -235,8 +215,7 @@ export function addTask<O extends Ports>(
     args.set(key, value as Reference | JsonValue);
   }
   for (const [key, type] of Object.entries(definition.inputs)) {
-    if (!args.has(key) && !(type.kind === "parameter" && type.optional))
-      throw new UserError(`${definition.name}: input "${key}" is missing`);
+    if (!args.has(key) && !(type.kind === "parameter" && type.optional)) throw new UserError(`${definition.name}: input "${key}" is missing`);
   }
   const limit = typeof options.retry === "object" ? options.retry.limit : options.retry;
   if (limit !== undefined && (!Number.isInteger(limit) || limit < 0))
@@ -256,9 +235,7 @@ export function addTask<O extends Ports>(
 
 /** A type in words, for messages. */
 export function describe(type: PortType): string {
-  return type.kind === "parameter"
-    ? type.parameterType
-    : `${type.list ? "a list of " : ""}${type.schemaTitle}`;
+  return type.kind === "parameter" ? type.parameterType : `${type.list ? "a list of " : ""}${type.schemaTitle}`;
 }
 
 /** The type of many values of a type, as a loop gives them. */

@@ -10,7 +10,9 @@ const repository = fileURLToPath(new URL("../../..", import.meta.url));
 const guide = readFileSync(join(repository, "docs/guides/pipelines-in-typescript.md"), "utf8");
 const readme = readFileSync(join(repository, "README.md"), "utf8");
 const blocks = (text: string): string[] => [...text.matchAll(/^```ts\n(.*?)^```/gmsu)].map(([, block = ""]) => block);
-const files = [...blocks(guide), ...blocks(readme).map((block) => `// powers.ts\n${block}`)].map((block) => [/^\/\/ (\S+)\n/u.exec(block)?.[1] ?? "", block] as const);
+const files = [...blocks(guide), ...blocks(readme).map((block) => `// powers.ts\n${block}`)].map(
+  (block) => [/^\/\/ (\S+)\n/u.exec(block)?.[1] ?? "", block] as const,
+);
 
 let home: string;
 beforeAll(() => {
@@ -25,7 +27,11 @@ test("every block of TypeScript is a file, and all of them have the right types"
   const names = files.map(([name]) => name);
   expect(names).toEqual([...new Set(names)]);
   expect(names).not.toContain("");
-  const options = { extends: join(repository, "tsconfig.json"), compilerOptions: { isolatedDeclarations: false, declaration: false, typeRoots: [join(repository, "node_modules/@types")] }, include: ["*.ts"] };
+  const options = {
+    extends: join(repository, "tsconfig.json"),
+    compilerOptions: { isolatedDeclarations: false, declaration: false, typeRoots: [join(repository, "node_modules/@types")] },
+    include: ["*.ts"],
+  };
   writeFileSync(join(home, "tsconfig.json"), JSON.stringify(options));
   try {
     execFileSync(process.execPath, [join(repository, "node_modules/typescript/bin/tsc"), "-p", home], { encoding: "utf8" });
@@ -36,7 +42,9 @@ test("every block of TypeScript is a file, and all of them have the right types"
 
 test("the pipelines compile", () => {
   const compiled = (script: string): { root: { dag: { tasks: object } } } => {
-    return parse(execFileSync(process.execPath, ["--input-type=module", "-e", script], { cwd: home, encoding: "utf8" })) as ReturnType<typeof compiled>;
+    return parse(execFileSync(process.execPath, ["--input-type=module", "-e", script], { cwd: home, encoding: "utf8" })) as ReturnType<
+      typeof compiled
+    >;
   };
   expect(Object.keys(compiled('import "./print.ts"').root.dag.tasks)).toEqual(["clean-up", "exit-handler-1"]);
   const tasksOf = (file: string): string[] =>

@@ -17,16 +17,6 @@ export * from "./component.ts";
 export * from "./control.ts";
 export { compile } from "./compile.ts";
 export * from "./pipeline.ts";
-export type {
-  Arguments,
-  Condition,
-  Operator,
-  Reference,
-  References,
-  Resources,
-  Retry,
-  Task,
-  TaskOptions,
-} from "./graph.ts";
+export type { Arguments, Condition, Operator, Reference, References, Resources, Retry, Task, TaskOptions } from "./graph.ts";
 export * from "./client.ts";
 export { isPipeline, pipelineSpecOf, type PipelineSource } from "./client-spec.ts";

@@ -77,7 +77,9 @@ export class Names {
         return `pipelinechannel--${this.of(source.branches)}-oneof-1`;
       case "item": {
         const { items } = source.loop;
-        return isReference(items) ? `${this.channel(items)}-loop-item` : `pipelinechannel--loop-item-param-${this.of(source.loop).slice(PREFIXES.loop.length + 1)}`;
+        return isReference(items)
+          ? `${this.channel(items)}-loop-item`
+          : `pipelinechannel--loop-item-param-${this.of(source.loop).slice(PREFIXES.loop.length + 1)}`;
       }
     }
   }

@@ -12,14 +12,22 @@ beforeEach(() => void (root = mkdtempSync(join(tmpdir(), "sluice-sdk-"))));
 afterEach(() => rmSync(root, { recursive: true }));
 
 /** Runs a component as its container would be, with the artifacts below `root`. */
-function run({ definition }: { readonly definition: ComponentDefinition }, input: object, env: Record<string, string> = {}): { status: number | null; stderr: string; output: unknown } {
+function run(
+  { definition }: { readonly definition: ComponentDefinition },
+  input: object,
+  env: Record<string, string> = {},
+): { status: number | null; stderr: string; output: unknown } {
   const outputFile = join(root, "output.json");
   const [, ...words] = definition.command;
   mkdirSync(join(root, "tmp"), { recursive: true });
-  const { status, stderr } = spawnSync(process.execPath, [...words, JSON.stringify({ ...input, outputs: { ...("outputs" in input ? (input.outputs as object) : {}), outputFile } })], {
-    env: { PATH: process.env["PATH"] ?? "", TMPDIR: join(root, "tmp"), SLUICE_ARTIFACT_ROOT: root, ...env },
-    encoding: "utf8",
-  });
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    [...words, JSON.stringify({ ...input, outputs: { ...("outputs" in input ? (input.outputs as object) : {}), outputFile } })],
+    {
+      env: { PATH: process.env["PATH"] ?? "", TMPDIR: join(root, "tmp"), SLUICE_ARTIFACT_ROOT: root, ...env },
+      encoding: "utf8",
+    },
+  );
   expect(readdirSync(join(root, "tmp"))).toEqual([]);
   return { status, stderr, output: status === 0 ? JSON.parse(readFileSync(outputFile, "utf8")) : undefined };
 }
@@ -41,7 +49,10 @@ test("a function gets its inputs and gives its outputs", () => {
   expect(train.definition.command.join("")).not.toMatch(/\$\$|\$\(|\{\{\$/u);
   const { output } = run(train, {
     inputs: { parameterValues: { lr: 0.25 }, artifacts: { data: { artifacts: [{ name: "data", uri: "minio://b/data" }] } } },
-    outputs: { parameters: { accuracy: { outputFile: join(root, "accuracy") } }, artifacts: { model: { artifacts: [{ name: "model", uri: "minio://b/run/model" }] } } },
+    outputs: {
+      parameters: { accuracy: { outputFile: join(root, "accuracy") } },
+      artifacts: { model: { artifacts: [{ name: "model", uri: "minio://b/run/model" }] } },
+    },
   });
   expect(readFileSync(join(root, "minio/b/run/model"), "utf8")).toBe("$$ $(x) {{$}} 0.25 DATA");
   expect(output).toEqual({
@@ -99,7 +110,14 @@ test("a container's command has typed placeholders", () => {
   const copy = container({
     name: "copy",
     image: "busybox",
-    command: ({ inputs, outputs, executorInput }) => [inputs.from, inputs.data.path, inputs.data.uri, outputs.data.path, outputs.text.file, executorInput],
+    command: ({ inputs, outputs, executorInput }) => [
+      inputs.from,
+      inputs.data.path,
+      inputs.data.uri,
+      outputs.data.path,
+      outputs.text.file,
+      executorInput,
+    ],
     inputs: { from: string(), data: dataset(), many: list(string()) },
     outputs: { data: dataset(), text: string() },
   });

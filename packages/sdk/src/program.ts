@@ -18,7 +18,10 @@ export interface FunctionSource {
 export function functionCommand(name: string, { run, lists, files, packages }: FunctionSource): string[] {
   const source = sourceOf(name, run);
   for (const [whole, file = ""] of source.matchAll(/\bimport\(\s*["']\.\/([^"']+)["']/gu)) {
-    if (files[file] === undefined) throw new UserError(`${name}: run has ${whole}), and the file does not travel with it`, { fix: `add it to files: [new URL("./${file}", import.meta.url)]` });
+    if (files[file] === undefined)
+      throw new UserError(`${name}: run has ${whole}), and the file does not travel with it`, {
+        fix: `add it to files: [new URL("./${file}", import.meta.url)]`,
+      });
   }
   const dependencies = Object.fromEntries(packages.map((each) => exactly(name, each)));
   const all = {
@@ -28,16 +31,21 @@ export function functionCommand(name: string, { run, lists, files, packages }: F
   };
   const words = Object.entries(all).flatMap(([file, text]) => [file, portable(text)]);
   const long = words.find((word) => new TextEncoder().encode(word).length > MAX_ARGUMENT_BYTES);
-  if (long !== undefined) throw new UserError(`${name}: a file of ${long.length} characters is too long for a command line`, { fix: "pass it as an artifact, or put it into the image" });
+  if (long !== undefined)
+    throw new UserError(`${name}: a file of ${long.length} characters is too long for a command line`, {
+      fix: "pass it as an artifact, or put it into the image",
+    });
   return ["node", "--input-type=module", "-e", PROGRAM, ...words];
 }
 
 function sourceOf(name: string, run: (context: never) => unknown): string {
   const text = run.toString();
-  if (text.includes("[native code]")) throw new UserError(`${name}: run has no source to send`, { fix: "pass a plain function, not a bound or built-in one" });
+  if (text.includes("[native code]"))
+    throw new UserError(`${name}: run has no source to send`, { fix: "pass a plain function, not a bound or built-in one" });
   const source = [text, `({ ${text} }).${run.name}`].find(parses);
   if (source === undefined) throw new UserError(`${name}: run's source cannot be sent`, { fix: "pass an arrow function" });
-  if (/__vite_ssr_|__vi_import/u.test(source)) throw new UserError(`${name}: run refers to an import outside itself`, { fix: "import inside the function with await import()" });
+  if (/__vite_ssr_|__vi_import/u.test(source))
+    throw new UserError(`${name}: run refers to an import outside itself`, { fix: "import inside the function with await import()" });
   return source;
 }
 

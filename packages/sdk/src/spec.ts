@@ -13,7 +13,11 @@ function grouped(values: Iterable<readonly [string, PortType, Tree]>): Tree | un
 }
 
 /** A component's declared inputs or outputs; only what callers may leave out has a default. */
-export function definitions(what: "inputDefinitions" | "outputDefinitions", ports: Iterable<readonly [string, PortType]>, withDefaults: boolean): Tree {
+export function definitions(
+  what: "inputDefinitions" | "outputDefinitions",
+  ports: Iterable<readonly [string, PortType]>,
+  withDefaults: boolean,
+): Tree {
   const found = grouped([...ports].map(([key, type]) => [key, type, definition(type, withDefaults)]));
   return found === undefined ? {} : { [what]: found };
 }

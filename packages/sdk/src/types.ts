@@ -1,23 +1,10 @@
 import { UserError } from "@sluice/kubernetes";
 
 /** The parameter types the intermediate representation knows. */
-export type ParameterTypeName =
-  | "NUMBER_DOUBLE"
-  | "NUMBER_INTEGER"
-  | "STRING"
-  | "BOOLEAN"
-  | "LIST"
-  | "STRUCT"
-  | "TASK_FINAL_STATUS";
+export type ParameterTypeName = "NUMBER_DOUBLE" | "NUMBER_INTEGER" | "STRING" | "BOOLEAN" | "LIST" | "STRUCT" | "TASK_FINAL_STATUS";
 
 /** Any value a parameter can hold. */
-export type JsonValue =
-  | string
-  | number
-  | boolean
-  | null
-  | readonly JsonValue[]
-  | { readonly [key: string]: JsonValue };
+export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
 /** A parameter's declared type, carrying its TypeScript type and whether callers may leave it out. */
 export interface ParameterType<T = unknown, Optional extends boolean = boolean> {
@@ -46,11 +33,7 @@ export interface Default<T> {
   readonly default: T;
 }
 
-function parameter<T>(
-  parameterType: ParameterTypeName,
-  options?: Default<T>,
-  element?: ParameterType,
-): ParameterType<T> {
+function parameter<T>(parameterType: ParameterTypeName, options?: Default<T>, element?: ParameterType): ParameterType<T> {
   return {
     kind: "parameter",
     parameterType,
@@ -90,22 +73,14 @@ export function boolean(options?: Default<boolean>): ParameterType<boolean> {
 
 /** A list whose elements have the given type. */
 export function list<T>(element: ParameterType<T>): ParameterType<readonly T[], false>;
-export function list<T>(
-  element: ParameterType<T>,
-  options: Default<readonly T[]>,
-): ParameterType<readonly T[], true>;
-export function list<T>(
-  element: ParameterType<T>,
-  options?: Default<readonly T[]>,
-): ParameterType<readonly T[]> {
+export function list<T>(element: ParameterType<T>, options: Default<readonly T[]>): ParameterType<readonly T[], true>;
+export function list<T>(element: ParameterType<T>, options?: Default<readonly T[]>): ParameterType<readonly T[]> {
   return parameter("LIST", options, element);
 }
 
 /** A JSON object. */
 export function struct<T = Readonly<Record<string, JsonValue>>>(): ParameterType<T, false>;
-export function struct<T = Readonly<Record<string, JsonValue>>>(
-  options: Default<T>,
-): ParameterType<T, true>;
+export function struct<T = Readonly<Record<string, JsonValue>>>(options: Default<T>): ParameterType<T, true>;
 export function struct<T>(options?: Default<T>): ParameterType<T> {
   return parameter("STRUCT", options);
 }

@@ -83,7 +83,8 @@ export class Wiring {
           fix: "move the task that uses it into the same block, or join the branches' values with oneOf()",
         });
       if (block.kind === "loop") {
-        if (!collected) throw new UserError(`${producer}: its output "${key}" is used outside the loop it is in`, { fix: "wrap the reference in collect()" });
+        if (!collected)
+          throw new UserError(`${producer}: its output "${key}" is used outside the loop it is in`, { fix: "wrap the reference in collect()" });
         type = listOf(type);
       }
       this.edge(block).outputs.set(name, { type, selectors: [{ producer, key }] });

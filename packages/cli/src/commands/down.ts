@@ -19,7 +19,8 @@ export async function down(flags: Flags): Promise<void> {
   }
   const deadline = Date.now() + PATIENCE_MS;
   while ((await findRunning(dataDir))?.pid === running.pid) {
-    if (Date.now() > deadline) throw new UserError(`process ${running.pid} does not stop`, { fix: `kill -9 ${running.pid}: the data will not suffer` });
+    if (Date.now() > deadline)
+      throw new UserError(`process ${running.pid} does not stop`, { fix: `kill -9 ${running.pid}: the data will not suffer` });
     await setTimeout(50);
   }
   process.stdout.write(`stopped process ${running.pid}; pods go on and are found again by \`sluice up\`\n`);

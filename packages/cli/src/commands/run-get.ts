@@ -6,6 +6,9 @@ export async function getRun(id: string, { json, ...server }: ServerOptions & { 
   const client = connect(server);
   const run = await client.getRun(await runIdOf(client, id));
   const { isTTY, columns } = process.stdout;
-  const lines = renderRun({ run, tasks: run.tasks ?? [] }, { width: isTTY ? columns : Infinity, now: Date.now(), color: isTTY && process.stdout.hasColors() });
+  const lines = renderRun(
+    { run, tasks: run.tasks ?? [] },
+    { width: isTTY ? columns : Infinity, now: Date.now(), color: isTTY && process.stdout.hasColors() },
+  );
   process.stdout.write(`${json === true ? JSON.stringify(run, undefined, 2) : lines.join("\n")}\n`);
 }

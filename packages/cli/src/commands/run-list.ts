@@ -17,5 +17,9 @@ export async function listRuns({ limit, json, ...server }: ServerOptions & { rea
     run.created_at ?? "",
     run.created_at === undefined ? "" : durationOf(run.created_at, isFinished(run) ? run.finished_at : undefined, Date.now()),
   ]);
-  process.stdout.write(rows.length === 0 ? "no runs yet; start one with: sluice run submit FILE\n" : `${table([["ID", "NAME", "STATE", "CREATED", "DURATION"], ...rows])}\n`);
+  process.stdout.write(
+    rows.length === 0
+      ? "no runs yet; start one with: sluice run submit FILE\n"
+      : `${table([["ID", "NAME", "STATE", "CREATED", "DURATION"], ...rows])}\n`,
+  );
 }

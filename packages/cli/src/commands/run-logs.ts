@@ -4,7 +4,11 @@ import { connect, runIdOf, type ServerOptions } from "../server.ts";
 import { stepsOf, type Step } from "../task-tree.ts";
 
 /** Prints the log of one step, or of all, each line then after its step's name. */
-export async function printLogs(run: string, wanted: string | undefined, { follow = false, ...server }: ServerOptions & { readonly follow?: boolean }): Promise<void> {
+export async function printLogs(
+  run: string,
+  wanted: string | undefined,
+  { follow = false, ...server }: ServerOptions & { readonly follow?: boolean },
+): Promise<void> {
   const client = connect(server);
   const runId = await runIdOf(client, run);
   if (wanted === undefined && follow) return followAll(client, runId);
@@ -57,5 +61,7 @@ function select(steps: readonly Step[], wanted: string): string {
   const found = exact ?? (named.length === 1 ? named[0] : undefined);
   if (found !== undefined) return found.task.task_id;
   const names = (named.length > 1 ? named : steps).map(({ name }) => JSON.stringify(name));
-  throw new UserError(named.length > 1 ? `several steps are called ${wanted}` : `the run has no step ${wanted}`, { fix: `name one of: ${names.join(", ") || "none yet"}` });
+  throw new UserError(named.length > 1 ? `several steps are called ${wanted}` : `the run has no step ${wanted}`, {
+    fix: `name one of: ${names.join(", ") || "none yet"}`,
+  });
 }

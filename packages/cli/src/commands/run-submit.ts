@@ -18,7 +18,10 @@ export interface SubmitFlags extends ServerOptions {
 }
 
 /** Starts a run; resolves to whether all went well as far as it looked. */
-export async function submitRun(file: string, { parameter = [], name, experiment, pipelineRoot, cache, watch, ...server }: SubmitFlags): Promise<boolean> {
+export async function submitRun(
+  file: string,
+  { parameter = [], name, experiment, pipelineRoot, cache, watch, ...server }: SubmitFlags,
+): Promise<boolean> {
   const pipeline = await loadPipeline(file);
   const client = connect(server);
   const run = await client.submit({

@@ -28,7 +28,12 @@ async function followInTerminal(client: PipelinesClient, runId: string): Promise
   const draw = (final = false): void => {
     if (change === undefined) return;
     const size = final ? {} : { height: output.rows - 1 };
-    view.draw(renderRun({ run: change.run, tasks: change.tasks.values(), log: final ? undefined : tail.current }, { width: output.columns, now: Date.now(), color, ...size }));
+    view.draw(
+      renderRun(
+        { run: change.run, tasks: change.tasks.values(), log: final ? undefined : tail.current },
+        { width: output.columns, now: Date.now(), color, ...size },
+      ),
+    );
   };
   using view = new LiveView(output);
   using tail = new LogTail(client, runId, { size: LOG_LINES, changed: () => draw() });

@@ -5,7 +5,9 @@ import { table } from "../text.ts";
 interface NodeList {
   readonly items: readonly {
     readonly metadata: { readonly name: string };
-    readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string; readonly reason?: string; readonly message?: string }[] };
+    readonly status?: {
+      readonly conditions?: readonly { readonly type: string; readonly status: string; readonly reason?: string; readonly message?: string }[];
+    };
   }[];
 }
 
@@ -26,7 +28,9 @@ export async function status(flags: Flags): Promise<number> {
   const [{ components = [] }, nodes, runs] = await Promise.all([
     get<{ components?: string[] }>("/healthz"),
     get<NodeList>("/k8s/api/v1/nodes"),
-    createPipelinesClient({ host: url }).listRuns({ pageSize: 100 }).catch(() => undefined), // Pipelines may be switched off.
+    createPipelinesClient({ host: url })
+      .listRuns({ pageSize: 100 })
+      .catch(() => undefined), // Pipelines may be switched off.
   ]);
   const conditions = (nodes.items ?? []).flatMap(({ metadata, status: node }) =>
     (node?.conditions ?? []).map(({ type, status: value, message, reason }) => [metadata.name, type, value, message ?? reason ?? ""]),
@@ -41,7 +45,9 @@ export async function status(flags: Flags): Promise<number> {
     "",
     table([["NODE", "CONDITION", "STATUS", "MESSAGE"], ...conditions]),
     "",
-    inFlight.length === 0 ? "no runs under way" : table([["RUN", "NAME", "STATE"], ...inFlight.map((run) => [run.run_id, run.display_name, run.state ?? "PENDING"])]),
+    inFlight.length === 0
+      ? "no runs under way"
+      : table([["RUN", "NAME", "STATE"], ...inFlight.map((run) => [run.run_id, run.display_name, run.state ?? "PENDING"])]),
   ];
   process.stdout.write(`${lines.join("\n")}\n`);
   return 0;

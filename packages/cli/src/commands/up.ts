@@ -21,11 +21,16 @@ export async function up(flags: Flags): Promise<void> {
     const problem = await building;
     if (problem !== undefined) process.stderr.write(`warning: the dashboard could not be built: ${problem}\n`);
   } catch (error) {
-    const { message, fix } = error instanceof UserError ? error : { message: error instanceof Error ? (error.stack ?? error.message) : String(error), fix: undefined };
+    const { message, fix } =
+      error instanceof UserError ? error : { message: error instanceof Error ? (error.stack ?? error.message) : String(error), fix: undefined };
     report({ error: message, ...(fix === undefined ? {} : { fix }) });
     throw error;
   }
-  const banner = renderBanner(platform, { version: installedVersion(), readyMs: performance.now(), color: process.stdout.isTTY && process.stdout.hasColors() });
+  const banner = renderBanner(platform, {
+    version: installedVersion(),
+    readyMs: performance.now(),
+    color: process.stdout.isTTY && process.stdout.hasColors(),
+  });
   if (process.send === undefined) process.stdout.write(banner);
   report({ banner });
   await stopSignal();
@@ -45,7 +50,9 @@ export async function upDetached(flags: Flags): Promise<void> {
   const answer = await new Promise<Report>((resolve) => {
     child.once("message", (message) => resolve(message as Report));
     child.once("error", ({ message }) => resolve({ error: message }));
-    child.once("exit", (code, signal) => resolve({ error: `it ended at once (${signal ?? `exit code ${code}`})`, fix: "run `sluice up` without --detach to see why" }));
+    child.once("exit", (code, signal) =>
+      resolve({ error: `it ended at once (${signal ?? `exit code ${code}`})`, fix: "run `sluice up` without --detach to see why" }),
+    );
   });
   child.removeAllListeners();
   if (child.connected) child.disconnect();

@@ -24,7 +24,9 @@ export function noSuchResource(): ApiError {
 /** The object exists, though it may be about to go. */
 export function alreadyExists(resource: Pick<Resource, "plural" | "group">, name: string, options: { readonly isGoing?: boolean } = {}): ApiError {
   const message = `${qualified(resource)} ${JSON.stringify(name)} already exists`;
-  return new ApiError("AlreadyExists", options.isGoing === true ? `object is being deleted: ${message}` : message, { details: detailsOf(resource, name) });
+  return new ApiError("AlreadyExists", options.isGoing === true ? `object is being deleted: ${message}` : message, {
+    details: detailsOf(resource, name),
+  });
 }
 
 /** The object has changed since the caller read it, or is another one. */

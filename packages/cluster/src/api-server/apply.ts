@@ -19,7 +19,8 @@ export async function apply(target: ResourceRequest): Promise<ApiResponse> {
   const key = keyOfRequest(target);
   const { object, warnings } = decodeObject(target, request.body);
   const applied = part({ ...object, metadata: { ...object.metadata, name: object.metadata.name === "" ? key.name : object.metadata.name } }, target);
-  if (applied.metadata.name !== key.name) throw badRequest(`the name of the object (${applied.metadata.name}) does not match the name on the URL (${key.name})`);
+  if (applied.metadata.name !== key.name)
+    throw badRequest(`the name of the object (${applied.metadata.name}) does not match the name on the URL (${key.name})`);
   if ((applied.metadata.managedFields ?? []).length > 0) throw badRequest("metadata.managedFields must be nil");
 
   let isNew = false;
@@ -50,7 +51,8 @@ export function requireManager({ query }: ApiRequest): string {
 /** What of an applied object the endpoint lets through, so that nobody comes to own what was ignored. */
 function part(object: UnknownObject, { served, subresource }: ResourceRequest): UnknownObject {
   const { status, ...content } = object;
-  if (subresource === undefined) return served.resource.subresources.status ? { ...content, apiVersion: object.apiVersion, kind: object.kind, metadata: object.metadata } : object;
+  if (subresource === undefined)
+    return served.resource.subresources.status ? { ...content, apiVersion: object.apiVersion, kind: object.kind, metadata: object.metadata } : object;
   const { apiVersion, kind, metadata } = object;
   const { finalizers: _, ownerReferences: __, labels, annotations, ...identity } = metadata;
   const marks = served.isCustom ? {} : { ...(labels === undefined ? {} : { labels }), ...(annotations === undefined ? {} : { annotations }) };

@@ -1,7 +1,17 @@
 import { randomUUID } from "node:crypto";
 import { createClient, type Client } from "@sluice/client";
 import { systemClock } from "@sluice/controller";
-import { builtinResources, ConfigMap, CustomResourceDefinition, defineResource, Job, Namespace, Pod, Service, type UnknownObject } from "@sluice/kubernetes";
+import {
+  builtinResources,
+  ConfigMap,
+  CustomResourceDefinition,
+  defineResource,
+  Job,
+  Namespace,
+  Pod,
+  Service,
+  type UnknownObject,
+} from "@sluice/kubernetes";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openStore, type Store } from "../store/store.ts";
 import type { ApiServer } from "./api-server.ts";
@@ -32,7 +42,12 @@ afterEach(async () => {
 });
 
 const key = { namespace: "default", name: "a" };
-const configMap = (name: string, data: Record<string, string> = {}): ConfigMap => ({ apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace: "default" }, data });
+const configMap = (name: string, data: Record<string, string> = {}): ConfigMap => ({
+  apiVersion: "v1",
+  kind: "ConfigMap",
+  metadata: { name, namespace: "default" },
+  data,
+});
 const pod = (): Pod => ({
   apiVersion: "v1",
   kind: "Pod",
@@ -45,22 +60,42 @@ const job = (): Job => ({
   metadata: { name: "a", namespace: "default" },
   spec: { template: { spec: { restartPolicy: "Never", containers: [{ name: "main", image: "x" }] } } },
 });
-const send = async (method: string, path: string, options: { query?: Record<string, string>; body?: unknown; contentType?: string } = {}): Promise<UnknownObject> => {
+const send = async (
+  method: string,
+  path: string,
+  options: { query?: Record<string, string>; body?: unknown; contentType?: string } = {},
+): Promise<UnknownObject> => {
   const response = await api.send({ method, path, query: {}, ...options }, admin);
   if (response.kind !== "object") throw new Error(response.kind);
   return response.object;
 };
-const failure = (promise: Promise<unknown>): Promise<unknown> => promise.then(() => "no failure", (error: unknown) => error);
+const failure = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => "no failure",
+    (error: unknown) => error,
+  );
 
 describe("create", () => {
   test("gives identity, and refuses a second of the name", async () => {
     const created = await client.create(ConfigMap, configMap("a"));
-    expect(created.metadata).toMatchObject({ name: "a", namespace: "default", uid: expect.any(String), resourceVersion: expect.stringMatching(/^\d+$/) });
-    expect(await failure(client.create(ConfigMap, configMap("a")))).toMatchObject({ reason: "AlreadyExists", message: 'configmaps "a" already exists' });
+    expect(created.metadata).toMatchObject({
+      name: "a",
+      namespace: "default",
+      uid: expect.any(String),
+      resourceVersion: expect.stringMatching(/^\d+$/),
+    });
+    expect(await failure(client.create(ConfigMap, configMap("a")))).toMatchObject({
+      reason: "AlreadyExists",
+      message: 'configmaps "a" already exists',
+    });
   });
 
   test("generates names", async () => {
-    const { metadata } = await client.create(ConfigMap, { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "", generateName: "run-", namespace: "default" } });
+    const { metadata } = await client.create(ConfigMap, {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: "", generateName: "run-", namespace: "default" },
+    });
     expect(metadata.name).toMatch(/^run-[bcdfghjklmnpqrstvwxz2456789]{5}$/);
   });
 
@@ -83,7 +118,9 @@ describe("create", () => {
   test("reports unknown fields as asked", async () => {
     const body = { ...configMap("a"), bogus: 1 };
     const path = "/api/v1/namespaces/default/configmaps";
-    expect(await failure(send("POST", path, { query: { fieldValidation: "Strict" }, body }))).toMatchObject({ message: 'strict decoding error: unknown field "bogus"' });
+    expect(await failure(send("POST", path, { query: { fieldValidation: "Strict" }, body }))).toMatchObject({
+      message: 'strict decoding error: unknown field "bogus"',
+    });
     expect(await api.send({ method: "POST", path, query: {}, body }, admin)).toMatchObject({ status: 201, warnings: ['unknown field "bogus"'] });
     expect(await client.get(ConfigMap, key)).not.toHaveProperty("bogus");
   });
@@ -93,7 +130,11 @@ describe("create", () => {
     expect(metadata.generation).toBe(1);
     expect(status).toMatchObject({ phase: "Pending", qosClass: "Burstable" });
     expect(spec).toMatchObject({ restartPolicy: "Always", serviceAccountName: "default", priority: 0 });
-    expect(spec.containers[0]).toMatchObject({ imagePullPolicy: "IfNotPresent", resources: { requests: { cpu: "1" } }, volumeMounts: [{ mountPath: "/var/run/secrets/kubernetes.io/serviceaccount" }] });
+    expect(spec.containers[0]).toMatchObject({
+      imagePullPolicy: "IfNotPresent",
+      resources: { requests: { cpu: "1" } },
+      volumeMounts: [{ mountPath: "/var/run/secrets/kubernetes.io/serviceaccount" }],
+    });
     expect(spec.tolerations).toHaveLength(2);
   });
 
@@ -106,7 +147,12 @@ describe("create", () => {
 
   test("ties jobs to their pods, and gives services addresses", async () => {
     const { spec, metadata } = await client.create(Job, job());
-    expect(spec).toMatchObject({ parallelism: 1, completions: 1, backoffLimit: 6, selector: { matchLabels: { "batch.kubernetes.io/controller-uid": metadata.uid } } });
+    expect(spec).toMatchObject({
+      parallelism: 1,
+      completions: 1,
+      backoffLimit: 6,
+      selector: { matchLabels: { "batch.kubernetes.io/controller-uid": metadata.uid } },
+    });
     expect(spec.template.metadata?.labels?.["job-name"]).toBe("a");
     const service = await client.create(Service, { apiVersion: "v1", kind: "Service", metadata: key, spec: { ports: [{ port: 80 }] } });
     expect(service.spec).toMatchObject({ clusterIP: "10.96.0.10", ports: [{ targetPort: 80, protocol: "TCP" }] });
@@ -120,7 +166,8 @@ describe("update and patch", () => {
     await client.update(ConfigMap, { ...first, data: { x: "1" } });
     expect(await failure(client.update(ConfigMap, { ...first, data: { x: "2" } }))).toMatchObject({
       reason: "Conflict",
-      message: 'Operation cannot be fulfilled on configmaps "a": the object has been modified; please apply your changes to the latest version and try again',
+      message:
+        'Operation cannot be fulfilled on configmaps "a": the object has been modified; please apply your changes to the latest version and try again',
     });
   });
 
@@ -129,14 +176,21 @@ describe("update and patch", () => {
     const changed = await client.update(Job, { ...created, spec: { ...created.spec, parallelism: 3 }, status: { active: 9 } });
     expect(changed).toMatchObject({ metadata: { generation: 2 }, spec: { parallelism: 3 } });
     expect(changed.status?.active).toBeUndefined();
-    const reported = await client.update(Job, { ...changed, spec: { ...changed.spec, parallelism: 7 }, status: { active: 3 } }, { subresource: "status" });
+    const reported = await client.update(
+      Job,
+      { ...changed, spec: { ...changed.spec, parallelism: 7 }, status: { active: 3 } },
+      { subresource: "status" },
+    );
     expect(reported).toMatchObject({ metadata: { generation: 2 }, spec: { parallelism: 3 }, status: { active: 3 } });
   });
 
   test("keeps immutable fields", async () => {
     const created = await client.create(Pod, pod());
     const moved = { ...created, spec: { ...created.spec, hostname: "other" } };
-    expect(await failure(client.update(Pod, moved))).toMatchObject({ reason: "Invalid", message: expect.stringContaining("pod updates may not change fields") });
+    expect(await failure(client.update(Pod, moved))).toMatchObject({
+      reason: "Invalid",
+      message: expect.stringContaining("pod updates may not change fields"),
+    });
   });
 
   test("patches, concurrently, without losing any", async () => {
@@ -159,7 +213,9 @@ describe("delete", () => {
 
   test("ends pods gracefully once they are on a node", async () => {
     await client.create(Pod, pod());
-    await send("POST", "/api/v1/namespaces/default/pods/a/binding", { body: { apiVersion: "v1", kind: "Binding", metadata: { name: "a" }, target: { name: "node" } } });
+    await send("POST", "/api/v1/namespaces/default/pods/a/binding", {
+      body: { apiVersion: "v1", kind: "Binding", metadata: { name: "a" }, target: { name: "node" } },
+    });
     expect((await client.get(Pod, key)).spec.nodeName).toBe("node");
     expect(await client.delete(Pod, key)).toMatchObject({ metadata: { deletionGracePeriodSeconds: 30 } });
     await client.delete(Pod, key, { gracePeriodSeconds: 0 });
@@ -172,14 +228,19 @@ describe("delete", () => {
   test("honours preconditions and policies", async () => {
     await client.create(ConfigMap, configMap("a"));
     expect(await failure(client.delete(ConfigMap, key, { preconditions: { uid: "other" } }))).toMatchObject({ reason: "Conflict" });
-    expect(await client.delete(ConfigMap, key, { propagationPolicy: "Foreground" })).toMatchObject({ metadata: { finalizers: ["foregroundDeletion"] } });
+    expect(await client.delete(ConfigMap, key, { propagationPolicy: "Foreground" })).toMatchObject({
+      metadata: { finalizers: ["foregroundDeletion"] },
+    });
   });
 
   test("holds a namespace until it is finalized, and admits nothing new", async () => {
     await client.create(Namespace, { apiVersion: "v1", kind: "Namespace", metadata: { name: "n" } });
     expect(await client.delete(Namespace, { name: "n" })).toMatchObject({ status: { phase: "Terminating" } });
     const late = { ...configMap("a"), metadata: { name: "a", namespace: "n" } };
-    expect(await failure(client.create(ConfigMap, late))).toMatchObject({ reason: "Forbidden", details: { causes: [{ reason: "NamespaceTerminating" }] } });
+    expect(await failure(client.create(ConfigMap, late))).toMatchObject({
+      reason: "Forbidden",
+      details: { causes: [{ reason: "NamespaceTerminating" }] },
+    });
     await send("PUT", "/api/v1/namespaces/n/finalize", { body: { metadata: { name: "n" }, spec: { finalizers: [] } } });
     expect(await client.find(Namespace, { name: "n" })).toBeUndefined();
   });
@@ -207,7 +268,12 @@ describe("list and watch", () => {
     await client.create(ConfigMap, { ...configMap("a"), metadata: { ...key, labels: { x: "1" } } });
     const abort = new AbortController();
     const seen: string[] = [];
-    for await (const event of client.watch(ConfigMap, { labelSelector: "x=1", sendInitialEvents: true, allowWatchBookmarks: true, signal: abort.signal })) {
+    for await (const event of client.watch(ConfigMap, {
+      labelSelector: "x=1",
+      sendInitialEvents: true,
+      allowWatchBookmarks: true,
+      signal: abort.signal,
+    })) {
       if (event.type === "BOOKMARK") {
         expect(event.object.metadata.annotations).toEqual({ "k8s.io/initial-events-end": "true" });
         await client.patch(ConfigMap, key, { type: "merge", body: { data: { y: "1" } } });
@@ -223,7 +289,8 @@ describe("list and watch", () => {
 
   test("a watch ends at its timeout, after a bookmark", async () => {
     const seen: string[] = [];
-    for await (const event of client.watch(ConfigMap, { resourceVersion: String(store.revision), allowWatchBookmarks: true, timeoutSeconds: 0.01 })) seen.push(event.type);
+    for await (const event of client.watch(ConfigMap, { resourceVersion: String(store.revision), allowWatchBookmarks: true, timeoutSeconds: 0.01 }))
+      seen.push(event.type);
     expect(seen).toEqual(["BOOKMARK"]);
   });
 
@@ -239,13 +306,18 @@ test("says who may not do what", async () => {
     reason: "Forbidden",
     message: 'pods "a" is forbidden: User "bob" cannot get resource "pods" in API group "" in the namespace "default"',
   });
-  expect(await failure(send("GET", "/apis/none.example/v1/things"))).toMatchObject({ reason: "NotFound", message: "the server could not find the requested resource" });
+  expect(await failure(send("GET", "/apis/none.example/v1/things"))).toMatchObject({
+    reason: "NotFound",
+    message: "the server could not find the requested resource",
+  });
 });
 
 test("events are one store under two names", async () => {
   const metadata = { name: "e", namespace: "default" };
   const involvedObject = { kind: "Pod", name: "a", namespace: "default" };
-  await send("POST", "/api/v1/namespaces/default/events", { body: { metadata, involvedObject, reason: "Started", message: "hello", type: "Normal" } });
+  await send("POST", "/api/v1/namespaces/default/events", {
+    body: { metadata, involvedObject, reason: "Started", message: "hello", type: "Normal" },
+  });
   const path = "/apis/events.k8s.io/v1/namespaces/default/events/e";
   expect(await send("GET", path)).toMatchObject({ apiVersion: "events.k8s.io/v1", regarding: involvedObject, note: "hello" });
   await send("PATCH", path, { contentType: "application/merge-patch+json", body: { note: "bye" } });
@@ -262,7 +334,11 @@ describe("custom resources", () => {
       openAPIV3Schema: {
         type: "object",
         properties: {
-          spec: { type: "object", required: ["size"], properties: { size: { type: "integer", minimum: 0 }, color: { type: "string", default: "red" } } },
+          spec: {
+            type: "object",
+            required: ["size"],
+            properties: { size: { type: "integer", minimum: 0 }, color: { type: "string", default: "red" } },
+          },
           status: { type: "object", properties: { size: { type: "integer" } } },
         },
       },
@@ -272,22 +348,41 @@ describe("custom resources", () => {
     apiVersion: "apiextensions.k8s.io/v1",
     kind: "CustomResourceDefinition",
     metadata: { name: "widgets.example.com" },
-    spec: { group: "example.com", scope: "Namespaced", names: { plural: "widgets", kind: "Widget" }, versions: [version("v1", true), version("v2", false)] },
+    spec: {
+      group: "example.com",
+      scope: "Namespaced",
+      names: { plural: "widgets", kind: "Widget" },
+      versions: [version("v1", true), version("v2", false)],
+    },
   });
   const widget = (v: string): ReturnType<typeof defineResource<UnknownObject>> =>
     defineResource<UnknownObject>({ group: "example.com", version: v, kind: "Widget", plural: "widgets", scope: "Namespaced", schema: {} });
-  const object = (spec: unknown): UnknownObject => ({ apiVersion: "example.com/v1", kind: "Widget", metadata: { name: "a", namespace: "default" }, spec });
+  const object = (spec: unknown): UnknownObject => ({
+    apiVersion: "example.com/v1",
+    kind: "Widget",
+    metadata: { name: "a", namespace: "default" },
+    spec,
+  });
 
   test("are served at once: pruned, defaulted, validated, in every version, with status and scale", async () => {
     const { status } = await client.create(CustomResourceDefinition, crd());
-    expect(status?.conditions?.map(({ type, status: is }) => [type, is])).toEqual([["NamesAccepted", "True"], ["Established", "True"]]);
+    expect(status?.conditions?.map(({ type, status: is }) => [type, is])).toEqual([
+      ["NamesAccepted", "True"],
+      ["Established", "True"],
+    ]);
     expect(status?.storedVersions).toEqual(["v1"]);
-    expect(await failure(client.create(widget("v1"), object({ size: -1 })))).toMatchObject({ reason: "Invalid", details: { causes: [{ field: "spec.size" }] } });
+    expect(await failure(client.create(widget("v1"), object({ size: -1 })))).toMatchObject({
+      reason: "Invalid",
+      details: { causes: [{ field: "spec.size" }] },
+    });
     const created = await client.create(widget("v1"), object({ size: 1, bogus: true }));
     expect(created).toMatchObject({ metadata: { generation: 1 }, spec: { size: 1, color: "red" } });
     expect(created["spec"]).not.toHaveProperty("bogus");
     expect((await client.get(widget("v2"), key)).apiVersion).toBe("example.com/v2");
-    const scaled = await send("PATCH", "/apis/example.com/v1/namespaces/default/widgets/a/scale", { contentType: "application/merge-patch+json", body: { spec: { replicas: 4 } } });
+    const scaled = await send("PATCH", "/apis/example.com/v1/namespaces/default/widgets/a/scale", {
+      contentType: "application/merge-patch+json",
+      body: { spec: { replicas: 4 } },
+    });
     expect(scaled).toMatchObject({ kind: "Scale", spec: { replicas: 4 } });
     await client.patch(widget("v2"), key, { type: "merge", subresource: "status", body: { spec: { size: 9 }, status: { size: 4 } } });
     expect(await client.get(widget("v1"), key)).toMatchObject({ metadata: { generation: 2 }, spec: { size: 4 }, status: { size: 4 } });

@@ -124,7 +124,11 @@ function mayCreate({ server, served, request, namespace, name, subresource: part
   return isUpsert && server.store.get(served.table, { namespace, name }) === undefined;
 }
 
-function virtualKey({ group, version, plural }: Pick<VirtualResource, "group" | "version" | "plural">, part: string | undefined, method: string): string {
+function virtualKey(
+  { group, version, plural }: Pick<VirtualResource, "group" | "version" | "plural">,
+  part: string | undefined,
+  method: string,
+): string {
   return `${method} ${group}/${version}/${plural}/${part ?? ""}`;
 }
 
@@ -146,10 +150,16 @@ function attributesOf(info: ResourceInfo, verb: string, { query }: ApiRequest): 
 function refusal(attributes: RequestAttributes, user: UserInfo, reason: string): ApiError {
   const because = reason === "" ? "" : `: ${reason}`;
   const who = `User ${JSON.stringify(user.username)}`;
-  if (attributes.kind === "path") return new ApiError("Forbidden", `forbidden: ${who} cannot ${attributes.verb} path ${JSON.stringify(attributes.path)}${because}`, { details: {} });
+  if (attributes.kind === "path")
+    return new ApiError("Forbidden", `forbidden: ${who} cannot ${attributes.verb} path ${JSON.stringify(attributes.path)}${because}`, {
+      details: {},
+    });
   const { verb, group, resource, subresource: part, namespace, name } = attributes;
   const plural = part === undefined ? resource : `${resource}/${part}`;
   const where = namespace === undefined || resource === "namespaces" ? "at the cluster scope" : `in the namespace ${JSON.stringify(namespace)}`;
-  return forbidden({ plural: resource, group }, name, `${who} cannot ${verb} resource ${JSON.stringify(plural)} in API group ${JSON.stringify(group)} ${where}${because}`);
+  return forbidden(
+    { plural: resource, group },
+    name,
+    `${who} cannot ${verb} resource ${JSON.stringify(plural)} in API group ${JSON.stringify(group)} ${where}${because}`,
+  );
 }
-

@@ -33,7 +33,11 @@ export async function create(target: ResourceRequest): Promise<ApiResponse> {
 }
 
 /** A decoded object as it would be stored: identity given, completed, checked. */
-export function prepareCreate(target: ResourceRequest, object: UnknownObject, options: { readonly ownership?: "tracked" | "given" } = {}): UnknownObject {
+export function prepareCreate(
+  target: ResourceRequest,
+  object: UnknownObject,
+  options: { readonly ownership?: "tracked" | "given" } = {},
+): UnknownObject {
   const { server, served } = target;
   const { resource, strategy } = served;
   requireNamespace(target, object.metadata.name);
@@ -72,7 +76,9 @@ async function insert({ server, served }: ResourceRequest, object: UnknownObject
   });
   const companions = isTaken ? [] : (served.strategy.companions?.(object) ?? []);
   // Writes of one turn share one commit.
-  const accompanied = companions.map((one) => server.store.write(one.table, one.object.metadata, (current) => current ?? withIdentity(server, one.object)));
+  const accompanied = companions.map((one) =>
+    server.store.write(one.table, one.object.metadata, (current) => current ?? withIdentity(server, one.object)),
+  );
   const [stored] = await Promise.all([written, ...accompanied]);
   return isTaken ? undefined : stored;
 }

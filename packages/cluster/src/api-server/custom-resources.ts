@@ -56,10 +56,14 @@ export class CustomResources implements AsyncDisposable {
       () => this.#cleaning.delete(name),
       (error: unknown) => {
         this.#cleaning.delete(name);
-        if (!this.#stop.signal.aborted) this.#server.options.logger.error("could not delete the objects of a custom resource definition", { name, error });
+        if (!this.#stop.signal.aborted)
+          this.#server.options.logger.error("could not delete the objects of a custom resource definition", { name, error });
       },
     );
-    this.#cleaning.set(name, cleaning.then(() => undefined));
+    this.#cleaning.set(
+      name,
+      cleaning.then(() => undefined),
+    );
   }
 
   async #cleanUp(table: string): Promise<void> {

@@ -1,6 +1,18 @@
 import {
-  ApiError, apiVersionOf, applyBuiltinDefaults, applyDefaults, hasRepeatedMembers, invalid, isJsonObject, jsonMembers, prune, typedPatchError, validate, type Cause, type UnknownObject,
-} from "@sluice/kubernetes"; // prettier-ignore
+  ApiError,
+  apiVersionOf,
+  applyBuiltinDefaults,
+  applyDefaults,
+  hasRepeatedMembers,
+  invalid,
+  isJsonObject,
+  jsonMembers,
+  prune,
+  typedPatchError,
+  validate,
+  type Cause,
+  type UnknownObject,
+} from "@sluice/kubernetes";
 import { badRequest } from "./api-errors.ts";
 import { isApply } from "./media-type.ts";
 import { readMeta, validateMeta } from "./object-meta.ts";
@@ -21,20 +33,25 @@ export function decodeObject(target: ResourceRequest, body: unknown): DecodedObj
   const apiVersion = apiVersionOf(resource);
   const kind = body["kind"] ?? resource.kind;
   const version = body["apiVersion"] ?? apiVersion;
-  if (kind !== resource.kind) throw badRequest(`the object provided is unrecognized (must be of type ${resource.kind}): it is a ${JSON.stringify(kind)}`);
+  if (kind !== resource.kind)
+    throw badRequest(`the object provided is unrecognized (must be of type ${resource.kind}): it is a ${JSON.stringify(kind)}`);
   if (version !== apiVersion) {
     throw badRequest(`the API version in the data (${String(version)}) does not match the expected API version (${apiVersion})`);
   }
   const strictness = request.query["fieldValidation"] ?? "Warn";
   if (!["Strict", "Warn", "Ignore", ""].includes(strictness)) {
-    throw new ApiError("Invalid", `${request.method} options "" is invalid: fieldValidation: Unsupported value: ${JSON.stringify(strictness)}: supported values: "Ignore", "Strict", "Warn"`);
+    throw new ApiError(
+      "Invalid",
+      `${request.method} options "" is invalid: fieldValidation: Unsupported value: ${JSON.stringify(strictness)}: supported values: "Ignore", "Strict", "Warn"`,
+    );
   }
   const { metadata, unknown: unknownMeta } = readMeta(body["metadata"]);
   const { value, dropped } = prune(withoutUndefined(body), resource.schema, { resolve, root: true });
   const unknown = [...dropped.filter((path) => !path.startsWith("metadata.")), ...unknownMeta];
   const object = { ...value, apiVersion, kind: resource.kind, metadata: inNamespace(metadata, resource.scope === "Cluster" ? undefined : namespace) };
   // Nobody could own such a field.
-  if (unknown.length > 0 && isApply(request.contentType)) throw typedPatchError(object, resource, unknown.map((path) => `.${path}: field not declared in schema`).join("\n"));
+  if (unknown.length > 0 && isApply(request.contentType))
+    throw typedPatchError(object, resource, unknown.map((path) => `.${path}: field not declared in schema`).join("\n"));
   const problems = strictness === "Ignore" ? [] : fieldProblems(served, request.bodyText, unknown);
   if (problems.length > 0 && strictness === "Strict") throw badRequest(`strict decoding error: ${problems.join(", ")}`);
   return { object, warnings: problems };
@@ -69,7 +86,10 @@ export function validateShape(served: ServedResource, object: UnknownObject): vo
   const { resource, strategy, resolve } = served;
   // A custom kind may restrict names in its schema; of built-in kinds `validateMeta` knows more than theirs.
   const content = served.isCustom ? object : { ...object, metadata: {} };
-  refuse(served, object, [...validateMeta(object, strategy.nameRule), ...validate(content, resource.schema, { resolve, allowDuplicates: !served.isCustom })]);
+  refuse(served, object, [
+    ...validateMeta(object, strategy.nameRule),
+    ...validate(content, resource.schema, { resolve, allowDuplicates: !served.isCustom }),
+  ]);
 }
 
 /** Refuses an object that its strategy finds wrong, in itself or as successor of `current`. */

@@ -85,7 +85,8 @@ function beginDeletion(target: ResourceRequest, current: UnknownObject, options:
   const grace = strategy.gracePeriodSeconds?.(current, options.gracePeriodSeconds) ?? 0;
   const finalizers = finalizersAfter(target, current, options.policy);
   const isSooner = deletionTimestamp === undefined || grace < deletionGracePeriodSeconds;
-  const same = finalizers.length === (current.metadata.finalizers ?? []).length && finalizers.every((one) => current.metadata.finalizers?.includes(one));
+  const same =
+    finalizers.length === (current.metadata.finalizers ?? []).length && finalizers.every((one) => current.metadata.finalizers?.includes(one));
   const { finalizers: _, ...metadata } = current.metadata;
   const context = strategyContext(server);
   const start = deletionTimestamp === undefined ? server.options.clock.now() : Date.parse(deletionTimestamp) - deletionGracePeriodSeconds * 1000;
@@ -94,7 +95,12 @@ function beginDeletion(target: ResourceRequest, current: UnknownObject, options:
     metadata: {
       ...metadata,
       ...(finalizers.length === 0 ? {} : { finalizers }),
-      ...(isSooner ? { deletionTimestamp: timestamp(grace === 0 && deletionTimestamp !== undefined ? Date.parse(context.now) : start + grace * 1000), deletionGracePeriodSeconds: grace } : {}),
+      ...(isSooner
+        ? {
+            deletionTimestamp: timestamp(grace === 0 && deletionTimestamp !== undefined ? Date.parse(context.now) : start + grace * 1000),
+            deletionGracePeriodSeconds: grace,
+          }
+        : {}),
       ...(deletionTimestamp === undefined && hasGeneration(served) ? { generation: (metadata.generation ?? 0) + 1 } : {}),
     },
   };
@@ -129,8 +135,10 @@ export function readDeleteOptions({ request, served }: ResourceRequest): DeleteO
   const policy = body["propagationPolicy"] ?? query["propagationPolicy"];
   const orphans = body["orphanDependents"] ?? (query["orphanDependents"] === undefined ? undefined : query["orphanDependents"] === "true");
   const preconditions = isJsonObject(body["preconditions"]) ? body["preconditions"] : {};
-  const refuse = (why: string): ApiError => new ApiError("Invalid", `DeleteOptions.meta.k8s.io "" is invalid: ${why}`, { details: detailsOf(served.resource, undefined) });
-  if (grace !== undefined && grace !== null && (typeof grace !== "number" || !Number.isInteger(grace))) throw refuse("gracePeriodSeconds: Invalid value: must be an integer");
+  const refuse = (why: string): ApiError =>
+    new ApiError("Invalid", `DeleteOptions.meta.k8s.io "" is invalid: ${why}`, { details: detailsOf(served.resource, undefined) });
+  if (grace !== undefined && grace !== null && (typeof grace !== "number" || !Number.isInteger(grace)))
+    throw refuse("gracePeriodSeconds: Invalid value: must be an integer");
   if (policy !== undefined && policy !== null && policy !== "Foreground" && policy !== "Background" && policy !== "Orphan") {
     throw refuse(`propagationPolicy: Unsupported value: ${JSON.stringify(policy)}: supported values: "Foreground", "Background", "Orphan", "nil"`);
   }

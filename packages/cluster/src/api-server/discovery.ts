@@ -23,9 +23,7 @@ const SUBRESOURCES: Readonly<Record<string, readonly Subresource[]>> = {
     { name: "log", kind: "Pod", verbs: ["get"] },
   ],
   "/namespaces": [{ name: "finalize", kind: "Namespace", verbs: ["update"] }],
-  "/serviceaccounts": [
-    { name: "token", kind: "TokenRequest", group: "authentication.k8s.io", version: "v1", verbs: ["create"] },
-  ],
+  "/serviceaccounts": [{ name: "token", kind: "TokenRequest", group: "authentication.k8s.io", version: "v1", verbs: ["create"] }],
 };
 
 /** GET /version. `gitVersion` is a semantic version such as `v1.34.3`. */

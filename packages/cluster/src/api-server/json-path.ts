@@ -20,7 +20,7 @@ function parse(path: string): Step[] {
   const text = path.replace(/^\{(.*)\}$/, "$1");
   const source = text.startsWith(".") || text.startsWith("[") ? text : `.${text}`;
   const steps: Step[] = [];
-  for (let position = 0; position < source.length; ) {
+  for (let position = 0; position < source.length;) {
     TOKEN.lastIndex = position;
     const groups = TOKEN.exec(source)?.groups;
     // A path that cannot be read finds nothing; its column stays empty.
@@ -41,7 +41,9 @@ function parse(path: string): Step[] {
 }
 
 function follow(steps: readonly Step[], roots: readonly unknown[]): unknown[] {
-  return steps.reduce<unknown[]>((nodes, step) => nodes.flatMap((node) => take(step, node)), [...roots]).filter((value) => value !== undefined && value !== null);
+  return steps
+    .reduce<unknown[]>((nodes, step) => nodes.flatMap((node) => take(step, node)), [...roots])
+    .filter((value) => value !== undefined && value !== null);
 }
 
 function take(step: Step, node: unknown): unknown[] {

@@ -11,15 +11,24 @@ beforeEach(async () => {
 afterEach(() => world[Symbol.asyncDispose]());
 
 const path = "/api/v1/namespaces/default/configmaps";
-const post = (name: string, more: object = {}): Promise<UnknownObject> => world.send("POST", path, { body: { apiVersion: "v1", kind: "ConfigMap", metadata: { name, ...more } } });
+const post = (name: string, more: object = {}): Promise<UnknownObject> =>
+  world.send("POST", path, { body: { apiVersion: "v1", kind: "ConfigMap", metadata: { name, ...more } } });
 const list = (query: Record<string, string>, at = path): Promise<UnknownObject> => world.send("GET", at, { query });
 const names = (page: UnknownObject): string[] => (page["items"] as UnknownObject[]).map(({ metadata }) => metadata.name);
 const metadata = (page: UnknownObject): { resourceVersion: string; continue?: string; remainingItemCount?: number } => page.metadata as never;
 
 /** The events of a watch, up to `count`. */
-async function watched(query: Record<string, string>, count: number, then: () => Promise<unknown> = async () => {}, at = path): Promise<WatchEvent[]> {
+async function watched(
+  query: Record<string, string>,
+  count: number,
+  then: () => Promise<unknown> = async () => {},
+  at = path,
+): Promise<WatchEvent[]> {
   const abort = new AbortController();
-  const response = await world.api.send({ method: "GET", path: at, query: { watch: "1", ...query }, signal: abort.signal }, { username: "admin", groups: [] });
+  const response = await world.api.send(
+    { method: "GET", path: at, query: { watch: "1", ...query }, signal: abort.signal },
+    { username: "admin", groups: [] },
+  );
   if (response.kind !== "watch") throw new Error(response.kind);
   void then();
   const events: WatchEvent[] = [];
@@ -29,7 +38,8 @@ async function watched(query: Record<string, string>, count: number, then: () =>
   }
   return events;
 }
-const brief = (events: readonly WatchEvent[]): string[] => events.map(({ type, object }) => `${type} ${"name" in object.metadata ? String(object.metadata.name) : ""}`.trim());
+const brief = (events: readonly WatchEvent[]): string[] =>
+  events.map(({ type, object }) => `${type} ${"name" in object.metadata ? String(object.metadata.name) : ""}`.trim());
 
 describe("pages", () => {
   test("show one revision, also by selector", async () => {
@@ -87,11 +97,26 @@ test("resourceVersion picks the moment: exactly, or at least; in pages alone it 
 describe("field selectors", () => {
   const object = (kind: string, apiVersion: string, content: object): object => ({ apiVersion, kind, metadata: { name: "o" }, ...content });
   test.each<[string, object, string, string]>([
-    ["/api/v1/namespaces/default/pods", object("Pod", "v1", { spec: { nodeName: "n", containers: [{ name: "c", image: "x" }] } }), "spec.nodeName=n,status.phase=Pending,spec.hostNetwork=false,spec.restartPolicy=Always,spec.schedulerName=default-scheduler,spec.serviceAccountName=default,status.podIP=,status.podIPs=,status.nominatedNodeName=", "spec.nodeName=m"],
+    [
+      "/api/v1/namespaces/default/pods",
+      object("Pod", "v1", { spec: { nodeName: "n", containers: [{ name: "c", image: "x" }] } }),
+      "spec.nodeName=n,status.phase=Pending,spec.hostNetwork=false,spec.restartPolicy=Always,spec.schedulerName=default-scheduler,spec.serviceAccountName=default,status.podIP=,status.podIPs=,status.nominatedNodeName=",
+      "spec.nodeName=m",
+    ],
     ["/api/v1/namespaces/default/secrets", object("Secret", "v1", {}), "type=Opaque", "type!=Opaque"],
     ["/api/v1/nodes", object("Node", "v1", {}), "spec.unschedulable=false", "spec.unschedulable=true"],
-    ["/apis/batch/v1/namespaces/default/jobs", object("Job", "batch/v1", { spec: { template: { spec: { restartPolicy: "Never", containers: [{ name: "c", image: "x" }] } } } }), "status.successful=0", "status.successful=1"],
-    ["/api/v1/namespaces/default/events", object("Event", "v1", { involvedObject: { kind: "Pod", name: "p", uid: "u" }, reason: "R", type: "Normal", source: { component: "me" } }), "involvedObject.name=p,involvedObject.kind=Pod,involvedObject.uid=u,reason=R,type=Normal,source=me", "source=you"],
+    [
+      "/apis/batch/v1/namespaces/default/jobs",
+      object("Job", "batch/v1", { spec: { template: { spec: { restartPolicy: "Never", containers: [{ name: "c", image: "x" }] } } } }),
+      "status.successful=0",
+      "status.successful=1",
+    ],
+    [
+      "/api/v1/namespaces/default/events",
+      object("Event", "v1", { involvedObject: { kind: "Pod", name: "p", uid: "u" }, reason: "R", type: "Normal", source: { component: "me" } }),
+      "involvedObject.name=p,involvedObject.kind=Pod,involvedObject.uid=u,reason=R,type=Normal,source=me",
+      "source=you",
+    ],
     ["/api/v1/namespaces", object("Namespace", "v1", {}), "status.phase=Active,metadata.name=o", "status.phase=Terminating"],
   ])("of %s", async (at, body, matching, other) => {
     await world.send("POST", at, { body });
@@ -122,15 +147,30 @@ describe("watch", () => {
   test("WatchList ends what exists with a bookmark at its revision, of the right kind", async () => {
     await post("a");
     const events = await watched({ sendInitialEvents: "true", resourceVersionMatch: "NotOlderThan", allowWatchBookmarks: "true" }, 2);
-    expect(events[1]).toEqual({ type: "BOOKMARK", object: { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "", resourceVersion: String(world.store.revision), annotations: { "k8s.io/initial-events-end": "true" } } } });
-    const none = await watched({ sendInitialEvents: "false", resourceVersionMatch: "NotOlderThan", resourceVersion: "1", timeoutSeconds: "0.01" }, 9, async () => {}, "/api/v1/nodes");
+    expect(events[1]).toEqual({
+      type: "BOOKMARK",
+      object: {
+        apiVersion: "v1",
+        kind: "ConfigMap",
+        metadata: { name: "", resourceVersion: String(world.store.revision), annotations: { "k8s.io/initial-events-end": "true" } },
+      },
+    });
+    const none = await watched(
+      { sendInitialEvents: "false", resourceVersionMatch: "NotOlderThan", resourceVersion: "1", timeoutSeconds: "0.01" },
+      9,
+      async () => {},
+      "/api/v1/nodes",
+    );
     expect(none).toEqual([]);
   });
 
   test("too old a revision ends in an ERROR event", async () => {
     for (let i = 0; i < 30; i++) await post(`x${i}`);
     const [event] = await watched({ resourceVersion: "1" }, 1);
-    expect(event).toMatchObject({ type: "ERROR", object: { code: 410, reason: "Expired", message: expect.stringMatching(/^too old resource version: 1 \(\d+\)$/) } });
+    expect(event).toMatchObject({
+      type: "ERROR",
+      object: { code: 410, reason: "Expired", message: expect.stringMatching(/^too old resource version: 1 \(\d+\)$/) },
+    });
   });
 
   test("everybody sees the same order", async () => {

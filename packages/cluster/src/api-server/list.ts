@@ -89,7 +89,12 @@ export class ExpiredContinuation extends ApiError {
 }
 
 /** A list as the wire carries it. */
-export function listObject(apiVersion: string, kind: string, items: readonly UnknownObject[], metadata: { readonly resourceVersion: string }): UnknownObject {
+export function listObject(
+  apiVersion: string,
+  kind: string,
+  items: readonly UnknownObject[],
+  metadata: { readonly resourceVersion: string },
+): UnknownObject {
   // A list's metadata has no name; UnknownObject is nevertheless the type of every body.
   const bare: object = metadata;
   return { apiVersion, kind, metadata: bare as UnknownObject["metadata"], items };
@@ -141,8 +146,10 @@ function exactRevision(query: Readonly<Record<string, string>>, limit: number, c
   if (match !== "" && match !== "Exact" && match !== "NotOlderThan") {
     throw invalidOptions(`resourceVersionMatch: Unsupported value: ${JSON.stringify(match)}: supported values: "Exact", "NotOlderThan", ""`);
   }
-  if (match !== "" && revision === undefined) throw invalidOptions("resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided");
-  if (match === "Exact" && revision === 0) throw invalidOptions('resourceVersionMatch: Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"');
+  if (match !== "" && revision === undefined)
+    throw invalidOptions("resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided");
+  if (match === "Exact" && revision === 0)
+    throw invalidOptions('resourceVersionMatch: Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"');
   requireReached(revision ?? 0, current);
   return match === "Exact" || (match === "" && limit > 0 && revision !== 0) ? revision : undefined;
 }
@@ -167,8 +174,10 @@ export function invalidOptions(why: string): ApiError {
 function readContinuation(query: Readonly<Record<string, string>>): Continuation | undefined {
   const token = query["continue"];
   if (token === undefined || token === "") return undefined;
-  if (isSet(query["resourceVersionMatch"])) throw invalidOptions("resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided");
-  if (isSet(query["resourceVersion"]) && query["resourceVersion"] !== "0") throw badRequest("specifying resource version is not allowed when using continue");
+  if (isSet(query["resourceVersionMatch"]))
+    throw invalidOptions("resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided");
+  if (isSet(query["resourceVersion"]) && query["resourceVersion"] !== "0")
+    throw badRequest("specifying resource version is not allowed when using continue");
   const [version, revision, after] = decodeToken(token);
   if (version !== "v1" || typeof revision !== "number" || typeof after !== "string") throw badRequest("continue key is not valid");
   return { revision, after };

@@ -1,4 +1,13 @@
-import { ApiError, isJsonObject, METADATA_NAMES, type Cause, type FieldSet, type ManagedFieldsEntry, type ObjectMeta, type UnknownObject } from "@sluice/kubernetes";
+import {
+  ApiError,
+  isJsonObject,
+  METADATA_NAMES,
+  type Cause,
+  type FieldSet,
+  type ManagedFieldsEntry,
+  type ObjectMeta,
+  type UnknownObject,
+} from "@sluice/kubernetes";
 import type { Strategy } from "./strategy.ts";
 
 /** The metadata of a request's object without nulls and unknown fields; `unknown` names the latter. */
@@ -59,7 +68,10 @@ export function validateMeta({ metadata }: UnknownObject, rule: Strategy["nameRu
     const problem = nameProblem(name, rule);
     if (problem !== undefined) invalid("metadata.name", name, problem);
   }
-  for (const [kind, map] of [["labels", metadata.labels], ["annotations", metadata.annotations]] as const) {
+  for (const [kind, map] of [
+    ["labels", metadata.labels],
+    ["annotations", metadata.annotations],
+  ] as const) {
     const value: unknown = map;
     if (value === undefined) continue;
     if (!isJsonObject(value)) {
@@ -69,20 +81,35 @@ export function validateMeta({ metadata }: UnknownObject, rule: Strategy["nameRu
     let size = 0;
     for (const [key, text] of Object.entries(value)) {
       if (!QUALIFIED.test(kind === "annotations" ? key.toLowerCase() : key)) {
-        invalid(`metadata.${kind}`, key, "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character");
+        invalid(
+          `metadata.${kind}`,
+          key,
+          "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+        );
       }
       if (typeof text !== "string") invalid(`metadata.${kind}`, text, "must be a string");
       else if (kind === "labels" && (text.length > 63 || !LABEL_VALUE.test(text))) {
-        invalid("metadata.labels", text, "a valid label must be an empty string or consist of at most 63 alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character");
+        invalid(
+          "metadata.labels",
+          text,
+          "a valid label must be an empty string or consist of at most 63 alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+        );
       } else size += key.length + text.length;
     }
     if (kind === "annotations" && size > MAX_ANNOTATION_BYTES) {
-      causes.push({ reason: "FieldValueTooLong", field: "metadata.annotations", message: `Too long: may not be more than ${MAX_ANNOTATION_BYTES} bytes` });
+      causes.push({
+        reason: "FieldValueTooLong",
+        field: "metadata.annotations",
+        message: `Too long: may not be more than ${MAX_ANNOTATION_BYTES} bytes`,
+      });
     }
   }
   const finalizers: unknown = metadata.finalizers ?? [];
   if (!Array.isArray(finalizers)) invalid("metadata.finalizers", finalizers, "must be a list of strings");
-  else for (const finalizer of finalizers) if (typeof finalizer !== "string" || !QUALIFIED.test(finalizer)) invalid("metadata.finalizers", finalizer, "name part must consist of alphanumeric characters, '-', '_' or '.'");
+  else
+    for (const finalizer of finalizers)
+      if (typeof finalizer !== "string" || !QUALIFIED.test(finalizer))
+        invalid("metadata.finalizers", finalizer, "name part must consist of alphanumeric characters, '-', '_' or '.'");
 
   const owners: unknown = metadata.ownerReferences ?? [];
   if (!Array.isArray(owners)) invalid("metadata.ownerReferences", owners, "must be a list");

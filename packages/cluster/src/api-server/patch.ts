@@ -18,7 +18,8 @@ export async function patch(target: ResourceRequest): Promise<ApiResponse> {
     if (current === undefined) throw notFound(served.resource, key.name);
     const decoded = decodeObject(target, patched(target, mediaType, served.view(current)));
     warnings = decoded.warnings;
-    if (decoded.object.metadata.name !== key.name) throw badRequest(`the name of the object (${decoded.object.metadata.name}) does not match the name on the URL (${key.name})`);
+    if (decoded.object.metadata.name !== key.name)
+      throw badRequest(`the name of the object (${decoded.object.metadata.name}) does not match the name on the URL (${key.name})`);
     return mergeUpdate(target, current, decoded.object);
   });
   return { kind: "object", status: 200, object: served.view(stored), ...(warnings.length === 0 ? {} : { warnings }) };
@@ -34,7 +35,12 @@ function patched({ request, served }: ResourceRequest, mediaType: string, curren
     case "application/strategic-merge-patch+json":
       if (!served.isCustom) return applyStrategicMergePatch(current, request.body, served.resource.schema, { resolve: served.resolve });
   }
-  const supported = ["application/json-patch+json", "application/merge-patch+json", ...(served.isCustom ? [] : ["application/strategic-merge-patch+json"]), ...APPLY_TYPES];
+  const supported = [
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    ...(served.isCustom ? [] : ["application/strategic-merge-patch+json"]),
+    ...APPLY_TYPES,
+  ];
   throw new ApiError(
     "UnsupportedMediaType",
     `the body of the request was in an unknown format - accepted media types include: ${supported.join(", ")}`,

@@ -30,7 +30,11 @@ export async function bind(target: ResourceRequest): Promise<ApiResponse> {
     const scheduled = { type: "PodScheduled", status: "True", lastTransitionTime: timestamp(server.options.clock.now()) };
     return {
       ...pod,
-      metadata: { ...pod.metadata, ...marks("annotations", pod.metadata.annotations, binding["annotations"]), ...marks("labels", pod.metadata.labels, binding["labels"]) },
+      metadata: {
+        ...pod.metadata,
+        ...marks("annotations", pod.metadata.annotations, binding["annotations"]),
+        ...marks("labels", pod.metadata.labels, binding["labels"]),
+      },
       spec: { ...pod.spec, nodeName: node },
       status: { ...pod.status, conditions: [...conditions, scheduled] },
     };

@@ -21,7 +21,8 @@ export async function evict(target: ResourceRequest): Promise<ApiResponse> {
   const pod = find(target) as UnknownObject & Pod;
   const budget = budgetOf(pod, target);
   if (budget !== undefined) {
-    const spend = (current: UnknownObject | undefined): UnknownObject | undefined => current && spent(current as Budget, pod, timestamp(server.options.clock.now()));
+    const spend = (current: UnknownObject | undefined): UnknownObject | undefined =>
+      current && spent(current as Budget, pod, timestamp(server.options.clock.now()));
     if (dryRun) spend(budget);
     else await server.store.write(BUDGETS, budget.metadata, spend);
   }
@@ -36,7 +37,8 @@ function budgetOf(pod: Pod, { server }: ResourceRequest): Budget | undefined {
   if (phase === "Pending" || phase === "Succeeded" || phase === "Failed" || pod.metadata.deletionTimestamp !== undefined) return undefined;
   const all = server.store.list(BUDGETS, { namespace: pod.metadata.namespace }).items as Budget[];
   const budgets = all.filter(({ spec }) => spec?.selector !== undefined && labelSelectorFrom(spec.selector).matches(pod.metadata.labels));
-  if (budgets.length > 1) throw new ApiError("InternalError", "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.");
+  if (budgets.length > 1)
+    throw new ApiError("InternalError", "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.");
   return budgets[0];
 }
 
@@ -56,7 +58,13 @@ function spent(budget: Budget, pod: Pod, now: string): UnknownObject {
 
 function disrupted(pod: UnknownObject & Pod, now: string): UnknownObject {
   const conditions = (pod.status?.conditions ?? []).filter(({ type }) => type !== "DisruptionTarget");
-  const condition = { type: "DisruptionTarget", status: "True", reason: "EvictionByEvictionAPI", message: "Eviction API: evicting", lastTransitionTime: now };
+  const condition = {
+    type: "DisruptionTarget",
+    status: "True",
+    reason: "EvictionByEvictionAPI",
+    message: "Eviction API: evicting",
+    lastTransitionTime: now,
+  };
   return { ...pod, status: { ...pod.status, conditions: [...conditions, condition] } };
 }
 

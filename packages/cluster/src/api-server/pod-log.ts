@@ -11,7 +11,9 @@ export async function log(target: ResourceRequest): Promise<ApiResponse> {
   const pod = find(target) as UnknownObject & Pod;
   const { query, signal } = request;
   const containers = [...(pod.spec.initContainers ?? []), ...pod.spec.containers].map(({ name }) => name);
-  const container = query["container"] ?? (pod.spec.containers.length === 1 ? pod.spec.containers[0]?.name : pod.metadata.annotations?.["kubectl.kubernetes.io/default-container"]);
+  const container =
+    query["container"] ??
+    (pod.spec.containers.length === 1 ? pod.spec.containers[0]?.name : pod.metadata.annotations?.["kubectl.kubernetes.io/default-container"]);
   if (container === undefined || container === "") {
     throw badRequest(`a container name must be specified for pod ${key.name}, choose one of: [${containers.join(" ")}]`);
   }
@@ -48,6 +50,7 @@ function secondsSince(time: string | undefined, now: number): string | undefined
 function count<K extends string>(name: K, text: string | undefined): Partial<Record<K, number>> {
   if (text === undefined || text === "") return {};
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 0) throw new ApiError("Invalid", `PodLogOptions "" is invalid: ${name}: Invalid value: ${text}: must be greater than or equal to 0`);
+  if (!Number.isInteger(value) || value < 0)
+    throw new ApiError("Invalid", `PodLogOptions "" is invalid: ${name}: Invalid value: ${text}: must be greater than or equal to 0`);
   return { [name]: value } as Partial<Record<K, number>>;
 }

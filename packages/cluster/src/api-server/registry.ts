@@ -71,17 +71,15 @@ export class Registry {
   /** Serves the versions that the definition `crd` describes, in place of those it described before. */
   setCustom(crd: string, resources: readonly Resource[], storageVersion: string, strategy: Strategy): void {
     for (const { resource } of this.#custom.get(crd) ?? []) this.#served.delete(pathKey(resource));
-    const served = resources.map(
-      (resource): ServedResource => ({
-        resource,
-        table: qualified(resource),
-        storageVersion: apiVersionOf({ group: resource.group, version: storageVersion }),
-        isCustom: true,
-        strategy,
-        resolve: undefined,
-        view: viewAs(resource, resource.schema),
-      }),
-    );
+    const served = resources.map((resource): ServedResource => ({
+      resource,
+      table: qualified(resource),
+      storageVersion: apiVersionOf({ group: resource.group, version: storageVersion }),
+      isCustom: true,
+      strategy,
+      resolve: undefined,
+      view: viewAs(resource, resource.schema),
+    }));
     if (served.length === 0) this.#custom.delete(crd);
     else this.#custom.set(crd, served);
     for (const one of served) this.#served.set(pathKey(one.resource), one);

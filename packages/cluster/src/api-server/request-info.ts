@@ -13,7 +13,10 @@ export type RequestInfo =
 
 /** Parses a path of the Kubernetes API; what is not below a group version, or is only one, is a plain path. */
 export function parseRequestPath(path: string): RequestInfo {
-  const parts = path.split("/").filter((part) => part !== "").map(decode);
+  const parts = path
+    .split("/")
+    .filter((part) => part !== "")
+    .map(decode);
   const prefix = parts.shift();
   const group = prefix === "apis" ? parts.shift() : "";
   const version = parts.shift();

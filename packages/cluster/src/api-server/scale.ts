@@ -1,5 +1,14 @@
 import type { ApiResponse } from "@sluice/client";
-import { applyFields, applyJsonPatch, applyMergePatch, invalid, isJsonObject, type LabelSelectorSpec, type ScalePaths, type UnknownObject } from "@sluice/kubernetes";
+import {
+  applyFields,
+  applyJsonPatch,
+  applyMergePatch,
+  invalid,
+  isJsonObject,
+  type LabelSelectorSpec,
+  type ScalePaths,
+  type UnknownObject,
+} from "@sluice/kubernetes";
 import { requireManager } from "./apply.ts";
 import { conflict, methodNotAllowed, notFound } from "./api-errors.ts";
 import { find } from "./list.ts";
@@ -44,7 +53,11 @@ export async function scale(target: ResourceRequest, paths: ScalePaths): Promise
 function wantedScale({ request }: ResourceRequest, before: UnknownObject): Record<string, unknown> {
   const { body, method, contentType } = request;
   const isWhole = method === "PUT" || isApply(contentType);
-  const wanted = isWhole ? body : mediaTypeOf(contentType) === "application/json-patch+json" ? applyJsonPatch(before, body) : applyMergePatch(before, body);
+  const wanted = isWhole
+    ? body
+    : mediaTypeOf(contentType) === "application/json-patch+json"
+      ? applyJsonPatch(before, body)
+      : applyMergePatch(before, body);
   return isJsonObject(wanted) ? wanted : {};
 }
 
@@ -76,7 +89,10 @@ function stepsOf(path: string): string[] {
 function selectorText(selector: unknown): string | undefined {
   if (typeof selector === "string") return selector;
   if (!isJsonObject(selector)) return undefined;
-  const { matchLabels, matchExpressions = [] }: LabelSelectorSpec = isJsonObject(selector["matchLabels"]) || Array.isArray(selector["matchExpressions"]) ? selector : { matchLabels: selector as Record<string, string> };
+  const { matchLabels, matchExpressions = [] }: LabelSelectorSpec =
+    isJsonObject(selector["matchLabels"]) || Array.isArray(selector["matchExpressions"])
+      ? selector
+      : { matchLabels: selector as Record<string, string> };
   const labels = Object.entries(matchLabels ?? {}).map(([key, value]) => `${key}=${value}`);
   const expressions = matchExpressions.map(({ key, operator, values = [] }) => {
     if (operator === "Exists") return key;

@@ -128,7 +128,11 @@ define(Service, [
 define(Endpoints, [
   NAME,
   text("Endpoints", ({ subsets = [] }) =>
-    few(subsets.flatMap(({ addresses = [], ports = [] }) => addresses.flatMap(({ ip }) => (ports.length === 0 ? [ip] : ports.map(({ port }) => `${ip}:${port}`))))),
+    few(
+      subsets.flatMap(({ addresses = [], ports = [] }) =>
+        addresses.flatMap(({ ip }) => (ports.length === 0 ? [ip] : ports.map(({ port }) => `${ip}:${port}`))),
+      ),
+    ),
   ),
   AGE,
 ]);
@@ -136,8 +140,18 @@ define(Endpoints, [
 define(EndpointSlice, [
   NAME,
   text("AddressType", ({ addressType }) => addressType),
-  text("Ports", ({ ports }) => few((ports ?? []).map(({ port }) => String(port ?? "*")), "<unset>")),
-  text("Endpoints", ({ endpoints }) => few((endpoints ?? []).flatMap(({ addresses }) => addresses), "<unset>")),
+  text("Ports", ({ ports }) =>
+    few(
+      (ports ?? []).map(({ port }) => String(port ?? "*")),
+      "<unset>",
+    ),
+  ),
+  text("Endpoints", ({ endpoints }) =>
+    few(
+      (endpoints ?? []).flatMap(({ addresses }) => addresses),
+      "<unset>",
+    ),
+  ),
   AGE,
 ]);
 
@@ -290,7 +304,11 @@ function few(items: readonly string[], none = "<none>"): string {
 }
 
 function pairs(map: Readonly<Record<string, string>> | undefined): string {
-  return listed(Object.entries(map ?? {}).map(([key, value]) => `${key}=${value}`).toSorted());
+  return listed(
+    Object.entries(map ?? {})
+      .map(([key, value]) => `${key}=${value}`)
+      .toSorted(),
+  );
 }
 
 function selector(spec: LabelSelectorSpec | undefined): string {

@@ -10,7 +10,12 @@ const metadata = { name: "x", creationTimestamp: "2026-01-01T00:00:00Z" };
 const row = (resource: Parameters<typeof toTable>[0], object: object): readonly unknown[] =>
   toTable(resource, { apiVersion: "v1", kind: resource.kind, metadata, ...object }, { now }).rows[0]?.cells ?? [];
 const waiting = (name: string, reason: string): object => ({ name, ready: false, restartCount: 2, state: { waiting: { reason } } });
-const ended = (name: string, exitCode: number, reason?: string): object => ({ name, ready: false, restartCount: 0, state: { terminated: { exitCode, reason } } });
+const ended = (name: string, exitCode: number, reason?: string): object => ({
+  name,
+  ready: false,
+  restartCount: 0,
+  state: { terminated: { exitCode, reason } },
+});
 const running = (name: string): object => ({ name, ready: true, restartCount: 0, started: true, state: { running: {} } });
 
 describe("table", () => {
@@ -22,23 +27,69 @@ describe("table", () => {
     ["0/2", "Completed", {}, { spec, status: { phase: "Succeeded", containerStatuses: [ended("a", 0, "Completed"), ended("b", 0, "Completed")] } }],
     ["1/2", "NotReady", {}, { spec, status: { phase: "Running", containerStatuses: [ended("a", 0, "Completed"), running("b")] } }],
     ["0/2", "ExitCode:3", {}, { spec, status: { phase: "Failed", containerStatuses: [ended("a", 3), ended("b", 0, "Completed")] } }],
-    ["0/3", "Init:0/2", {}, { spec: init, status: { phase: "Pending", initContainerStatuses: [{ name: "i", restartCount: 0, state: { running: {} } }, waiting("s", "PodInitializing")] } }],
+    [
+      "0/3",
+      "Init:0/2",
+      {},
+      {
+        spec: init,
+        status: {
+          phase: "Pending",
+          initContainerStatuses: [{ name: "i", restartCount: 0, state: { running: {} } }, waiting("s", "PodInitializing")],
+        },
+      },
+    ],
     ["0/3", "Init:Error", {}, { spec: init, status: { phase: "Pending", initContainerStatuses: [ended("i", 1, "Error")] } }],
-    ["3/3", "Running", {}, { spec: init, status: { phase: "Running", initContainerStatuses: [ended("i", 0), running("s")], containerStatuses: [running("a"), running("b")] } }],
-    ["2/2", "Terminating", { deletionTimestamp: "2026-01-01T00:59:00Z" }, { spec, status: { phase: "Running", containerStatuses: [running("a"), running("b")] } }],
-    ["0/2", "SchedulingGated", {}, { spec, status: { phase: "Pending", conditions: [{ type: "PodScheduled", status: "False", reason: "SchedulingGated" }] } }],
+    [
+      "3/3",
+      "Running",
+      {},
+      {
+        spec: init,
+        status: { phase: "Running", initContainerStatuses: [ended("i", 0), running("s")], containerStatuses: [running("a"), running("b")] },
+      },
+    ],
+    [
+      "2/2",
+      "Terminating",
+      { deletionTimestamp: "2026-01-01T00:59:00Z" },
+      { spec, status: { phase: "Running", containerStatuses: [running("a"), running("b")] } },
+    ],
+    [
+      "0/2",
+      "SchedulingGated",
+      {},
+      { spec, status: { phase: "Pending", conditions: [{ type: "PodScheduled", status: "False", reason: "SchedulingGated" }] } },
+    ],
     ["0/2", "Evicted", {}, { spec, status: { phase: "Failed", reason: "Evicted" } }],
   ])("shows a pod as %s %s", (ready, status, meta, pod) => {
     expect(row(Pod, { ...pod, metadata: { ...metadata, ...meta } }).slice(0, 3)).toEqual(["x", ready, status]);
   });
 
   it("shows Jobs, events and custom kinds", () => {
-    const job = { spec: { completions: 3, template: { spec }, selector: { matchLabels: { a: "b" } } }, status: { succeeded: 1, startTime: "2026-01-01T00:50:00Z" } };
+    const job = {
+      spec: { completions: 3, template: { spec }, selector: { matchLabels: { a: "b" } } },
+      status: { succeeded: 1, startTime: "2026-01-01T00:50:00Z" },
+    };
     expect(row(Job, job)).toEqual(["x", "Running", "1/3", "10m", "60m", "a,b", ",", "a=b"]);
-    expect(row(Event, { involvedObject: { kind: "Pod", name: "p" }, lastTimestamp: "2026-01-01T00:59:50Z", reason: "R", message: "m\n" }).slice(0, 7)).toEqual(["10s", undefined, "R", "pod/p", "", "", "m"].map((cell) => cell ?? ""));
-    const columns = [{ name: "Ready", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].status' }, { name: "Since", type: "date", jsonPath: ".t" }] as const;
+    expect(
+      row(Event, { involvedObject: { kind: "Pod", name: "p" }, lastTimestamp: "2026-01-01T00:59:50Z", reason: "R", message: "m\n" }).slice(0, 7),
+    ).toEqual(["10s", undefined, "R", "pod/p", "", "", "m"].map((cell) => cell ?? ""));
+    const columns = [
+      { name: "Ready", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
+      { name: "Since", type: "date", jsonPath: ".t" },
+    ] as const;
     const Foo = defineResource({ group: "x.io", version: "v1", kind: "Foo", plural: "foos", scope: "Namespaced", schema: {}, columns });
-    expect(row(Foo, { status: { conditions: [{ type: "A", status: "1" }, { type: "Ready", status: "True" }] } })).toEqual(["x", "True", "<unknown>"]);
+    expect(
+      row(Foo, {
+        status: {
+          conditions: [
+            { type: "A", status: "1" },
+            { type: "Ready", status: "True" },
+          ],
+        },
+      }),
+    ).toEqual(["x", "True", "<unknown>"]);
   });
 
   it("never fails on an object that lacks what it could lack", () => {
@@ -48,10 +99,20 @@ describe("table", () => {
     }
   });
 
-  it.each([[0, "0s"], [119, "119s"], [120, "2m"], [599, "9m59s"], [10_799, "179m"], [10_800, "3h"], [86_400, "24h"], [172_800, "2d"], [180_000, "2d2h"], [864_000, "10d"], [63_072_000, "2y"], [-5, "<invalid>"]])(
-    "writes %d seconds as %s",
-    (seconds, text) => expect(humanDuration(seconds * 1000)).toBe(text),
-  );
+  it.each([
+    [0, "0s"],
+    [119, "119s"],
+    [120, "2m"],
+    [599, "9m59s"],
+    [10_799, "179m"],
+    [10_800, "3h"],
+    [86_400, "24h"],
+    [172_800, "2d"],
+    [180_000, "2d2h"],
+    [864_000, "10d"],
+    [63_072_000, "2y"],
+    [-5, "<invalid>"],
+  ])("writes %d seconds as %s", (seconds, text) => expect(humanDuration(seconds * 1000)).toBe(text));
 
   it.each<[string, unknown[]]>([
     [".a.b", [1]],
@@ -67,9 +128,19 @@ describe("table", () => {
 
 describe("discovery", () => {
   it("prefers stable and newer versions", () => {
-    expect(["v1alpha1", "v2beta1", "v1", "v10", "v2beta2", "zeta", "v2"].toSorted(compareVersions)).toEqual(["v10", "v2", "v1", "v2beta2", "v2beta1", "v1alpha1", "zeta"]);
+    expect(["v1alpha1", "v2beta1", "v1", "v10", "v2beta2", "zeta", "v2"].toSorted(compareVersions)).toEqual([
+      "v10",
+      "v2",
+      "v1",
+      "v2beta2",
+      "v2beta1",
+      "v1alpha1",
+      "zeta",
+    ]);
     const groups = apiGroupList(builtinResources)["groups"];
-    expect(groups).toContainEqual(expect.objectContaining({ name: "autoscaling", preferredVersion: { groupVersion: "autoscaling/v2", version: "v2" } }));
+    expect(groups).toContainEqual(
+      expect.objectContaining({ name: "autoscaling", preferredVersion: { groupVersion: "autoscaling/v2", version: "v2" } }),
+    );
   });
 
   it("lists resources, subresources and custom kinds", () => {
@@ -81,7 +152,15 @@ describe("discovery", () => {
       apiVersion: "apiextensions.k8s.io/v1",
       kind: "CustomResourceDefinition",
       metadata: { name: "foos.x.io" },
-      spec: { group: "x.io", scope: "Cluster", names: { plural: "foos", kind: "Foo" }, versions: [{ name: "v1", served: true, storage: true }, { name: "v0", served: false, storage: false }] },
+      spec: {
+        group: "x.io",
+        scope: "Cluster",
+        names: { plural: "foos", kind: "Foo" },
+        versions: [
+          { name: "v1", served: true, storage: true },
+          { name: "v0", served: false, storage: false },
+        ],
+      },
     };
     expect(JSON.stringify(aggregatedDiscovery(resourcesOfCrd(crd), "groups"))).toContain('"resource":"foos"');
   });

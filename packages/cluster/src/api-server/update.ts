@@ -97,11 +97,18 @@ function withManagedFields({ managedFields: _, ...metadata }: ObjectMeta, manage
 }
 
 /** The status subresource writes only the status, the main resource everything else. */
-function splitStatus({ resource, isCustom }: ServedResource, before: UnknownObject, next: UnknownObject, subresource: string | undefined): UnknownObject {
+function splitStatus(
+  { resource, isCustom }: ServedResource,
+  before: UnknownObject,
+  next: UnknownObject,
+  subresource: string | undefined,
+): UnknownObject {
   if (!resource.subresources.status) return next;
   if (subresource !== "status") {
     const { status: _, ...content } = next;
-    return before["status"] === undefined ? { ...content, metadata: next.metadata, apiVersion: next.apiVersion, kind: next.kind } : { ...next, status: before["status"] };
+    return before["status"] === undefined
+      ? { ...content, metadata: next.metadata, apiVersion: next.apiVersion, kind: next.kind }
+      : { ...next, status: before["status"] };
   }
   const { finalizers: _, ownerReferences: __, ...labels } = next.metadata;
   const { finalizers, ownerReferences } = before.metadata;
@@ -113,8 +120,16 @@ function splitStatus({ resource, isCustom }: ServedResource, before: UnknownObje
 }
 
 const SERVER_OWNED = [
-  "name", "generateName", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds",
-] as const; // prettier-ignore
+  "name",
+  "generateName",
+  "namespace",
+  "uid",
+  "resourceVersion",
+  "generation",
+  "creationTimestamp",
+  "deletionTimestamp",
+  "deletionGracePeriodSeconds",
+] as const;
 
 function carryMeta(before: ObjectMeta, next: ObjectMeta): ObjectMeta {
   const metadata: Record<string, unknown> = { ...next };

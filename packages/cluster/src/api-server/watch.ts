@@ -20,10 +20,11 @@ export function watch(target: ResourceRequest): ApiResponse {
   const bookmarks = isTrue(query["allowWatchBookmarks"]);
   const timeout = Number(query["timeoutSeconds"] ?? 0);
 
-  const start = withInitial ?? (revision === undefined || revision === 0) ? store.revision : (revision ?? store.revision);
+  const start = (withInitial ?? (revision === undefined || revision === 0)) ? store.revision : (revision ?? store.revision);
   const initial: WatchEvent[] = [];
   if (withInitial ?? (revision === undefined || revision === 0)) {
-    for (const object of store.list(served.table, { namespace }).items) if (matches(object)) initial.push({ type: "ADDED", object: served.view(object) });
+    for (const object of store.list(served.table, { namespace }).items)
+      if (matches(object)) initial.push({ type: "ADDED", object: served.view(object) });
   }
   if (withInitial === true && bookmarks) initial.push(bookmark(served, start, { "k8s.io/initial-events-end": "true" }));
 
@@ -82,7 +83,8 @@ function selectedEvent(served: ServedResource, event: StoreEvent, matches: (obje
   const is = matches(event.object);
   const was = event.previous !== undefined && matches(event.previous);
   if (event.type === "DELETED") return was ? eventOf(served, event) : undefined;
-  if (is) return was === (event.type === "MODIFIED") ? eventOf(served, event) : { type: was ? "MODIFIED" : "ADDED", object: served.view(event.object) };
+  if (is)
+    return was === (event.type === "MODIFIED") ? eventOf(served, event) : { type: was ? "MODIFIED" : "ADDED", object: served.view(event.object) };
   if (!was || event.previous === undefined) return undefined;
   const { resourceVersion } = event.object.metadata;
   const last = { ...event.previous, metadata: { ...event.previous.metadata, ...(resourceVersion === undefined ? {} : { resourceVersion }) } };

@@ -68,7 +68,8 @@ export async function openWorld(options: Partial<ApiServerOptions> = {}): Promis
       }
       throw new Error(`${method} ${path} was not refused`);
     },
-    apply: (path, body, manager, query = {}) => send("PATCH", path, { contentType: "application/apply-patch+yaml", query: { fieldManager: manager, ...query }, body }),
+    apply: (path, body, manager, query = {}) =>
+      send("PATCH", path, { contentType: "application/apply-patch+yaml", query: { fieldManager: manager, ...query }, body }),
     [Symbol.asyncDispose]: async () => {
       await api[Symbol.asyncDispose]();
       await store.close();

@@ -1,8 +1,15 @@
 import type { ApiResponse, UserInfo } from "@sluice/client";
 import {
-  LocalSubjectAccessReview, SelfSubjectAccessReview, SelfSubjectRulesReview, SubjectAccessReview,
-  type PolicyRule, type SubjectAccessReviewSpec, type SubjectAccessReviewStatus, type SubjectRulesReviewStatus, type UnknownObject,
-} from "@sluice/kubernetes"; // prettier-ignore
+  LocalSubjectAccessReview,
+  SelfSubjectAccessReview,
+  SelfSubjectRulesReview,
+  SubjectAccessReview,
+  type PolicyRule,
+  type SubjectAccessReviewSpec,
+  type SubjectAccessReviewStatus,
+  type SubjectRulesReviewStatus,
+  type UnknownObject,
+} from "@sluice/kubernetes";
 import { badRequest } from "../api-server/api-errors.ts";
 import type { RequestAttributes } from "../api-server/api-server-options.ts";
 import type { VirtualResource } from "../api-server/registry.ts";
@@ -55,7 +62,15 @@ export function accessReviews(authorizer: RbacAuthorizer): VirtualResource[] {
 }
 
 /** The place of a review's kind among the virtual resources. */
-export function collectionOf({ group, version, plural }: { readonly group: string; readonly version: string; readonly plural: string }): Pick<VirtualResource, "group" | "version" | "plural" | "method"> {
+export function collectionOf({
+  group,
+  version,
+  plural,
+}: {
+  readonly group: string;
+  readonly version: string;
+  readonly plural: string;
+}): Pick<VirtualResource, "group" | "version" | "plural" | "method"> {
   return { group, version, plural, method: "POST" };
 }
 
@@ -64,7 +79,10 @@ export function answered(review: UnknownObject, status: object): ApiResponse {
   return { kind: "object", status: 201, object: { ...review, status } };
 }
 
-function attributesOf({ resourceAttributes: wanted, nonResourceAttributes: path }: Pick<SubjectAccessReviewSpec, "resourceAttributes" | "nonResourceAttributes">, kind: { kind: string; group: string }): RequestAttributes {
+function attributesOf(
+  { resourceAttributes: wanted, nonResourceAttributes: path }: Pick<SubjectAccessReviewSpec, "resourceAttributes" | "nonResourceAttributes">,
+  kind: { kind: string; group: string },
+): RequestAttributes {
   if ((wanted === undefined) === (path === undefined)) {
     const message = "Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified";
     throw refusedReview(kind, [{ reason: "FieldValueInvalid", field: "spec.resourceAttributes", message }]);
@@ -76,7 +94,9 @@ function attributesOf({ resourceAttributes: wanted, nonResourceAttributes: path 
 
 function subjectOf({ user = "", groups = [], uid, extra }: SubjectAccessReviewSpec, kind: { kind: string; group: string }): UserInfo {
   if (user === "" && groups.length === 0) {
-    throw refusedReview(kind, [{ reason: "FieldValueRequired", field: "spec.user", message: "Required value: at least one of user or group must be specified" }]);
+    throw refusedReview(kind, [
+      { reason: "FieldValueRequired", field: "spec.user", message: "Required value: at least one of user or group must be specified" },
+    ]);
   }
   return { username: user, groups, ...(uid === undefined ? {} : { uid }), ...(extra === undefined ? {} : { extra }) };
 }

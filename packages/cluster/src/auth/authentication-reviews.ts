@@ -1,5 +1,13 @@
 import type { UserInfo } from "@sluice/client";
-import { isApiError, isJsonObject, SelfSubjectReview, TokenReview, type AuthenticationTokenRequest, type ObjectKey, type UnknownObject } from "@sluice/kubernetes";
+import {
+  isApiError,
+  isJsonObject,
+  SelfSubjectReview,
+  TokenReview,
+  type AuthenticationTokenRequest,
+  type ObjectKey,
+  type UnknownObject,
+} from "@sluice/kubernetes";
 import { conflict, notFound } from "../api-server/api-errors.ts";
 import type { VirtualResource } from "../api-server/registry.ts";
 import { timestamp } from "../api-server/request-context.ts";
@@ -54,7 +62,9 @@ export function authenticationReviews({ tokens, find }: AuthenticationReviewsOpt
         const { audiences, expirationSeconds = 3600 } = review.spec;
         const problem = lifetimeProblem(expirationSeconds);
         if (problem !== undefined) {
-          throw refusedReview(TOKEN_REQUEST, [{ reason: "FieldValueInvalid", field: "spec.expirationSeconds", message: `Invalid value: ${expirationSeconds}: ${problem}` }]);
+          throw refusedReview(TOKEN_REQUEST, [
+            { reason: "FieldValueInvalid", field: "spec.expirationSeconds", message: `Invalid value: ${expirationSeconds}: ${problem}` },
+          ]);
         }
         const subject = subjectOf(find, { namespace, name }, review);
         const spec = { ...review.spec, audiences: audiences.length === 0 ? [TOKEN_ISSUER] : audiences, expirationSeconds };
@@ -79,7 +89,11 @@ function lifetimeProblem(seconds: number): string | undefined {
 }
 
 /** The account and what its token is to be bound to; both must exist. */
-function subjectOf(find: AuthenticationReviewsOptions["find"], key: { readonly namespace: string; readonly name: string }, { spec }: AuthenticationTokenRequest): TokenSubject {
+function subjectOf(
+  find: AuthenticationReviewsOptions["find"],
+  key: { readonly namespace: string; readonly name: string },
+  { spec }: AuthenticationTokenRequest,
+): TokenSubject {
   const account = { ...key, uid: uidOf(find, "serviceaccounts", key, undefined) };
   const reference = spec.boundObjectRef;
   if (reference === undefined) return { account };
@@ -100,7 +114,11 @@ function uidOf(find: AuthenticationReviewsOptions["find"], plural: string, key: 
   const uid = find(plural, key)?.metadata.uid;
   if (uid === undefined) throw notFound({ plural, group: "" }, key.name);
   if (expected !== undefined && expected !== "" && expected !== uid) {
-    throw conflict({ plural, group: "" }, key.name, `the UID in the bound object reference (${expected}) does not match the UID in record. The object might have been deleted and then recreated`);
+    throw conflict(
+      { plural, group: "" },
+      key.name,
+      `the UID in the bound object reference (${expected}) does not match the UID in record. The object might have been deleted and then recreated`,
+    );
   }
   return uid;
 }

@@ -15,15 +15,28 @@ const WORKLOADS: Readonly<Record<string, readonly string[]>> = {
 };
 const CORE = ["configmaps", "endpoints", "persistentvolumeclaims", "pods", "replicationcontrollers", "serviceaccounts", "services"];
 const STATUS: Readonly<Record<string, readonly string[]>> = {
-  "": ["bindings", "events", "limitranges", "namespaces", "namespaces/status", "persistentvolumeclaims/status", "pods/log", "pods/status", "replicationcontrollers/scale",
-    "replicationcontrollers/status", "resourcequotas", "resourcequotas/status", "services/status"],
+  "": [
+    "bindings",
+    "events",
+    "limitranges",
+    "namespaces",
+    "namespaces/status",
+    "persistentvolumeclaims/status",
+    "pods/log",
+    "pods/status",
+    "replicationcontrollers/scale",
+    "replicationcontrollers/status",
+    "resourcequotas",
+    "resourcequotas/status",
+    "services/status",
+  ],
   apps: ["controllerrevisions", "daemonsets/status", "deployments/status", "replicasets/status", "statefulsets/status"],
   batch: ["cronjobs/status", "jobs/status"],
   autoscaling: ["horizontalpodautoscalers/status"],
   policy: ["poddisruptionbudgets/status"],
   "networking.k8s.io": ["ingresses/status"],
   "discovery.k8s.io": ["endpointslices"],
-}; // prettier-ignore
+};
 
 const view: PolicyRule[] = [
   allow("", CORE, READ),
@@ -35,7 +48,13 @@ const edit: PolicyRule[] = [
   allow("", ["serviceaccounts"], ["impersonate"]),
   allow("", ["pods/eviction", "serviceaccounts/token"], ["create"]),
   allow("", ["pods", "pods/attach", "pods/exec", "pods/portforward", "pods/proxy"], WRITE),
-  allow("", [...CORE, "events", "replicationcontrollers/scale", "secrets", "services/proxy"].filter((resource) => resource !== "pods" && resource !== "endpoints"), WRITE),
+  allow(
+    "",
+    [...CORE, "events", "replicationcontrollers/scale", "secrets", "services/proxy"].filter(
+      (resource) => resource !== "pods" && resource !== "endpoints",
+    ),
+    WRITE,
+  ),
   ...Object.entries(WORKLOADS).map(([group, resources]) => allow(group, resources, WRITE)),
   allow("coordination.k8s.io", ["leases"], ALL),
 ];
@@ -47,7 +66,10 @@ const TOKEN_PATHS = ["/.well-known/openid-configuration", "/.well-known/openid-c
 
 /** The cluster roles that every cluster has, and whom they are given to. Bound to no one: admin, edit, view and what adds to them. */
 export const bootstrapRoles: readonly UnknownObject[] = [
-  role("cluster-admin", [{ apiGroups: ["*"], resources: ["*"], verbs: ["*"] }, { nonResourceURLs: ["*"], verbs: ["*"] }]),
+  role("cluster-admin", [
+    { apiGroups: ["*"], resources: ["*"], verbs: ["*"] },
+    { nonResourceURLs: ["*"], verbs: ["*"] },
+  ]),
   binding("cluster-admin", "cluster-admin", ["system:masters"]),
   role("system:discovery", [paths(DISCOVERY_PATHS)]),
   binding("system:discovery", "system:discovery", ["system:authenticated"]),
@@ -62,13 +84,20 @@ export const bootstrapRoles: readonly UnknownObject[] = [
     allow("authentication.k8s.io", ["selfsubjectreviews"], ["create"]),
   ]),
   binding("system:basic-user", "system:basic-user", ["system:authenticated"]),
-  role("system:auth-delegator", [allow("authentication.k8s.io", ["tokenreviews"], ["create"]), allow("authorization.k8s.io", ["subjectaccessreviews"], ["create"])]),
+  role("system:auth-delegator", [
+    allow("authentication.k8s.io", ["tokenreviews"], ["create"]),
+    allow("authorization.k8s.io", ["subjectaccessreviews"], ["create"]),
+  ]),
   role("system:node", [
     allow("", ["nodes"], ALL),
     allow("", ["nodes/status", "pods/status", "persistentvolumeclaims/status"], ["get", "patch", "update"]),
     allow("", ["pods"], [...READ, "create", "delete"]),
     allow("", ["pods/eviction", "serviceaccounts/token"], ["create"]),
-    allow("", ["configmaps", "endpoints", "namespaces", "persistentvolumeclaims", "persistentvolumes", "secrets", "serviceaccounts", "services"], READ),
+    allow(
+      "",
+      ["configmaps", "endpoints", "namespaces", "persistentvolumeclaims", "persistentvolumes", "secrets", "serviceaccounts", "services"],
+      READ,
+    ),
     allow("", ["events"], ["create", "patch", "update"]),
     allow("events.k8s.io", ["events"], ["create", "patch", "update"]),
     allow("discovery.k8s.io", ["endpointslices"], READ),
@@ -101,7 +130,11 @@ function role(name: string, rules: readonly PolicyRule[], labels: Readonly<Recor
 }
 
 /** A role that is the sum of those labelled for it; complete from the start, and added to by whoever labels a role of theirs. */
-function aggregated(name: string, rules: readonly PolicyRule[], { toItself, onwards }: { readonly toItself: string; readonly onwards?: string }): UnknownObject {
+function aggregated(
+  name: string,
+  rules: readonly PolicyRule[],
+  { toItself, onwards }: { readonly toItself: string; readonly onwards?: string },
+): UnknownObject {
   const aggregationRule = { clusterRoleSelectors: [{ matchLabels: { [aggregateTo(toItself)]: "true" } }] };
   return { ...role(name, rules, onwards === undefined ? {} : { [aggregateTo(onwards)]: "true" }), aggregationRule };
 }

@@ -26,9 +26,13 @@ export interface CertificateOptions {
 const ECDSA_WITH_SHA256 = sequence(objectIdentifier("1.2.840.10045.4.3.2"));
 const [COMMON_NAME, ORGANIZATION] = ["2.5.4.3", "2.5.4.10"];
 const EXTENSION = {
-  subjectKeyIdentifier: "2.5.29.14", keyUsage: "2.5.29.15", subjectAltName: "2.5.29.17", basicConstraints: "2.5.29.19",
-  authorityKeyIdentifier: "2.5.29.35", extendedKeyUsage: "2.5.29.37",
-} as const; // prettier-ignore
+  subjectKeyIdentifier: "2.5.29.14",
+  keyUsage: "2.5.29.15",
+  subjectAltName: "2.5.29.17",
+  basicConstraints: "2.5.29.19",
+  authorityKeyIdentifier: "2.5.29.35",
+  extendedKeyUsage: "2.5.29.37",
+} as const;
 const PURPOSE = { server: "1.3.6.1.5.5.7.3.1", client: "1.3.6.1.5.5.7.3.2" } as const;
 
 /** Issues an X.509 version 3 certificate (RFC 5280) over an elliptic-curve key, in PEM. */
@@ -83,7 +87,9 @@ function addressBytes(address: string): Uint8Array {
 }
 
 function keyIdentifier(key: KeyObject): Uint8Array {
-  return createHash("sha1").update(key.export({ format: "der", type: "spki" })).digest();
+  return createHash("sha1")
+    .update(key.export({ format: "der", type: "spki" }))
+    .digest();
 }
 
 /** Serial numbers are positive, and of at most 20 bytes. */

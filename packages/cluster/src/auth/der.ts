@@ -57,7 +57,10 @@ export function contextual(number: number, content: Uint8Array, kind: "construct
 
 /** The PEM form of a value, e.g. with the label `CERTIFICATE`. */
 export function toPem(label: string, value: Der): string {
-  const lines = Buffer.from(value).toString("base64").match(/.{1,64}/gu) ?? [];
+  const lines =
+    Buffer.from(value)
+      .toString("base64")
+      .match(/.{1,64}/gu) ?? [];
   return `-----BEGIN ${label}-----\n${lines.join("\n")}\n-----END ${label}-----\n`;
 }
 

@@ -9,7 +9,11 @@ const EXTRA = "impersonate-extra-";
 const AUTHENTICATION = "authentication.k8s.io";
 
 /** The user that a request's headers ask to act as, if `user` may act as each part of it; `user` itself if they ask for nothing. Throws Forbidden. */
-export async function impersonate(request: Pick<IncomingMessage, "headers" | "headersDistinct">, user: UserInfo, authorizer: RequestAuthorizer): Promise<UserInfo> {
+export async function impersonate(
+  request: Pick<IncomingMessage, "headers" | "headersDistinct">,
+  user: UserInfo,
+  authorizer: RequestAuthorizer,
+): Promise<UserInfo> {
   if (!Object.keys(request.headers).some((name) => name.startsWith(PREFIX))) return user;
   const wanted = wantedUser(request.headersDistinct);
   if (wanted === undefined) return user;
@@ -37,7 +41,8 @@ function wantedUser(headers: NodeJS.Dict<string[]>): UserInfo | undefined {
     Object.entries(headers).flatMap(([name, values = []]) => (name.startsWith(EXTRA) ? [[decode(name.slice(EXTRA.length)), values] as const] : [])),
   );
   if (username === undefined) {
-    if (uid !== undefined || groups.length > 0 || Object.keys(extra).length > 0) throw badRequest("requested groups or extra without impersonating a user");
+    if (uid !== undefined || groups.length > 0 || Object.keys(extra).length > 0)
+      throw badRequest("requested groups or extra without impersonating a user");
     return undefined;
   }
   return { username, groups, ...(uid === undefined ? {} : { uid }), ...(Object.keys(extra).length === 0 ? {} : { extra }) };
@@ -49,7 +54,9 @@ function partsOf({ username, uid, groups, extra = {} }: UserInfo): Part[] {
     account === undefined ? { group: "", resource: "users", name: username } : { group: "", resource: "serviceaccounts", ...account },
     ...groups.map((name) => ({ group: "", resource: "groups", name })),
     ...(uid === undefined ? [] : [{ group: AUTHENTICATION, resource: "uids", name: uid }]),
-    ...Object.entries(extra).flatMap(([subresource, values]) => values.map((name) => ({ group: AUTHENTICATION, resource: "userextras", subresource, name }))),
+    ...Object.entries(extra).flatMap(([subresource, values]) =>
+      values.map((name) => ({ group: AUTHENTICATION, resource: "userextras", subresource, name })),
+    ),
   ];
 }
 
@@ -71,7 +78,11 @@ function refusal(user: UserInfo, { group, resource, subresource, namespace, name
   const plural = subresource === undefined ? resource : `${resource}/${subresource}`;
   const where = namespace === undefined ? "at the cluster scope" : `in the namespace ${JSON.stringify(namespace)}`;
   const because = reason === "" ? "" : `: ${reason}`;
-  return forbidden({ plural: resource, group }, name, `User ${JSON.stringify(user.username)} cannot impersonate resource ${JSON.stringify(plural)} in API group ${JSON.stringify(group)} ${where}${because}`);
+  return forbidden(
+    { plural: resource, group },
+    name,
+    `User ${JSON.stringify(user.username)} cannot impersonate resource ${JSON.stringify(plural)} in API group ${JSON.stringify(group)} ${where}${because}`,
+  );
 }
 
 function decode(name: string): string {

@@ -27,7 +27,9 @@ test("issues certificates that chain to the authority and carry names, groups an
     expect(certificate.checkIssued(root!)).toBe(true);
     expect(certificate.verify(root!.publicKey)).toBe(true);
   }
-  expect(leaf!.subjectAltName).toBe("IP Address:127.0.0.1, DNS:localhost, DNS:kubernetes.default.svc, IP Address:10.96.0.1, IP Address:FD00:0:0:0:0:0:0:1");
+  expect(leaf!.subjectAltName).toBe(
+    "IP Address:127.0.0.1, DNS:localhost, DNS:kubernetes.default.svc, IP Address:10.96.0.1, IP Address:FD00:0:0:0:0:0:0:1",
+  );
   expect(client!.subject).toBe("O=system:masters\nCN=kubernetes-admin");
   expect([leaf!.keyUsage, client!.keyUsage]).toEqual([["1.3.6.1.5.5.7.3.1"], ["1.3.6.1.5.5.7.3.2"]]);
 });

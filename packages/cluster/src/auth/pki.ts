@@ -41,7 +41,11 @@ const ADMIN: CertificateSubject = { commonName: "kubernetes-admin", organization
 export async function openPki({ directory, names, clock, newId }: PkiOptions): Promise<Pki> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const now = clock.now();
-  const renew = async (name: string, isFit: (certificate: X509Certificate) => boolean, make: (keys: ReturnType<typeof newKeys>) => string): Promise<KeyPair> => {
+  const renew = async (
+    name: string,
+    isFit: (certificate: X509Certificate) => boolean,
+    make: (keys: ReturnType<typeof newKeys>) => string,
+  ): Promise<KeyPair> => {
     const known = await readPair(directory, name);
     if (known !== undefined && isFit(new X509Certificate(known.certificate))) return known;
     const keys = newKeys();
@@ -64,14 +68,17 @@ export async function openPki({ directory, names, clock, newId }: PkiOptions): P
   const root = new X509Certificate(authority.certificate);
   const issuer = { subject: { commonName: commonNameOf(root) }, key: createPrivateKey(authority.key) };
   const isOurs = (certificate: X509Certificate): boolean => lasts(certificate) && certificate.verify(root.publicKey);
-  const isNamed = (certificate: X509Certificate): boolean => names.every((name) => (certificate.checkHost(name) ?? certificate.checkIP(name)) !== undefined);
+  const isNamed = (certificate: X509Certificate): boolean =>
+    names.every((name) => (certificate.checkHost(name) ?? certificate.checkIP(name)) !== undefined);
 
   const server = await renew(
     "apiserver",
     (certificate) => isOurs(certificate) && isNamed(certificate),
     ({ publicKey }) => issueCertificate({ subject: { commonName: "kube-apiserver" }, publicKey, issuer, use: "server", names, ...days(LEAF_DAYS) }),
   );
-  const admin = await renew("admin", isOurs, ({ publicKey }) => issueCertificate({ subject: ADMIN, publicKey, issuer, use: "client", ...days(LEAF_DAYS) }));
+  const admin = await renew("admin", isOurs, ({ publicKey }) =>
+    issueCertificate({ subject: ADMIN, publicKey, issuer, use: "client", ...days(LEAF_DAYS) }),
+  );
   return { authority: authority.certificate, server, admin, accountKey: await accountKey(directory) };
 }
 

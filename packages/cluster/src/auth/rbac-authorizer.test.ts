@@ -8,7 +8,12 @@ import { RbacAuthorizer } from "./rbac-authorizer.ts";
 import { ruleAllows } from "./rbac-rules.ts";
 
 const GROUP = "rbac.authorization.k8s.io";
-const TABLES: Readonly<Record<string, string>> = { Role: "roles", ClusterRole: "clusterroles", RoleBinding: "rolebindings", ClusterRoleBinding: "clusterrolebindings" };
+const TABLES: Readonly<Record<string, string>> = {
+  Role: "roles",
+  ClusterRole: "clusterroles",
+  RoleBinding: "rolebindings",
+  ClusterRoleBinding: "clusterrolebindings",
+};
 let store: Store;
 let authorizer: RbacAuthorizer;
 
@@ -30,8 +35,11 @@ async function remove({ kind, metadata: { namespace, name } }: UnknownObject): P
   await store.write(`${TABLES[kind]}.${GROUP}`, { namespace, name }, () => undefined);
 }
 const role = (name: string, rules: PolicyRule[], namespace?: string): UnknownObject => ({
-  apiVersion: `${GROUP}/v1`, kind: namespace === undefined ? "ClusterRole" : "Role", metadata: { name, ...(namespace === undefined ? {} : { namespace }) }, rules,
-}); // prettier-ignore
+  apiVersion: `${GROUP}/v1`,
+  kind: namespace === undefined ? "ClusterRole" : "Role",
+  metadata: { name, ...(namespace === undefined ? {} : { namespace }) },
+  rules,
+});
 const bind = (name: string, [kind, roleName]: [string, string], subjects: Subject[], namespace?: string): UnknownObject => ({
   apiVersion: `${GROUP}/v1`,
   kind: namespace === undefined ? "ClusterRoleBinding" : "RoleBinding",
@@ -42,7 +50,16 @@ const bind = (name: string, [kind, roleName]: [string, string], subjects: Subjec
 const user = (username: string, ...groups: string[]): UserInfo => ({ username, groups: [...groups, "system:authenticated"] });
 const to = (verb: string, resource: string, more: { namespace?: string; name?: string; group?: string } = {}): RequestAttributes => {
   const [plural = "", subresource] = resource.split("/");
-  return { kind: "resource", verb, group: more.group ?? "", version: "v1", resource: plural, subresource, namespace: more.namespace, name: more.name };
+  return {
+    kind: "resource",
+    verb,
+    group: more.group ?? "",
+    version: "v1",
+    resource: plural,
+    subresource,
+    namespace: more.namespace,
+    name: more.name,
+  };
 };
 const allowed = (who: UserInfo, what: RequestAttributes): boolean => authorizer.authorize(who, what).allowed;
 
@@ -80,7 +97,10 @@ describe("bindings", () => {
     expect(allowed(user("ann"), to("list", "secrets", { namespace: "a" }))).toBe(false);
     expect(allowed(user("bob", "staff"), to("delete", "pods", { namespace: "b" }))).toBe(true);
     expect(allowed(user("bob", "staff"), to("create", "rolebindings", { namespace: "b", group: GROUP }))).toBe(false);
-    expect(authorizer.authorize(user("ann"), to("get", "pods", { namespace: "a" }))).toEqual({ allowed: true, reason: 'RBAC: allowed by RoleBinding "v/a" of ClusterRole "view" to User "ann"' });
+    expect(authorizer.authorize(user("ann"), to("get", "pods", { namespace: "a" }))).toEqual({
+      allowed: true,
+      reason: 'RBAC: allowed by RoleBinding "v/a" of ClusterRole "view" to User "ann"',
+    });
   });
 
   test("are followed as they, and the roles, come, change and go", async () => {
@@ -100,7 +120,17 @@ describe("bindings", () => {
   });
 
   test("know service accounts by the names of their users", async () => {
-    await put(bind("sa", ["ClusterRole", "view"], [{ kind: "ServiceAccount", name: "runner" }, { kind: "ServiceAccount", name: "runner", namespace: "other" }], "a"));
+    await put(
+      bind(
+        "sa",
+        ["ClusterRole", "view"],
+        [
+          { kind: "ServiceAccount", name: "runner" },
+          { kind: "ServiceAccount", name: "runner", namespace: "other" },
+        ],
+        "a",
+      ),
+    );
     const read = to("get", "pods", { namespace: "a" });
     for (const name of ["system:serviceaccount:a:runner", "system:serviceaccount:other:runner"]) expect(allowed(user(name), read)).toBe(true);
     expect(allowed(user("system:serviceaccount:b:runner"), read)).toBe(false);
@@ -115,8 +145,18 @@ describe("bindings", () => {
 
 test.each<[string, UserInfo, RequestAttributes, boolean]>([
   ["masters may everything", user("root", "system:masters"), to("delete", "nodes"), true],
-  ["anybody may see the version", { username: "system:anonymous", groups: ["system:unauthenticated"] }, { kind: "path", verb: "get", path: "/version" }, true],
-  ["nobody in particular may not discover", { username: "system:anonymous", groups: ["system:unauthenticated"] }, { kind: "path", verb: "get", path: "/apis" }, false],
+  [
+    "anybody may see the version",
+    { username: "system:anonymous", groups: ["system:unauthenticated"] },
+    { kind: "path", verb: "get", path: "/version" },
+    true,
+  ],
+  [
+    "nobody in particular may not discover",
+    { username: "system:anonymous", groups: ["system:unauthenticated"] },
+    { kind: "path", verb: "get", path: "/apis" },
+    false,
+  ],
   ["who is known may discover", user("ann"), { kind: "path", verb: "get", path: "/openapi/v3/apis/batch/v1" }, true],
   ["who is known may ask what they may", user("ann"), to("create", "selfsubjectaccessreviews", { group: "authorization.k8s.io" }), true],
   ["who is known may do nothing else", user("ann"), to("list", "pods", { namespace: "default" }), false],
@@ -127,7 +167,8 @@ test.each<[string, UserInfo, RequestAttributes, boolean]>([
 });
 
 test("admin, edit and view are what adds up to them", () => {
-  const rulesOf = (name: string): unknown[] => (bootstrapRoles.find(({ kind, metadata }) => kind === "ClusterRole" && metadata.name === name)?.["rules"] as unknown[] | undefined) ?? [];
+  const rulesOf = (name: string): unknown[] =>
+    (bootstrapRoles.find(({ kind, metadata }) => kind === "ClusterRole" && metadata.name === name)?.["rules"] as unknown[] | undefined) ?? [];
   const part = (name: string): unknown[] => rulesOf(`system:aggregate-to-${name}`);
   expect(rulesOf("view")).toEqual(part("view"));
   expect(rulesOf("edit")).toEqual([...part("view"), ...part("edit")]);

@@ -54,7 +54,10 @@ export class RbacAuthorizer implements RequestAuthorizer, Disposable {
           const { roleRef, metadata } = binding;
           const rules = this.rulesOfRole(roleRef, scope === "" ? undefined : scope);
           const name = metadata.namespace === undefined ? metadata.name : `${metadata.name}/${metadata.namespace}`;
-          yield { rules, because: `${binding.kind} ${JSON.stringify(name)} of ${roleRef.kind} ${JSON.stringify(roleRef.name)} to ${described(subject)}` };
+          yield {
+            rules,
+            because: `${binding.kind} ${JSON.stringify(name)} of ${roleRef.kind} ${JSON.stringify(roleRef.name)} to ${described(subject)}`,
+          };
         }
       }
     }

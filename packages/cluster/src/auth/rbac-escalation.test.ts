@@ -20,8 +20,12 @@ afterEach(() => cluster[Symbol.asyncDispose]());
 
 const role = (name: string, rules: PolicyRule[]): Role => ({ apiVersion, kind: "Role", metadata: { name, namespace: "default" }, rules });
 const binding = (name: string, clusterRole: string, user: string): RoleBinding => ({
-  apiVersion, kind: "RoleBinding", metadata: { name, namespace: "default" }, roleRef: { apiGroup: GROUP, kind: "ClusterRole", name: clusterRole }, subjects: [{ kind: "User", apiGroup: GROUP, name: user }],
-}); // prettier-ignore
+  apiVersion,
+  kind: "RoleBinding",
+  metadata: { name, namespace: "default" },
+  roleRef: { apiGroup: GROUP, kind: "ClusterRole", name: clusterRole },
+  subjects: [{ kind: "User", apiGroup: GROUP, name: user }],
+});
 const allow = (group: string, resource: string, ...verbs: string[]): PolicyRule => ({ apiGroups: [group], resources: [resource], verbs });
 
 test.each<[string, () => Promise<unknown>]>([
@@ -37,12 +41,17 @@ test.each<[string, () => Promise<unknown>]>([
   ["a role of everything", () => ann.create(Role, role("a", [allow("*", "*", "*")]))],
   ["a role of every verb", () => ann.create(Role, role("a", [allow("", "nodes", "*")]))],
   ["a binding to more", () => ann.create(RoleBinding, binding("a", "cluster-admin", "ann"))],
-  ["a role that grows", async () => {
-    await ann.create(Role, role("a", [allow("", "pods", "get")]));
-    await ann.patch(Role, { namespace: "default", name: "a" }, { type: "merge", body: { rules: [allow("", "nodes", "get")] } });
-  }],
+  [
+    "a role that grows",
+    async () => {
+      await ann.create(Role, role("a", [allow("", "pods", "get")]));
+      await ann.patch(Role, { namespace: "default", name: "a" }, { type: "merge", body: { rules: [allow("", "nodes", "get")] } });
+    },
+  ],
 ])("nobody gives %s than they have", async (_, act) => {
-  await expect(act()).rejects.toThrow(/is forbidden: user "ann" \(groups=\["system:authenticated"\]\) is attempting to grant RBAC permissions not currently held:\n\{APIGroups:/);
+  await expect(act()).rejects.toThrow(
+    /is forbidden: user "ann" \(groups=\["system:authenticated"\]\) is attempting to grant RBAC permissions not currently held:\n\{APIGroups:/,
+  );
 });
 
 test("what others have given may be kept while other things change", async () => {
@@ -54,7 +63,10 @@ test("what others have given may be kept while other things change", async () =>
 });
 
 test("who may bind or escalate is not held back", async () => {
-  await root.create(Role, role("free", [{ ...allow(GROUP, "clusterroles", "bind"), resourceNames: ["cluster-admin"] }, allow(GROUP, "roles", "escalate")]));
+  await root.create(
+    Role,
+    role("free", [{ ...allow(GROUP, "clusterroles", "bind"), resourceNames: ["cluster-admin"] }, allow(GROUP, "roles", "escalate")]),
+  );
   await root.create(RoleBinding, { ...binding("free", "", "ann"), roleRef: { apiGroup: GROUP, kind: "Role", name: "free" } });
   await ann.create(RoleBinding, binding("b", "cluster-admin", "bob"));
   await ann.create(Role, role("a", [allow("*", "*", "*")]));
@@ -63,7 +75,13 @@ test("who may bind or escalate is not held back", async () => {
 test("a role that aggregates others is for those who have everything", async () => {
   await root.create(ClusterRole, { apiVersion, kind: "ClusterRole", metadata: { name: "roles" }, rules: [allow(GROUP, "clusterroles", "create")] });
   await root.create(ClusterRoleBinding, { ...binding("roles", "roles", "ann"), kind: "ClusterRoleBinding", metadata: { name: "roles" } });
-  const aggregate: ClusterRole = { apiVersion, kind: "ClusterRole", metadata: { name: "all" }, rules: [], aggregationRule: { clusterRoleSelectors: [{}] } };
+  const aggregate: ClusterRole = {
+    apiVersion,
+    kind: "ClusterRole",
+    metadata: { name: "all" },
+    rules: [],
+    aggregationRule: { clusterRoleSelectors: [{}] },
+  };
   await expect(ann.create(ClusterRole, aggregate)).rejects.toThrow("not currently held");
   await root.create(ClusterRole, aggregate);
 });

@@ -15,7 +15,9 @@ export function guardAgainstEscalation(authorizer: RbacAuthorizer): WriteGuard {
     const { name, namespace } = next.metadata;
     const may = (verb: string, plural: string, of: string): boolean =>
       authorizer.authorize(user, { kind: "resource", verb, group: GROUP, version: "v1", resource: plural, namespace, name: of }).allowed;
-    const given = givenRules(next, current, (ref) => (may("bind", ref.kind === "Role" ? "roles" : "clusterroles", ref.name) ? [] : authorizer.rulesOfRole(ref, namespace)));
+    const given = givenRules(next, current, (ref) =>
+      may("bind", ref.kind === "Role" ? "roles" : "clusterroles", ref.name) ? [] : authorizer.rulesOfRole(ref, namespace),
+    );
     if (given.length === 0 || (isRole(next) && may("escalate", resource.plural, name))) return;
     const held = [...authorizer.rulesOf(user, namespace)].flatMap(({ rules }) => rules);
     const missing = given.filter((rule) => !atomsOf(rule).every((atom) => held.some((own) => ruleAllows(own, atom))));
@@ -24,7 +26,11 @@ export function guardAgainstEscalation(authorizer: RbacAuthorizer): WriteGuard {
 }
 
 /** What a write gives that its object did not give before. */
-function givenRules(next: UnknownObject, current: UnknownObject | undefined, rulesOfRef: (ref: RoleBinding["roleRef"]) => readonly PolicyRule[]): readonly PolicyRule[] {
+function givenRules(
+  next: UnknownObject,
+  current: UnknownObject | undefined,
+  rulesOfRef: (ref: RoleBinding["roleRef"]) => readonly PolicyRule[],
+): readonly PolicyRule[] {
   const isSame = (field: string): boolean => current !== undefined && jsonEqual(next[field], current[field]);
   if (!isRole(next)) return isSame("subjects") && isSame("roleRef") ? [] : rulesOfRef((next as UnknownObject & RoleBinding).roleRef);
   const { rules = [], aggregationRule } = next as UnknownObject & (Role & Partial<ClusterRole>);
@@ -57,7 +63,13 @@ function atomsOf({ verbs, apiGroups = [], resources = [], resourceNames = [], no
 function refusal({ username, groups }: UserInfo, missing: readonly PolicyRule[]): string {
   const list = (name: string, values: readonly string[] = []): string[] => (values.length === 0 ? [] : [`${name}:${JSON.stringify(values)}`]);
   const lines = missing.map(({ apiGroups, resources, resourceNames, nonResourceURLs, verbs }) => {
-    const parts = [...list("APIGroups", apiGroups), ...list("Resources", resources), ...list("ResourceNames", resourceNames), ...list("NonResourceURLs", nonResourceURLs), ...list("Verbs", verbs)];
+    const parts = [
+      ...list("APIGroups", apiGroups),
+      ...list("Resources", resources),
+      ...list("ResourceNames", resourceNames),
+      ...list("NonResourceURLs", nonResourceURLs),
+      ...list("Verbs", verbs),
+    ];
     return `{${parts.join(", ")}}`;
   });
   return `user ${JSON.stringify(username)} (groups=${JSON.stringify(groups)}) is attempting to grant RBAC permissions not currently held:\n${lines.join("\n")}`;

@@ -1,7 +1,17 @@
 import type { ApiRequest } from "@sluice/client";
 import {
-  apiVersionOf, applyBuiltinDefaults, builtinDefinition, invalid, isJsonObject, prune, validate, type Cause, type KubernetesObject, type Resource, type UnknownObject,
-} from "@sluice/kubernetes"; // prettier-ignore
+  apiVersionOf,
+  applyBuiltinDefaults,
+  builtinDefinition,
+  invalid,
+  isJsonObject,
+  prune,
+  validate,
+  type Cause,
+  type KubernetesObject,
+  type Resource,
+  type UnknownObject,
+} from "@sluice/kubernetes";
 import { badRequest } from "../api-server/api-errors.ts";
 import { unknownField, withoutUndefined } from "../api-server/decode-object.ts";
 
@@ -14,10 +24,16 @@ export function readReview<T extends KubernetesObject>({ body, query }: ApiReque
   const apiVersion = apiVersionOf(resource);
   const { kind = resource.kind, apiVersion: version = apiVersion } = body;
   if (kind !== resource.kind || version !== apiVersion) {
-    throw badRequest(`the object provided is unrecognized (must be of type ${resource.kind} in ${apiVersion}): it is ${JSON.stringify(kind)} in ${JSON.stringify(version)}`);
+    throw badRequest(
+      `the object provided is unrecognized (must be of type ${resource.kind} in ${apiVersion}): it is ${JSON.stringify(kind)} in ${JSON.stringify(version)}`,
+    );
   }
   const { status: _, metadata, ...question } = withoutUndefined(body);
-  const { value, dropped } = prune({ ...question, apiVersion, kind, metadata: { name: "", ...(isJsonObject(metadata) ? metadata : {}) } }, resource.schema, { resolve: builtinDefinition, root: true });
+  const { value, dropped } = prune(
+    { ...question, apiVersion, kind, metadata: { name: "", ...(isJsonObject(metadata) ? metadata : {}) } },
+    resource.schema,
+    { resolve: builtinDefinition, root: true },
+  );
   if (dropped.length > 0 && query["fieldValidation"] === "Strict") throw badRequest(`strict decoding error: ${dropped.map(unknownField).join(", ")}`);
   const complete = applyBuiltinDefaults(value, resource);
   const causes = validate({ ...complete, metadata: {} }, resource.schema, { resolve: builtinDefinition });

@@ -11,7 +11,11 @@ let tokens: ServiceAccountTokens;
 
 const account = { namespace: "team", name: "runner", uid: "u1" };
 const subject: TokenSubject = { account, bound: { kind: "Pod", name: "p", uid: "u2" } };
-const user = { username: "system:serviceaccount:team:runner", uid: "u1", groups: ["system:serviceaccounts", "system:serviceaccounts:team", "system:authenticated"] };
+const user = {
+  username: "system:serviceaccount:team:runner",
+  uid: "u1",
+  groups: ["system:serviceaccounts", "system:serviceaccounts:team", "system:authenticated"],
+};
 
 beforeEach(() => {
   now = 1_800_000_000_000;
@@ -33,14 +37,26 @@ function make(privateKey: KeyObject): ServiceAccountTokens {
     newId: randomUUID,
   });
 }
-const issue = async (of: TokenSubject = subject, audiences = [TOKEN_ISSUER]): Promise<string> => (await tokens.issue(of, { audiences, seconds: 600 })).token;
+const issue = async (of: TokenSubject = subject, audiences = [TOKEN_ISSUER]): Promise<string> =>
+  (await tokens.issue(of, { audiences, seconds: 600 })).token;
 const sign = (claims: object, privateKey = key): Promise<string> =>
-  new SignJWT({ ...claims }).setProtectedHeader({ alg: "ES256" }).setIssuer(TOKEN_ISSUER).setAudience(TOKEN_ISSUER).setSubject(user.username).setNotBefore(0).setExpirationTime(2_000_000_000).sign(privateKey);
+  new SignJWT({ ...claims })
+    .setProtectedHeader({ alg: "ES256" })
+    .setIssuer(TOKEN_ISSUER)
+    .setAudience(TOKEN_ISSUER)
+    .setSubject(user.username)
+    .setNotBefore(0)
+    .setExpirationTime(2_000_000_000)
+    .sign(privateKey);
 
 test("a token speaks for its account, and says which pod it is for", async () => {
   const { token, expires } = await tokens.issue(subject, { audiences: [TOKEN_ISSUER, "other"], seconds: 600 });
   expect(expires).toBe(now + 600_000);
-  const pod = { "authentication.kubernetes.io/pod-name": ["p"], "authentication.kubernetes.io/pod-uid": ["u2"], "authentication.kubernetes.io/credential-id": [expect.stringMatching(/^JTI=/)] };
+  const pod = {
+    "authentication.kubernetes.io/pod-name": ["p"],
+    "authentication.kubernetes.io/pod-uid": ["u2"],
+    "authentication.kubernetes.io/credential-id": [expect.stringMatching(/^JTI=/)],
+  };
   expect(await tokens.verify(token, ["other", "third"])).toEqual({ user: { ...user, extra: pod }, audiences: ["other"] });
   expect((await make(key).verify(token, [TOKEN_ISSUER])).user.username).toBe(user.username);
 });
@@ -54,7 +70,12 @@ test.each<[string, () => Promise<string>, () => void, RegExp]>([
   ["signed by somebody else", () => sign({}, generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey), () => {}, /signature/],
   ["without a signature", async () => new UnsecuredJWT({}).setIssuer(TOKEN_ISSUER).encode(), () => {}, /alg/i],
   ["without an account", () => sign({}), () => {}, /whom it is for/],
-  ["for another user than its account", () => sign({ "kubernetes.io": { namespace: "other", serviceaccount: { name: "runner", uid: "u1" } } }), () => {}, /whom it is for/],
+  [
+    "for another user than its account",
+    () => sign({ "kubernetes.io": { namespace: "other", serviceaccount: { name: "runner", uid: "u1" } } }),
+    () => {},
+    /whom it is for/,
+  ],
   ["no token at all", async () => "x.y.z", () => {}, /./],
 ])("refuses one that is %s, seen before or not", async (_, token, change, why) => {
   const text = await token();
@@ -67,5 +88,7 @@ test.each<[string, () => Promise<string>, () => void, RegExp]>([
 
 test("publishes only the public half of its key", async () => {
   const { keys } = await tokens.publicKeys();
-  expect(keys).toEqual([{ kty: "EC", crv: "P-256", x: expect.any(String), y: expect.any(String), use: "sig", alg: "ES256", kid: expect.any(String) }]);
+  expect(keys).toEqual([
+    { kty: "EC", crv: "P-256", x: expect.any(String), y: expect.any(String), use: "sig", alg: "ES256", kid: expect.any(String) },
+  ]);
 });

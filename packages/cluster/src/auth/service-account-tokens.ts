@@ -50,7 +50,10 @@ export class ServiceAccountTokens {
   }
 
   /** A token for `seconds` from now, and when that is over. */
-  async issue(subject: TokenSubject, options: { readonly audiences: readonly string[]; readonly seconds: number }): Promise<{ token: string; expires: number }> {
+  async issue(
+    subject: TokenSubject,
+    options: { readonly audiences: readonly string[]; readonly seconds: number },
+  ): Promise<{ token: string; expires: number }> {
     const { key, clock, newId } = this.#options;
     const { account, bound } = subject;
     const now = Math.floor(clock.now() / 1000);
@@ -80,7 +83,8 @@ export class ServiceAccountTokens {
     if (claims.expires <= now) throw refused("the token has expired");
     if (claims.notBefore > now) throw refused("the token is not valid yet");
     const common = claims.audiences.filter((audience) => audiences.includes(audience));
-    if (common.length === 0) throw refused(`the token audiences ${JSON.stringify(claims.audiences)} is invalid for the target audiences ${JSON.stringify(audiences)}`);
+    if (common.length === 0)
+      throw refused(`the token audiences ${JSON.stringify(claims.audiences)} is invalid for the target audiences ${JSON.stringify(audiences)}`);
     this.#requireSubject(claims.subject);
     return { user: userOf(claims), audiences: common };
   }
@@ -91,7 +95,9 @@ export class ServiceAccountTokens {
   }
 
   #keyId(): string {
-    return createHash("sha256").update(this.#publicKey.export({ format: "der", type: "spki" })).digest("base64url");
+    return createHash("sha256")
+      .update(this.#publicKey.export({ format: "der", type: "spki" }))
+      .digest("base64url");
   }
 
   async #check(token: string): Promise<Claims> {

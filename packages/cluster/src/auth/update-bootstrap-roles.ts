@@ -13,7 +13,9 @@ export async function updateBootstrapRoles(client: Client): Promise<void> {
   const subjectsOf = ({ subjects = [] }: ClusterRoleBinding): readonly unknown[] => subjects;
   await Promise.all(
     bootstrapRoles.map((wanted) =>
-      wanted.kind === ClusterRole.kind ? complete(client, ClusterRole, { wanted, field: "rules", listOf: rulesOf }) : complete(client, ClusterRoleBinding, { wanted, field: "subjects", listOf: subjectsOf }),
+      wanted.kind === ClusterRole.kind
+        ? complete(client, ClusterRole, { wanted, field: "rules", listOf: rulesOf })
+        : complete(client, ClusterRoleBinding, { wanted, field: "subjects", listOf: subjectsOf }),
     ),
   );
 }

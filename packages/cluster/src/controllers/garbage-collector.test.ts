@@ -165,7 +165,7 @@ test("custom kinds come, own, are owned, and go", async () => {
   expect(secret.metadata.name).toBe("s");
 });
 
-test("10,000 dependents go in seconds", { timeout: 60_000 }, async () => {
+test("10,000 dependents go", { timeout: 60_000 }, async () => {
   const owner = await make("owner");
   const names = Array.from({ length: 10_000 }, (_, i) => `d${i}`);
   await Promise.all(names.map((name) => make(name, [ownedBy(owner, { blockOwnerDeletion: true })])));

@@ -2,8 +2,15 @@ import type { ApiRequest, ApiResponse } from "@sluice/client";
 import { ApiError, builtinReviews, openApiDocument, openApiIndex, type Resource, type UnknownObject } from "@sluice/kubernetes";
 import type { ApiServer } from "../api-server/api-server.ts";
 import {
-  aggregatedDiscovery, aggregatedDiscoveryType, apiGroup, apiGroupList, apiResourceList, apiVersions, versionInfo, type DiscoveryDocument,
-} from "../api-server/discovery.ts"; // prettier-ignore
+  aggregatedDiscovery,
+  aggregatedDiscoveryType,
+  apiGroup,
+  apiGroupList,
+  apiResourceList,
+  apiVersions,
+  versionInfo,
+  type DiscoveryDocument,
+} from "../api-server/discovery.ts";
 import { TOKEN_ISSUER, type ServiceAccountTokens } from "../auth/service-account-tokens.ts";
 import type { RequestCounts } from "./request-counts.ts";
 
@@ -21,7 +28,11 @@ export interface ClusterDocumentsOptions {
 const HEALTH = /^\/(?:healthz|livez|readyz)(?:\/(?:ping|etcd))?$/u;
 
 /** Answers the paths that are no resources: health, version, discovery, OpenAPI, the keys of tokens. Documents are kept until what they tell of changes. */
-export function clusterDocuments({ counts, publicKeys, isReady }: ClusterDocumentsOptions): (request: ApiRequest, server: ApiServer) => ApiResponse | undefined {
+export function clusterDocuments({
+  counts,
+  publicKeys,
+  isReady,
+}: ClusterDocumentsOptions): (request: ApiRequest, server: ApiServer) => ApiResponse | undefined {
   const documents = new WeakMap<ApiServer, Map<string, DiscoveryDocument | undefined>>();
   const version = versionInfo(KUBERNETES_VERSION);
 

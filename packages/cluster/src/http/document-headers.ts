@@ -7,7 +7,11 @@ const YEAR_MS = 365 * 24 * 60 * 60 * 1000;
 const tags = new WeakMap<object, string>();
 
 /** The headers by which clients keep discovery and OpenAPI documents, and ask whether they have changed. */
-export function documentHeaders({ method, path, query }: Pick<ApiRequest, "method" | "path" | "query">, document: object, now: number): OutgoingHttpHeaders {
+export function documentHeaders(
+  { method, path, query }: Pick<ApiRequest, "method" | "path" | "query">,
+  document: object,
+  now: number,
+): OutgoingHttpHeaders {
   const isDiscovery = path === "/api" || path === "/apis";
   if (method !== "GET" || (!isDiscovery && !path.startsWith("/openapi/v3"))) return {};
   let tag = tags.get(document);

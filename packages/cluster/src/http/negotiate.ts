@@ -26,7 +26,10 @@ export function negotiate(accept: string | undefined, options: { readonly canTra
 /** The ranges of an Accept header, the most wanted first. */
 function rangesOf(accept: string): string[] {
   const ranges = accept.split(",").map((range) => ({ range, quality: Number(/;\s*q=([\d.]+)/u.exec(range)?.[1] ?? 1) }));
-  return ranges.filter(({ quality }) => quality > 0).toSorted((a, b) => b.quality - a.quality).map(({ range }) => range);
+  return ranges
+    .filter(({ quality }) => quality > 0)
+    .toSorted((a, b) => b.quality - a.quality)
+    .map(({ range }) => range);
 }
 
 /** The 406 for a client that takes nothing that there is. */

@@ -36,13 +36,21 @@ function readQuery(text: string): Record<string, string> {
 }
 
 /** Who writes without saying who manages the fields goes by the name of the program. An apply must say it. */
-function withManager(method: string, contentType: string | undefined, query: Record<string, string>, agent: string | undefined): Record<string, string> {
+function withManager(
+  method: string,
+  contentType: string | undefined,
+  query: Record<string, string>,
+  agent: string | undefined,
+): Record<string, string> {
   if (method === "DELETE" || isApply(contentType) || (query["fieldManager"] ?? "") !== "") return query;
   const name = agent?.split("/")[0]?.slice(0, 128) ?? "";
   return name === "" ? query : { ...query, fieldManager: name };
 }
 
-function decodeBody(bytes: Buffer, { method, contentType, isStrict }: { readonly method: string; readonly contentType: string | undefined; readonly isStrict: boolean }): Pick<ApiRequest, "body" | "bodyText"> {
+function decodeBody(
+  bytes: Buffer,
+  { method, contentType, isStrict }: { readonly method: string; readonly contentType: string | undefined; readonly isStrict: boolean },
+): Pick<ApiRequest, "body" | "bodyText"> {
   switch (contentType) {
     case PROTOBUF_MEDIA_TYPE:
       if (method === "PATCH") break;
@@ -60,11 +68,19 @@ function decodeBody(bytes: Buffer, { method, contentType, isStrict }: { readonly
     case "application/strategic-merge-patch+json":
       return decodeJson(bytes.toString());
   }
-  throw new ApiError("UnsupportedMediaType", `the body of the request was in an unknown format - accepted media types include: ${(method === "PATCH" ? PATCH_TYPES : BODY_TYPES).join(", ")}`);
+  throw new ApiError(
+    "UnsupportedMediaType",
+    `the body of the request was in an unknown format - accepted media types include: ${(method === "PATCH" ? PATCH_TYPES : BODY_TYPES).join(", ")}`,
+  );
 }
 
 const BODY_TYPES = ["application/json", "application/yaml", PROTOBUF_MEDIA_TYPE];
-const PATCH_TYPES = ["application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json", "application/apply-patch+yaml"];
+const PATCH_TYPES = [
+  "application/json-patch+json",
+  "application/merge-patch+json",
+  "application/strategic-merge-patch+json",
+  "application/apply-patch+yaml",
+];
 
 function decodeJson(bodyText: string): Pick<ApiRequest, "body" | "bodyText"> {
   try {
@@ -95,7 +111,9 @@ function decodeYaml(text: string, isStrict: boolean): Pick<ApiRequest, "body" | 
 }
 
 function malformed(notation: string, cause: unknown): ApiError {
-  return new ApiError("BadRequest", `the body of the request is not valid ${notation}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  return new ApiError("BadRequest", `the body of the request is not valid ${notation}: ${cause instanceof Error ? cause.message : String(cause)}`, {
+    cause,
+  });
 }
 
 async function readBytes(message: IncomingMessage): Promise<Buffer> {

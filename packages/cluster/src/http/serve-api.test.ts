@@ -28,11 +28,23 @@ afterAll(async () => {
 const MAPS = "/api/v1/namespaces/default/configmaps";
 const TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io";
 const JSON_TYPE = { "content-type": "application/json" };
-const configMap = (name: string, data: Record<string, string> = {}): ConfigMap => ({ apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace: "default" }, data });
-const post = (body: RawRequest["body"], type = "application/json"): RawRequest => ({ method: "POST", headers: { "content-type": type }, body: body ?? "" });
+const configMap = (name: string, data: Record<string, string> = {}): ConfigMap => ({
+  apiVersion: "v1",
+  kind: "ConfigMap",
+  metadata: { name, namespace: "default" },
+  data,
+});
+const post = (body: RawRequest["body"], type = "application/json"): RawRequest => ({
+  method: "POST",
+  headers: { "content-type": type },
+  body: body ?? "",
+});
 
 /** Opens a stream and reads it line by line. */
-async function openLines(path: string, headers: Record<string, string> = {}): Promise<{ readonly response: IncomingMessage; next(): Promise<WatchEvent | undefined> } & Disposable> {
+async function openLines(
+  path: string,
+  headers: Record<string, string> = {},
+): Promise<{ readonly response: IncomingMessage; next(): Promise<WatchEvent | undefined> } & Disposable> {
   const outgoing = request({ ...raw.options("admin"), path, headers });
   outgoing.end();
   const [response] = (await once(outgoing, "response")) as [IncomingMessage];
@@ -55,15 +67,35 @@ describe("bodies", () => {
     ["JSON that does not say so", { method: "POST", body: configMap("silent") }, 201, { kind: "ConfigMap" }],
     ["YAML", post("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: yaml}\ndata: {a: b}\n", "application/yaml"), 201, { data: { a: "b" } }],
     ["half an object", post("{"), 400, { reason: "BadRequest", message: expect.stringMatching(/not valid JSON/) }],
-    ["a YAML that says a thing twice", post("kind: ConfigMap\napiVersion: v1\nmetadata: {name: twice}\ndata: {a: b}\ndata: {}\n", "application/yaml"), 201, { kind: "ConfigMap" }],
+    [
+      "a YAML that says a thing twice",
+      post("kind: ConfigMap\napiVersion: v1\nmetadata: {name: twice}\ndata: {a: b}\ndata: {}\n", "application/yaml"),
+      201,
+      { kind: "ConfigMap" },
+    ],
     ["a YAML that refers to nothing", post("a: *b\n", "application/yaml"), 400, { message: expect.stringMatching(/not valid YAML/) }],
     ["half a YAML", post("a: [", "application/yaml"), 400, { reason: "BadRequest", message: expect.stringMatching(/not valid YAML/) }],
     ["nothing", post(""), 400, { reason: "BadRequest" }],
-    ["another language", post("<a/>", "application/xml"), 415, { reason: "UnsupportedMediaType", message: expect.stringContaining("accepted media types include: application/json, application/yaml") }],
+    [
+      "another language",
+      post("<a/>", "application/xml"),
+      415,
+      { reason: "UnsupportedMediaType", message: expect.stringContaining("accepted media types include: application/json, application/yaml") },
+    ],
     ["broken protobuf", post(new Uint8Array([0x6b, 0x38, 0x73, 0]), PROTOBUF_MEDIA_TYPE), 400, { reason: "BadRequest" }],
     ["no protobuf", post(new Uint8Array([1, 2, 3]), PROTOBUF_MEDIA_TYPE), 400, { reason: "BadRequest" }],
-    ["a patch in a strange format", { method: "PATCH", headers: { "content-type": "application/apply-patch+cbor" }, body: "x" }, 415, { reason: "UnsupportedMediaType" }],
-    ["too much", post(configMap("huge", { a: "x".repeat(3 * 1024 * 1024) })), 413, { reason: "RequestEntityTooLarge", code: 413, message: "Request entity too large: limit is 3145728" }],
+    [
+      "a patch in a strange format",
+      { method: "PATCH", headers: { "content-type": "application/apply-patch+cbor" }, body: "x" },
+      415,
+      { reason: "UnsupportedMediaType" },
+    ],
+    [
+      "too much",
+      post(configMap("huge", { a: "x".repeat(3 * 1024 * 1024) })),
+      413,
+      { reason: "RequestEntityTooLarge", code: 413, message: "Request entity too large: limit is 3145728" },
+    ],
   ])("%s", async (_, body, status, content) => {
     const answer = await raw.as("admin", body.method === "PATCH" ? `${MAPS}/json` : MAPS, body);
     expect([answer.status, answer.headers["content-type"]]).toEqual([status, "application/json"]);
@@ -74,7 +106,11 @@ describe("bodies", () => {
     const field = (number: number, bytes: Uint8Array): Buffer => Buffer.concat([Buffer.from([(number << 3) | 2, bytes.length]), bytes]);
     const type = Buffer.concat([field(1, Buffer.from("v1")), field(2, Buffer.from("Namespace"))]);
     const namespace = field(1, field(1, Buffer.from("proto")));
-    const answer = await raw.as("admin", "/api/v1/namespaces", post(Buffer.concat([Buffer.from("k8s\0"), field(1, type), field(2, namespace)]), PROTOBUF_MEDIA_TYPE));
+    const answer = await raw.as(
+      "admin",
+      "/api/v1/namespaces",
+      post(Buffer.concat([Buffer.from("k8s\0"), field(1, type), field(2, namespace)]), PROTOBUF_MEDIA_TYPE),
+    );
     expect(answer).toMatchObject({ status: 201 });
     expect(answer.json()).toMatchObject({ kind: "Namespace", metadata: { name: "proto" } });
   });
@@ -96,7 +132,10 @@ describe("bodies", () => {
   });
 
   test("whoever writes without a field manager goes by the name of the program", async () => {
-    const { status } = await raw.as("admin", `${MAPS}?fieldManager=`, { ...post(configMap("agent")), headers: { ...JSON_TYPE, "user-agent": "manager/v1.2 (linux)" } });
+    const { status } = await raw.as("admin", `${MAPS}?fieldManager=`, {
+      ...post(configMap("agent")),
+      headers: { ...JSON_TYPE, "user-agent": "manager/v1.2 (linux)" },
+    });
     expect(status).toBe(201);
   });
 });
@@ -107,14 +146,39 @@ describe("forms of an answer", () => {
   });
 
   test.each<[string, string, string, object]>([
-    ["a table of one", `${MAPS}/form`, TABLE, { kind: "Table", rows: [{ cells: ["form", 1, expect.any(String)], object: { kind: "PartialObjectMetadata", metadata: { name: "form" } } }] }],
-    ["a table without objects", `${MAPS}?fieldSelector=metadata.name%3Dform&includeObject=None`, TABLE, { kind: "Table", metadata: { resourceVersion: expect.any(String) }, rows: [{ cells: ["form", 1, expect.any(String)] }] }],
+    [
+      "a table of one",
+      `${MAPS}/form`,
+      TABLE,
+      { kind: "Table", rows: [{ cells: ["form", 1, expect.any(String)], object: { kind: "PartialObjectMetadata", metadata: { name: "form" } } }] },
+    ],
+    [
+      "a table without objects",
+      `${MAPS}?fieldSelector=metadata.name%3Dform&includeObject=None`,
+      TABLE,
+      { kind: "Table", metadata: { resourceVersion: expect.any(String) }, rows: [{ cells: ["form", 1, expect.any(String)] }] },
+    ],
     ["a table with objects", `${MAPS}/form?includeObject=Object`, TABLE, { rows: [{ object: { kind: "ConfigMap", data: { a: "1" } } }] }],
-    ["metadata", `${MAPS}/form`, "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io", { kind: "PartialObjectMetadata", apiVersion: "meta.k8s.io/v1", metadata: { name: "form" } }],
-    ["a list of metadata", `${MAPS}?fieldSelector=metadata.name%3Dform`, "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io", { kind: "PartialObjectMetadataList", items: [{ kind: "PartialObjectMetadata" }] }],
+    [
+      "metadata",
+      `${MAPS}/form`,
+      "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io",
+      { kind: "PartialObjectMetadata", apiVersion: "meta.k8s.io/v1", metadata: { name: "form" } },
+    ],
+    [
+      "a list of metadata",
+      `${MAPS}?fieldSelector=metadata.name%3Dform`,
+      "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io",
+      { kind: "PartialObjectMetadataList", items: [{ kind: "PartialObjectMetadata" }] },
+    ],
     ["JSON for who prefers protobuf", `${MAPS}/form`, "application/vnd.kubernetes.protobuf,application/json", { kind: "ConfigMap" }],
     ["a Status whatever is asked for", `${MAPS}/nosuch`, TABLE, { kind: "Status", reason: "NotFound", code: 404 }],
-    ["406 for who takes only protobuf", `${MAPS}/form`, "application/vnd.kubernetes.protobuf", { kind: "Status", reason: "NotAcceptable", code: 406 }],
+    [
+      "406 for who takes only protobuf",
+      `${MAPS}/form`,
+      "application/vnd.kubernetes.protobuf",
+      { kind: "Status", reason: "NotAcceptable", code: 406 },
+    ],
     ["406 for a table of what has none", "/version", TABLE, { reason: "NotAcceptable" }],
     ["400 for a part that no row has", `${MAPS}?includeObject=Half`, TABLE, { reason: "BadRequest" }],
   ])("%s", async (_, path, accept, content) => {
@@ -123,8 +187,16 @@ describe("forms of an answer", () => {
   });
 
   test("a review has no table", async () => {
-    const body = { apiVersion: "authorization.k8s.io/v1", kind: "SelfSubjectAccessReview", spec: { nonResourceAttributes: { path: "/", verb: "get" } } };
-    const { status } = await raw.as("admin", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", { method: "POST", headers: { ...JSON_TYPE, accept: TABLE }, body });
+    const body = {
+      apiVersion: "authorization.k8s.io/v1",
+      kind: "SelfSubjectAccessReview",
+      spec: { nonResourceAttributes: { path: "/", verb: "get" } },
+    };
+    const { status } = await raw.as("admin", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", {
+      method: "POST",
+      headers: { ...JSON_TYPE, accept: TABLE },
+      body,
+    });
     expect(status).toBe(406);
   });
 
@@ -162,25 +234,45 @@ describe("watches", () => {
     const query = `?watch=1&labelSelector=form%3Dtable&timeoutSeconds=20`;
     using tables = await openLines(`${MAPS}${query}`, { accept: TABLE });
     using metadata = await openLines(`${MAPS}${query}`, { accept: "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io" });
-    for (const name of ["t1", "t2"]) await client.create(ConfigMap, { ...configMap(name, { secret: "x" }), metadata: { name, namespace: "default", labels: { form: "table" } } });
-    expect((await tables.next())?.object).toMatchObject({ kind: "Table", columnDefinitions: [{ name: "Name" }, { name: "Data" }, { name: "Age" }], rows: [{ cells: ["t1", 1, expect.any(String)] }] });
+    for (const name of ["t1", "t2"])
+      await client.create(ConfigMap, { ...configMap(name, { secret: "x" }), metadata: { name, namespace: "default", labels: { form: "table" } } });
+    expect((await tables.next())?.object).toMatchObject({
+      kind: "Table",
+      columnDefinitions: [{ name: "Name" }, { name: "Data" }, { name: "Age" }],
+      rows: [{ cells: ["t1", 1, expect.any(String)] }],
+    });
     expect((await tables.next())?.object).toMatchObject({ kind: "Table", columnDefinitions: [], rows: [{ cells: ["t2", 1, expect.any(String)] }] });
-    expect((await metadata.next())?.object).toEqual({ kind: "PartialObjectMetadata", apiVersion: "meta.k8s.io/v1", metadata: expect.objectContaining({ name: "t1" }) });
+    expect((await metadata.next())?.object).toEqual({
+      kind: "PartialObjectMetadata",
+      apiVersion: "meta.k8s.io/v1",
+      metadata: expect.objectContaining({ name: "t1" }),
+    });
   });
 
   test("of the present start with everything and a bookmark", async () => {
-    using watch = await openLines("/api/v1/namespaces?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=20");
+    using watch = await openLines(
+      "/api/v1/namespaces?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=20",
+    );
     for (;;) {
       const event = await watch.next();
       if (event?.type === "ADDED") continue;
-      expect(event).toMatchObject({ type: "BOOKMARK", object: { kind: "Namespace", metadata: { annotations: { "k8s.io/initial-events-end": "true" } } } });
+      expect(event).toMatchObject({
+        type: "BOOKMARK",
+        object: { kind: "Namespace", metadata: { annotations: { "k8s.io/initial-events-end": "true" } } },
+      });
       break;
     }
   });
 
   test("as tables have bookmarks without rows", async () => {
-    using watch = await openLines("/api/v1/namespaces/proto/pods?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=20", { accept: TABLE });
-    expect(await watch.next()).toMatchObject({ type: "BOOKMARK", object: { kind: "Table", rows: [], metadata: { resourceVersion: expect.any(String) } } });
+    using watch = await openLines(
+      "/api/v1/namespaces/proto/pods?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=20",
+      { accept: TABLE },
+    );
+    expect(await watch.next()).toMatchObject({
+      type: "BOOKMARK",
+      object: { kind: "Table", rows: [], metadata: { resourceVersion: expect.any(String) } },
+    });
   });
 
   test("of the transport end when they are aborted", async () => {
@@ -202,7 +294,10 @@ describe("documents", () => {
     ["/apis", { kind: "APIGroupList", groups: expect.arrayContaining([expect.objectContaining({ name: "batch" })]) }],
     ["/api/v1", { kind: "APIResourceList", groupVersion: "v1" }],
     ["/apis/batch", { kind: "APIGroup", preferredVersion: { groupVersion: "batch/v1" } }],
-    ["/apis/authorization.k8s.io/v1/", { resources: expect.arrayContaining([expect.objectContaining({ name: "subjectaccessreviews", verbs: ["create"] })]) }],
+    [
+      "/apis/authorization.k8s.io/v1/",
+      { resources: expect.arrayContaining([expect.objectContaining({ name: "subjectaccessreviews", verbs: ["create"] })]) },
+    ],
     ["/openapi/v3", { paths: { "api/v1": { serverRelativeURL: expect.stringMatching(/^\/openapi\/v3\/api\/v1\?hash=/) } } }],
     ["/openapi/v3/apis/batch/v1", { openapi: "3.0.0" }],
     ["/openapi/v2", { kind: "Status", code: 404 }],
@@ -231,12 +326,21 @@ describe("documents", () => {
     expect([again.status, again.bytes.length]).toEqual([304, 0]);
     expect((await raw.as("admin", "/apis")).headers["content-type"]).toBe("application/json");
     const crd = {
-      apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition", metadata: { name: "foos.x.io" },
-      spec: { group: "x.io", scope: "Namespaced", names: { kind: "Foo", plural: "foos" }, versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: { type: "object" } } }] },
-    }; // prettier-ignore
+      apiVersion: "apiextensions.k8s.io/v1",
+      kind: "CustomResourceDefinition",
+      metadata: { name: "foos.x.io" },
+      spec: {
+        group: "x.io",
+        scope: "Namespaced",
+        names: { kind: "Foo", plural: "foos" },
+        versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: { type: "object" } } }],
+      },
+    };
     await raw.as("admin", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", post(crd));
     const after = await raw.as("admin", "/apis", { headers: { accept, "if-none-match": etag } });
-    expect(after.json()).toMatchObject({ items: expect.arrayContaining([expect.objectContaining({ metadata: expect.objectContaining({ name: "x.io" }) })]) });
+    expect(after.json()).toMatchObject({
+      items: expect.arrayContaining([expect.objectContaining({ metadata: expect.objectContaining({ name: "x.io" }) })]),
+    });
     const { paths } = (await raw.as("admin", "/openapi/v3")).json<{ paths: Record<string, { serverRelativeURL: string }> }>();
     const document = await raw.as("admin", paths["apis/x.io/v1"]?.serverRelativeURL ?? "");
     expect(document.headers["cache-control"]).toBe("public, immutable");
@@ -250,33 +354,65 @@ describe("users", () => {
   const forbidden = (message: string): object => ({ kind: "Status", status: "Failure", reason: "Forbidden", code: 403, message });
 
   test.each<[string, string, RawRequest, object]>([
-    ["nobody may read", MAPS, {}, forbidden('configmaps is forbidden: User "system:anonymous" cannot list resource "configmaps" in API group "" in the namespace "default"')],
+    [
+      "nobody may read",
+      MAPS,
+      {},
+      forbidden('configmaps is forbidden: User "system:anonymous" cannot list resource "configmaps" in API group "" in the namespace "default"'),
+    ],
     ["nobody may discover", "/apis", {}, forbidden('forbidden: User "system:anonymous" cannot get path "/apis"')],
     ["a token that is none", MAPS, { headers: { authorization: "Bearer x.y.z" } }, { reason: "Unauthorized", message: "Unauthorized", code: 401 }],
     ["another scheme", MAPS, { headers: { authorization: "Basic YTpi" } }, { reason: "Unauthorized", code: 401 }],
-    ["nobody may impersonate", MAPS, { headers: { "impersonate-user": "bob" } }, forbidden('users "bob" is forbidden: User "system:anonymous" cannot impersonate resource "users" in API group "" at the cluster scope')],
+    [
+      "nobody may impersonate",
+      MAPS,
+      { headers: { "impersonate-user": "bob" } },
+      forbidden('users "bob" is forbidden: User "system:anonymous" cannot impersonate resource "users" in API group "" at the cluster scope'),
+    ],
   ])("%s", async (_, path, request, status) => {
     expect((await raw.as("nobody", path, request)).json()).toMatchObject(status);
   });
 
   test("one who acts as another", async () => {
     const review = async (headers: Record<string, string | string[]>): Promise<unknown> => {
-      const answer = await raw.as("admin", "/apis/authentication.k8s.io/v1/selfsubjectreviews", { ...post({ apiVersion: "authentication.k8s.io/v1", kind: "SelfSubjectReview" }), headers: { ...JSON_TYPE, ...headers } });
+      const answer = await raw.as("admin", "/apis/authentication.k8s.io/v1/selfsubjectreviews", {
+        ...post({ apiVersion: "authentication.k8s.io/v1", kind: "SelfSubjectReview" }),
+        headers: { ...JSON_TYPE, ...headers },
+      });
       return answer.json<{ status: { userInfo?: unknown } }>().status.userInfo ?? answer.json();
     };
     expect(await review({})).toEqual({ username: "kubernetes-admin", groups: ["system:masters", "system:authenticated"] });
-    expect(await review({ "impersonate-user": "bob", "impersonate-group": ["cn=a,dc=b", "c"], "impersonate-uid": "7", "impersonate-extra-example.org%2fscope": "all" })).toEqual({
-      username: "bob", uid: "7", groups: ["cn=a,dc=b", "c", "system:authenticated"], extra: { "example.org/scope": ["all"] },
-    }); // prettier-ignore
-    expect(await review({ "impersonate-user": "system:serviceaccount:a:b" })).toMatchObject({ groups: ["system:serviceaccounts", "system:serviceaccounts:a", "system:authenticated"] });
+    expect(
+      await review({
+        "impersonate-user": "bob",
+        "impersonate-group": ["cn=a,dc=b", "c"],
+        "impersonate-uid": "7",
+        "impersonate-extra-example.org%2fscope": "all",
+      }),
+    ).toEqual({
+      username: "bob",
+      uid: "7",
+      groups: ["cn=a,dc=b", "c", "system:authenticated"],
+      extra: { "example.org/scope": ["all"] },
+    });
+    expect(await review({ "impersonate-user": "system:serviceaccount:a:b" })).toMatchObject({
+      groups: ["system:serviceaccounts", "system:serviceaccounts:a", "system:authenticated"],
+    });
     expect(await review({ "impersonate-group": "a" })).toMatchObject({ reason: "BadRequest" });
     const answer = await raw.as("admin", MAPS, { headers: { "impersonate-user": "bob" } });
-    expect(answer.json()).toMatchObject(forbidden('configmaps is forbidden: User "bob" cannot list resource "configmaps" in API group "" in the namespace "default"'));
+    expect(answer.json()).toMatchObject(
+      forbidden('configmaps is forbidden: User "bob" cannot list resource "configmaps" in API group "" in the namespace "default"'),
+    );
   });
 });
 
 test("logs stream", async () => {
-  await client.create(Pod, { apiVersion: "v1", kind: "Pod", metadata: { name: "quiet", namespace: "default" }, spec: { containers: [{ name: "a", image: "x" }] } });
+  await client.create(Pod, {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "quiet", namespace: "default" },
+    spec: { containers: [{ name: "a", image: "x" }] },
+  });
   const { status, headers, bytes } = await raw.as("admin", "/api/v1/namespaces/default/pods/quiet/log?follow=true");
   expect([status, headers["content-type"], bytes.length]).toEqual([200, "text/plain", 0]);
 });

@@ -95,16 +95,25 @@ export async function serveApi(options: ServeApiOptions): Promise<ServedApi> {
       if (isStopping) message.socket.end();
     });
     handle(message, res).catch((error: unknown) => {
-      if (!isApiError(error)) logger.error("a request failed for a reason that is no Kubernetes error", { method: message.method, url: message.url, error });
+      if (!isApiError(error))
+        logger.error("a request failed for a reason that is no Kubernetes error", { method: message.method, url: message.url, error });
       if (res.headersSent || res.destroyed) return;
-      writeError(res, isApiError(error) ? error : new ApiError("InternalError", `an error on the server (${String(error)}) has prevented the request from succeeding`, { cause: error }));
+      writeError(
+        res,
+        isApiError(error)
+          ? error
+          : new ApiError("InternalError", `an error on the server (${String(error)}) has prevented the request from succeeding`, { cause: error }),
+      );
     });
   };
   await using stack = new AsyncDisposableStack();
   const servers: Server[] = [];
   let { port } = options;
   for (const host of hosts) {
-    const https = createServer({ ...tls(options.pki), requestCert: true, rejectUnauthorized: false, keepAlive: true, keepAliveTimeout: 90_000, maxHeaderSize: 64 * 1024 }, listener);
+    const https = createServer(
+      { ...tls(options.pki), requestCert: true, rejectUnauthorized: false, keepAlive: true, keepAliveTimeout: 90_000, maxHeaderSize: 64 * 1024 },
+      listener,
+    );
     await listen(https, host, port);
     port = (https.address() as AddressInfo).port;
     stack.defer(() => close(https, clock));
@@ -142,7 +151,10 @@ async function listen(https: Server, host: string, port: number): Promise<void> 
     await promise;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new UserError(`the Kubernetes API cannot listen on ${host}:${port}: ${reason}`, { fix: "choose another port, or stop the program that has this one", cause });
+    throw new UserError(`the Kubernetes API cannot listen on ${host}:${port}: ${reason}`, {
+      fix: "choose another port, or stop the program that has this one",
+      cause,
+    });
   }
 }
 

@@ -23,7 +23,15 @@ afterEach(() => {
   server.close();
 });
 
-const options = { form: "object", resource: undefined, includeObject: "Metadata", now: () => 0, isPretty: false, takesGzip: false, headers: {} } as const;
+const options = {
+  form: "object",
+  resource: undefined,
+  includeObject: "Metadata",
+  now: () => 0,
+  isPretty: false,
+  takesGzip: false,
+  headers: {},
+} as const;
 async function open(): Promise<IncomingMessage> {
   const outgoing = request({ port: (server.address() as AddressInfo).port, host: "127.0.0.1" });
   outgoing.end();
@@ -81,6 +89,13 @@ test("errors carry what clients branch on", async () => {
   const response = await open();
   expect([response.statusCode, response.headers["retry-after"]]).toEqual([429, "3"]);
   expect(JSON.parse(String(await response.toArray()))).toEqual({
-    apiVersion: "v1", kind: "Status", metadata: {}, status: "Failure", message: "slow down", reason: "TooManyRequests", details: { retryAfterSeconds: 3 }, code: 429,
-  }); // prettier-ignore
+    apiVersion: "v1",
+    kind: "Status",
+    metadata: {},
+    status: "Failure",
+    message: "slow down",
+    reason: "TooManyRequests",
+    details: { retryAfterSeconds: 3 },
+    code: 429,
+  });
 });

@@ -23,7 +23,11 @@ export async function writeResponse(res: ServerResponse, response: ApiResponse, 
     case "object": {
       const shown = shape(response.object, options);
       const body = options.isPretty ? Buffer.from(`${JSON.stringify(shown, undefined, 2)}\n`) : encodeObject(shown);
-      const headers: OutgoingHttpHeaders = { "content-type": response.contentType ?? "application/json", "cache-control": NO_CACHE, ...options.headers };
+      const headers: OutgoingHttpHeaders = {
+        "content-type": response.contentType ?? "application/json",
+        "cache-control": NO_CACHE,
+        ...options.headers,
+      };
       if (response.warnings !== undefined) res.setHeader("warning", response.warnings.map(warning));
       if (body.length < COMPRESSION_BYTES) return writeBody(res, response.status, headers, body);
       if (!options.takesGzip) return writeBody(res, response.status, { ...headers, vary: vary(headers) }, body);

@@ -37,7 +37,8 @@ afterEach(async () => {
 });
 
 const key = { namespace: "default", name: "a" };
-const create = (spec: Parameters<typeof podOn>[1], metadata?: Parameters<typeof podOn>[2]): Promise<Pod> => world.client.create(Pod, podOn("a", spec, metadata));
+const create = (spec: Parameters<typeof podOn>[1], metadata?: Parameters<typeof podOn>[2]): Promise<Pod> =>
+  world.client.create(Pod, podOn("a", spec, metadata));
 const eventsOf = async (name = "a"): Promise<string[]> => {
   const { items } = await world.client.list(Event, { namespace: "default", fieldSelector: `involvedObject.name=${name}` });
   return items.map(({ reason, message }) => `${reason}: ${message}`);
@@ -50,7 +51,8 @@ const program: Program = {
     log(`started with ${args.join(" ")}`);
     if (args[0] === "throw") throw new Error("it went wrong");
     if (args[0] === "escape") log(hostPath("/data/../../etc/passwd"));
-    if (args[0] === "wait") await new Promise<void>((resolve) => (signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true })));
+    if (args[0] === "wait")
+      await new Promise<void>((resolve) => (signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true })));
     if (args[0] === "write" || args[0] === "wait") writeFileSync(hostPath(`/data/${env["FILE"]}`), "from the program");
     return args[0] === "fail" ? 5 : 0;
   },
@@ -58,17 +60,26 @@ const program: Program = {
 
 describe("restarts", () => {
   test("a container that fails is restarted until it succeeds, if its pod says so", async () => {
-    await create({ restartPolicy: "OnFailure", containers: [shell(`echo x >> ${home}/runs; echo run $(wc -l < ${home}/runs); [ $(wc -l < ${home}/runs) = 3 ]`)] });
+    await create({
+      restartPolicy: "OnFailure",
+      containers: [shell(`echo x >> ${home}/runs; echo run $(wc -l < ${home}/runs); [ $(wc -l < ${home}/runs) = 3 ]`)],
+    });
     const pod = await untilPhase(world.client, "a", "Succeeded");
     expect(statusOf(pod)).toMatchObject({ restartCount: 2, lastState: { terminated: { exitCode: 1 } }, state: { terminated: { exitCode: 0 } } });
     expect(await logOf(world, "a")).toBe("run 3\n");
     expect(await logOf(world, "a", { previous: true })).toBe("run 2\n");
-    await vi.waitFor(async () => expect(await eventsOf()).toContainEqual(expect.stringMatching(/^BackOff: Back-off restarting failed container main in pod a_default/)));
+    await vi.waitFor(async () =>
+      expect(await eventsOf()).toContainEqual(expect.stringMatching(/^BackOff: Back-off restarting failed container main in pod a_default/)),
+    );
   });
 
   test("waits in CrashLoopBackOff, with the log of the last run", async () => {
     await create({ restartPolicy: "Always", containers: [shell("echo crashed; exit 1")] });
-    const pod = await untilPod(world.client, "a", (one) => (one?.status?.containerStatuses?.[0]?.restartCount ?? 0) >= 1 && statusOf(one).state?.waiting?.reason === "CrashLoopBackOff");
+    const pod = await untilPod(
+      world.client,
+      "a",
+      (one) => (one?.status?.containerStatuses?.[0]?.restartCount ?? 0) >= 1 && statusOf(one).state?.waiting?.reason === "CrashLoopBackOff",
+    );
     expect(pod?.status?.phase).toBe("Running");
     expect(await logOf(world, "a")).toBe("crashed\n");
   });
@@ -95,7 +106,11 @@ describe("ends", () => {
   test("before they begin, if the command does not exist", async () => {
     await create({ containers: [{ name: "main", image: "busybox", command: ["no-such-command"] }] });
     const pod = await untilPhase(world.client, "a", "Failed");
-    expect(statusOf(pod).state?.terminated).toMatchObject({ exitCode: 127, reason: "ContainerCannotRun", message: expect.stringContaining("no-such-command: not found") });
+    expect(statusOf(pod).state?.terminated).toMatchObject({
+      exitCode: 127,
+      reason: "ContainerCannotRun",
+      message: expect.stringContaining("no-such-command: not found"),
+    });
   });
 
   test("with everything that they have started", async () => {
@@ -117,7 +132,9 @@ describe("ends", () => {
 
   test("after their preStop hook", async () => {
     const preStop = { exec: { command: ["sh", "-c", `echo hook >> ${home}/order`] } };
-    await create({ containers: [shell(`trap "echo term >> ${home}/order; exit 0" TERM; echo up; while :; do sleep 0.05; done`, { lifecycle: { preStop } })] });
+    await create({
+      containers: [shell(`trap "echo term >> ${home}/order; exit 0" TERM; echo up; while :; do sleep 0.05; done`, { lifecycle: { preStop } })],
+    });
     await untilPhase(world.client, "a", "Running");
     await world.client.delete(Pod, key);
     await untilPod(world.client, "a", (pod) => pod === undefined);
@@ -128,7 +145,9 @@ describe("ends", () => {
     await create({ activeDeadlineSeconds: 1, terminationGracePeriodSeconds: 1, containers: [shell("while :; do sleep 0.05; done")] });
     const pod = await untilPhase(world.client, "a", "Failed");
     expect(pod.status).toMatchObject({ reason: "DeadlineExceeded", message: "Pod was active on the node longer than the specified deadline" });
-    await vi.waitFor(async () => expect(await eventsOf()).toContain("DeadlineExceeded: Pod was active on the node longer than the specified deadline"));
+    await vi.waitFor(async () =>
+      expect(await eventsOf()).toContain("DeadlineExceeded: Pod was active on the node longer than the specified deadline"),
+    );
   });
 
   test("at once, if their pod is deleted without grace", async () => {
@@ -155,28 +174,43 @@ describe("environment", () => {
   const print = (...env: EnvVar[]): Parameters<typeof shell>[1] => ({ command: ["env"], env });
   const environment = async (): Promise<Record<string, string>> => {
     await untilPhase(world.client, "a", "Succeeded");
-    return Object.fromEntries((await logOf(world, "a")).split("\n").map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));
+    return Object.fromEntries(
+      (await logOf(world, "a")).split("\n").map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]),
+    );
   };
 
   test("has its order, its references and its cluster", async () => {
-    await world.client.create(ConfigMap, { apiVersion: "v1", kind: "ConfigMap", metadata: { namespace: "default", name: "c" }, data: { one: "1", "dotted.name": "d" } });
-    await world.client.create(Secret, { apiVersion: "v1", kind: "Secret", metadata: { namespace: "default", name: "s" }, data: { two: Buffer.from("2").toString("base64") } });
+    await world.client.create(ConfigMap, {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { namespace: "default", name: "c" },
+      data: { one: "1", "dotted.name": "d" },
+    });
+    await world.client.create(Secret, {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { namespace: "default", name: "s" },
+      data: { two: Buffer.from("2").toString("base64") },
+    });
     await create(
       {
         containers: [
           {
-            ...shell("", print(
-              { name: "A", value: "a" },
-              { name: "B", value: "$(A)-$$(A)-$(NONE)-$(P_one)-$(C)" },
-              { name: "C", value: "late" },
-              { name: "UID_", valueFrom: { fieldRef: { fieldPath: "metadata.uid" } } },
-              { name: "LABEL", valueFrom: { fieldRef: { fieldPath: "metadata.labels['x/y']" } } },
-              { name: "CPU", valueFrom: { resourceFieldRef: { resource: "limits.cpu", divisor: "1m" } } },
-              { name: "MEMORY", valueFrom: { resourceFieldRef: { resource: "limits.memory", divisor: "1Mi" } } },
-              { name: "TWO", valueFrom: { secretKeyRef: { name: "s", key: "two" } } },
-              { name: "OPTIONAL", valueFrom: { configMapKeyRef: { name: "none", key: "k", optional: true } } },
-              { name: "dashed-name", value: "x y" },
-            )),
+            ...shell(
+              "",
+              print(
+                { name: "A", value: "a" },
+                { name: "B", value: "$(A)-$$(A)-$(NONE)-$(P_one)-$(C)" },
+                { name: "C", value: "late" },
+                { name: "UID_", valueFrom: { fieldRef: { fieldPath: "metadata.uid" } } },
+                { name: "LABEL", valueFrom: { fieldRef: { fieldPath: "metadata.labels['x/y']" } } },
+                { name: "CPU", valueFrom: { resourceFieldRef: { resource: "limits.cpu", divisor: "1m" } } },
+                { name: "MEMORY", valueFrom: { resourceFieldRef: { resource: "limits.memory", divisor: "1Mi" } } },
+                { name: "TWO", valueFrom: { secretKeyRef: { name: "s", key: "two" } } },
+                { name: "OPTIONAL", valueFrom: { configMapKeyRef: { name: "none", key: "k", optional: true } } },
+                { name: "dashed-name", value: "x y" },
+              ),
+            ),
             envFrom: [{ prefix: "P_", configMapRef: { name: "c" } }, { configMapRef: { name: "none", optional: true } }],
             resources: { limits: { cpu: "1500m", memory: "64Mi" } },
             args: [],
@@ -187,7 +221,18 @@ describe("environment", () => {
     );
     const env = await environment();
     expect(env).toMatchObject({
-      ...{ A: "a", B: "a-$(A)-$(NONE)-1-$(C)", C: "late", LABEL: "z", CPU: "1500", MEMORY: "64", TWO: "2", P_one: "1", "P_dotted.name": "d", "dashed-name": "x y" },
+      ...{
+        A: "a",
+        B: "a-$(A)-$(NONE)-1-$(C)",
+        C: "late",
+        LABEL: "z",
+        CPU: "1500",
+        MEMORY: "64",
+        TWO: "2",
+        P_one: "1",
+        "P_dotted.name": "d",
+        "dashed-name": "x y",
+      },
       ...{ HOSTNAME: "a", KUBERNETES_SERVICE_HOST: "127.0.0.1", KUBERNETES_SERVICE_PORT: "6443" },
     });
     expect(env["UID_"]).toBe((await world.client.get(Pod, key)).metadata.uid);
@@ -195,16 +240,22 @@ describe("environment", () => {
   });
 
   test("expands in commands, too", async () => {
-    await create({ containers: [{ name: "main", image: "busybox", command: ["echo"], args: ["$(X)", "$$(X)", "$(Y)"], env: [{ name: "X", value: "x" }] }] });
+    await create({
+      containers: [{ name: "main", image: "busybox", command: ["echo"], args: ["$(X)", "$$(X)", "$(Y)"], env: [{ name: "X", value: "x" }] }],
+    });
     await untilPhase(world.client, "a", "Succeeded");
     expect(await logOf(world, "a")).toBe("x $(X) $(Y)\n");
   });
 
   test("waits for what it refers to, and goes on when that appears", async () => {
     await create({ containers: [shell("echo $X", { env: [{ name: "X", valueFrom: { configMapKeyRef: { name: "c", key: "k" } } }] })] });
-    const waiting = (message: string) => untilPod(world.client, "a", (pod) => pod?.status?.containerStatuses?.[0]?.state?.waiting?.message === message);
+    const waiting = (message: string) =>
+      untilPod(world.client, "a", (pod) => pod?.status?.containerStatuses?.[0]?.state?.waiting?.message === message);
     expect(statusOf(await waiting('configmap "c" not found')).state?.waiting?.reason).toBe("CreateContainerConfigError");
-    await expect(logOf(world, "a")).rejects.toMatchObject({ reason: "BadRequest", message: 'container "main" in pod "a" is waiting to start: CreateContainerConfigError' });
+    await expect(logOf(world, "a")).rejects.toMatchObject({
+      reason: "BadRequest",
+      message: 'container "main" in pod "a" is waiting to start: CreateContainerConfigError',
+    });
     const configMap = await world.client.create(ConfigMap, { apiVersion: "v1", kind: "ConfigMap", metadata: { namespace: "default", name: "c" } });
     await waiting("couldn't find key k in ConfigMap default/c");
     await world.client.update(ConfigMap, { ...configMap, data: { k: "there" } });
@@ -219,20 +270,24 @@ describe("images", () => {
     await create({ containers: [shell("echo up", { image: "late:1" })] });
     const waiting = await untilPod(world.client, "a", (pod) => pod?.status?.containerStatuses?.[0]?.state?.waiting?.reason === "ErrImagePull");
     expect(statusOf(waiting).state?.waiting?.message).toBe("it is not there yet");
-    await expect(logOf(world, "a")).rejects.toMatchObject({ message: 'container "main" in pod "a" is waiting to start: trying and failing to pull image' });
+    await expect(logOf(world, "a")).rejects.toMatchObject({
+      message: 'container "main" in pod "a" is waiting to start: trying and failing to pull image',
+    });
     isImageThere = true;
     const pod = await untilPhase(world.client, "a", "Succeeded");
     expect(statusOf(pod).imageID).toBe("profile://busybox");
     expect(pod.metadata.annotations).toMatchObject({ "image-profile.node.sluice.dev/main": "busybox" });
-    await vi.waitFor(async () => expect(await eventsOf()).toEqual(
-      expect.arrayContaining([
-        'Failed: Failed to pull image "late:1": it is not there yet',
-        "Pulling: installing it",
-        'Pulled: Image "late:1" runs as profile busybox: this machine\'s own programs',
-        "Created: Created container: main",
-        "Started: Started container main",
-      ]),
-    ));
+    await vi.waitFor(async () =>
+      expect(await eventsOf()).toEqual(
+        expect.arrayContaining([
+          'Failed: Failed to pull image "late:1": it is not there yet',
+          "Pulling: installing it",
+          'Pulled: Image "late:1" runs as profile busybox: this machine\'s own programs',
+          "Created: Created container: main",
+          "Started: Started container main",
+        ]),
+      ),
+    );
   });
 });
 
@@ -256,7 +311,11 @@ describe("programs of this process", () => {
   });
 
   test("fail visibly", async () => {
-    await create({ ...volume, initContainers: [{ name: "fetch", image: "test/program", args: ["throw"], ...mounted }], containers: [shell("true", mounted)] });
+    await create({
+      ...volume,
+      initContainers: [{ name: "fetch", image: "test/program", args: ["throw"], ...mounted }],
+      containers: [shell("true", mounted)],
+    });
     const pod = await untilPhase(world.client, "a", "Failed");
     expect(statusOf(pod, "fetch").state?.terminated).toMatchObject({ exitCode: 1, reason: "Error" });
     expect(statusOf(pod).state?.waiting?.reason).toBe("PodInitializing");
@@ -290,7 +349,13 @@ describe("programs of this process", () => {
 
 describe("probes", () => {
   test("make a container ready, and take that back", async () => {
-    await create({ containers: [shell("while :; do sleep 0.05; done", { readinessProbe: { exec: { command: ["sh", "-c", `[ -e ${home}/ready ]`] }, periodSeconds: 1, failureThreshold: 1 } })] });
+    await create({
+      containers: [
+        shell("while :; do sleep 0.05; done", {
+          readinessProbe: { exec: { command: ["sh", "-c", `[ -e ${home}/ready ]`] }, periodSeconds: 1, failureThreshold: 1 },
+        }),
+      ],
+    });
     const pod = await untilPhase(world.client, "a", "Running");
     expect(statusOf(pod)).toMatchObject({ ready: false, started: true });
     writeFileSync(join(home, "ready"), "");
@@ -301,7 +366,11 @@ describe("probes", () => {
   });
 
   test("restart a container that is not alive", async () => {
-    await create({ restartPolicy: "Always", terminationGracePeriodSeconds: 1, containers: [shell("while :; do sleep 0.05; done", { livenessProbe: { exec: { command: ["false"] }, periodSeconds: 1, failureThreshold: 1 } })] });
+    await create({
+      restartPolicy: "Always",
+      terminationGracePeriodSeconds: 1,
+      containers: [shell("while :; do sleep 0.05; done", { livenessProbe: { exec: { command: ["false"] }, periodSeconds: 1, failureThreshold: 1 } })],
+    });
     const pod = await untilPod(world.client, "a", (one) => (one?.status?.containerStatuses?.[0]?.restartCount ?? 0) > 0);
     expect(statusOf(pod).restartCount).toBe(1);
     await vi.waitFor(async () => expect(await eventsOf()).toContain("Killing: Container main failed liveness probe, will be restarted"));

@@ -92,7 +92,8 @@ test("however often the node is killed, each container of a pod that never resta
   for (const name of names) {
     const pod = await untilPhase(world.client, name, "Succeeded");
     expect(runsOf(name)).toEqual(["first", "main", "other", "second"]);
-    for (const container of ["first", "second", "main", "other"]) expect(statusOf(pod, container)).toMatchObject({ restartCount: 0, state: { terminated: { exitCode: 0 } } });
+    for (const container of ["first", "second", "main", "other"])
+      expect(statusOf(pod, container)).toMatchObject({ restartCount: 0, state: { terminated: { exitCode: 0 } } });
   }
   await eventually(() => processesOf(home)).toEqual([]);
 }, 120_000);
@@ -122,7 +123,10 @@ test("a container that runs is taken over, with its log and its end", async () =
   const log = logOf(world, "a", { follow: true });
   writeFileSync(join(home, "go"), "");
   expect(await log).toBe("one\ntwo\n");
-  expect(statusOf(await untilPhase(world.client, "a", "Failed")).state?.terminated).toMatchObject({ exitCode: 4, startedAt: statusOf(running).state?.running?.startedAt });
+  expect(statusOf(await untilPhase(world.client, "a", "Failed")).state?.terminated).toMatchObject({
+    exitCode: 4,
+    startedAt: statusOf(running).state?.running?.startedAt,
+  });
   expect(world.errors).toEqual([]);
 });
 

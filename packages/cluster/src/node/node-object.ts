@@ -100,8 +100,23 @@ function conditionsOf({ machine, features }: NodeFacts): Condition[] {
       : { type: "DiskPressure", status: "False", reason: "KubeletHasNoDiskPressure", message: "kubelet has no disk pressure" },
     { type: "PIDPressure", status: "False", reason: "KubeletHasSufficientPID", message: "kubelet has sufficient PID available" },
     { type: "Ready", status: "True", reason: "KubeletReady", message: "kubelet is posting ready status" },
-    has("Isolation", features.isolation === "namespaces", "Containers have their own mount, PID, UTS and IPC namespaces.", "Containers are plain processes of this machine."),
-    has("PodNetwork", features.network === "pod", "Every pod has its own network namespace and address.", "All pods share this machine's network and its ports."),
-    has("ResourceLimits", features.limits !== "none", "Limits of memory and CPU are enforced by control groups.", "Limits of memory and CPU are not enforced."),
+    has(
+      "Isolation",
+      features.isolation === "namespaces",
+      "Containers have their own mount, PID, UTS and IPC namespaces.",
+      "Containers are plain processes of this machine.",
+    ),
+    has(
+      "PodNetwork",
+      features.network === "pod",
+      "Every pod has its own network namespace and address.",
+      "All pods share this machine's network and its ports.",
+    ),
+    has(
+      "ResourceLimits",
+      features.limits !== "none",
+      "Limits of memory and CPU are enforced by control groups.",
+      "Limits of memory and CPU are not enforced.",
+    ),
   ];
 }

@@ -45,7 +45,10 @@ export class RunningNode implements Node {
     await this.#pods.synced;
     const worker = this.#workers.get(this.#uids.get(keyOf(pod)) ?? "");
     if (worker === undefined) {
-      throw new ApiError("BadRequest", `container ${JSON.stringify(options.container ?? "")} in pod ${JSON.stringify(pod.name)} is waiting to start: ContainerCreating`);
+      throw new ApiError(
+        "BadRequest",
+        `container ${JSON.stringify(options.container ?? "")} in pod ${JSON.stringify(pod.name)} is waiting to start: ContainerCreating`,
+      );
     }
     return worker.log(options);
   }
@@ -126,7 +129,9 @@ export class RunningNode implements Node {
     this.#goneClaims.delete(dependency);
     const { namespace = "", name, uid = "" } = claim.metadata;
     const { directory, logger } = this.#context;
-    void removeClaim(directory, { namespace, name }, uid).catch((error: unknown) => logger.error("the data of a claim could not be deleted", { namespace, name, error }));
+    void removeClaim(directory, { namespace, name }, uid).catch((error: unknown) =>
+      logger.error("the data of a claim could not be deleted", { namespace, name, error }),
+    );
   }
 
   #check(): void {

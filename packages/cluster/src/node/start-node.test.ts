@@ -23,7 +23,10 @@ describe("a node", () => {
     const node = await world.client.get(Node, { name: NODE });
     expect(node.status?.capacity).toMatchObject({ cpu: expect.any(String), memory: expect.stringMatching(/Ki$/), pods: "110" });
     expect(node.status?.conditions?.find(({ type }) => type === "Ready")).toMatchObject({ status: "True", reason: "KubeletReady" });
-    expect(node.status?.conditions?.find(({ type }) => type === "node.sluice.dev/Isolation")).toMatchObject({ status: "False", message: expect.stringContaining("These are tests.") });
+    expect(node.status?.conditions?.find(({ type }) => type === "node.sluice.dev/Isolation")).toMatchObject({
+      status: "False",
+      message: expect.stringContaining("These are tests."),
+    });
   });
 
   test("runs a pod to its end", async () => {
@@ -40,7 +43,11 @@ describe("a node", () => {
         volumes: [{ name: "v", emptyDir: {} }],
         initContainers: [
           shell("echo init >> /v/order", { name: "init", volumeMounts: [{ name: "v", mountPath: "/v" }] }),
-          shell('trap "echo stopped >> /v/order; cat /v/order; exit 0" TERM; echo sidecar >> /v/order; while :; do sleep 0.05; done', { name: "sidecar", restartPolicy: "Always", volumeMounts: [{ name: "v", mountPath: "/v" }] }),
+          shell('trap "echo stopped >> /v/order; cat /v/order; exit 0" TERM; echo sidecar >> /v/order; while :; do sleep 0.05; done', {
+            name: "sidecar",
+            restartPolicy: "Always",
+            volumeMounts: [{ name: "v", mountPath: "/v" }],
+          }),
         ],
         containers: [shell("sleep 0.2; echo main >> /v/order", { volumeMounts: [{ name: "v", mountPath: "/v" }] })],
       }),

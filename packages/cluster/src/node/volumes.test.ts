@@ -47,14 +47,24 @@ const tokenResource: VirtualResource = {
     const { spec } = body as { spec: { audiences: string[]; expirationSeconds: number; boundObjectRef: { name: string } } };
     const expirationTimestamp = new Date(clock.now() + spec.expirationSeconds * 1000).toISOString();
     const token = `token-${++tokens} of ${spec.boundObjectRef.name} for [${spec.audiences.join(" ")}]`;
-    return { kind: "object", status: 201, object: { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", metadata: { name: "" }, status: { token, expirationTimestamp } } };
+    return {
+      kind: "object",
+      status: 201,
+      object: { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", metadata: { name: "" }, status: { token, expirationTimestamp } },
+    };
   },
 };
 
-const configMap = (name: string, data: Record<string, string>) => world.client.create(ConfigMap, { apiVersion: "v1", kind: "ConfigMap", metadata: { namespace: "default", name }, data });
+const configMap = (name: string, data: Record<string, string>) =>
+  world.client.create(ConfigMap, { apiVersion: "v1", kind: "ConfigMap", metadata: { namespace: "default", name }, data });
 
 /** Runs a script with one volume at /v, and returns what it says. */
-async function inVolume(volume: Omit<Volume, "name">, script: string, mount: Partial<NonNullable<PodSpec["containers"][number]["volumeMounts"]>[number]> = {}, metadata: Partial<Pod["metadata"]> = {}): Promise<string> {
+async function inVolume(
+  volume: Omit<Volume, "name">,
+  script: string,
+  mount: Partial<NonNullable<PodSpec["containers"][number]["volumeMounts"]>[number]> = {},
+  metadata: Partial<Pod["metadata"]> = {},
+): Promise<string> {
   const mounted = { volumeMounts: [{ name: "v", mountPath: "/v", ...mount }], env: [{ name: "SUB", value: "expanded" }] };
   await world.client.create(Pod, podOn("a", { volumes: [{ name: "v", ...volume }], containers: [shell(script, mounted)] }, metadata));
   await untilPhase(world.client, "a", "Succeeded");
@@ -67,11 +77,20 @@ const logSoFar = (): Promise<string> => logOf(world, "a").catch(() => "");
 describe("volumes", () => {
   test("of config maps and secrets hold their keys, or the items asked for, in their modes", async () => {
     await configMap("c", { one: "1", two: "2" });
-    await world.client.create(Secret, { apiVersion: "v1", kind: "Secret", metadata: { namespace: "default", name: "s" }, data: { key: Buffer.from("secret").toString("base64") } });
+    await world.client.create(Secret, {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { namespace: "default", name: "s" },
+      data: { key: Buffer.from("secret").toString("base64") },
+    });
     const list = "cd /v && for f in $(find . -type l -o -type f | grep -v '\\.\\.' | sort); do echo $f $(cat $f) $(stat -L -c %a $f); done";
     expect(await inVolume({ configMap: { name: "c" } }, list)).toBe("./one 1 644\n./two 2 644\n");
     await world.client.delete(Pod, { namespace: "default", name: "a" });
-    const sources = [{ configMap: { name: "c", items: [{ key: "two", path: "deep/er", mode: 0o600 }] } }, { secret: { name: "s" } }, { configMap: { name: "none", optional: true } }];
+    const sources = [
+      { configMap: { name: "c", items: [{ key: "two", path: "deep/er", mode: 0o600 }] } },
+      { secret: { name: "s" } },
+      { configMap: { name: "none", optional: true } },
+    ];
     const projected = await inVolume({ projected: { sources, defaultMode: 0o440 } }, "cat /v/deep/er /v/key; stat -L -c %a /v/deep/er /v/key");
     expect(projected).toBe("2secret600\n440\n");
   });
@@ -82,7 +101,9 @@ describe("volumes", () => {
       Pod,
       podOn("a", {
         volumes: [{ name: "v", configMap: { name: "c" } }],
-        containers: [shell("cat /v/k; while [ $(cat /v/k) = old ]; do sleep 0.02; done; cat /v/k /v/new", { volumeMounts: [{ name: "v", mountPath: "/v" }] })],
+        containers: [
+          shell("cat /v/k; while [ $(cat /v/k) = old ]; do sleep 0.02; done; cat /v/k /v/new", { volumeMounts: [{ name: "v", mountPath: "/v" }] }),
+        ],
       }),
     );
     await eventually(() => logSoFar()).toBe("old");
@@ -92,8 +113,20 @@ describe("volumes", () => {
   });
 
   test("hold the pod's own fields, also when they change", async () => {
-    const downwardAPI = { items: [{ path: "labels", fieldRef: { fieldPath: "metadata.labels" } }, { path: "cpu", resourceFieldRef: { containerName: "main", resource: "limits.cpu" } }] };
-    const pod = podOn("a", { volumes: [{ name: "v", downwardAPI }], containers: [shell("while ! grep -q b= /v/labels; do sleep 0.02; done; cat /v/labels", { volumeMounts: [{ name: "v", mountPath: "/v" }] })] }, { labels: { z: "1", a: "q" } });
+    const downwardAPI = {
+      items: [
+        { path: "labels", fieldRef: { fieldPath: "metadata.labels" } },
+        { path: "cpu", resourceFieldRef: { containerName: "main", resource: "limits.cpu" } },
+      ],
+    };
+    const pod = podOn(
+      "a",
+      {
+        volumes: [{ name: "v", downwardAPI }],
+        containers: [shell("while ! grep -q b= /v/labels; do sleep 0.02; done; cat /v/labels", { volumeMounts: [{ name: "v", mountPath: "/v" }] })],
+      },
+      { labels: { z: "1", a: "q" } },
+    );
     await world.client.create(Pod, pod);
     await untilPhase(world.client, "a", "Running");
     await world.client.patch(Pod, { namespace: "default", name: "a" }, { type: "merge", body: { metadata: { labels: { b: "2" } } } });
@@ -102,10 +135,22 @@ describe("volumes", () => {
   });
 
   test("hold tokens, and fresh ones before they expire", async () => {
-    const projected = { sources: [{ serviceAccountToken: { path: "token", audience: "x", expirationSeconds: 1000 } }, { configMap: { name: "kube-root-ca.crt", items: [{ key: "ca.crt", path: "ca.crt" }] } }] };
+    const projected = {
+      sources: [
+        { serviceAccountToken: { path: "token", audience: "x", expirationSeconds: 1000 } },
+        { configMap: { name: "kube-root-ca.crt", items: [{ key: "ca.crt", path: "ca.crt" }] } },
+      ],
+    };
     await world.client.create(
       Pod,
-      podOn("a", { volumes: [{ name: "v", projected }], containers: [shell("cat /v/ca.crt /v/token; while grep -q token-1 /v/token; do sleep 0.02; done; cat /v/token", { volumeMounts: [{ name: "v", mountPath: "/v" }] })] }),
+      podOn("a", {
+        volumes: [{ name: "v", projected }],
+        containers: [
+          shell("cat /v/ca.crt /v/token; while grep -q token-1 /v/token; do sleep 0.02; done; cat /v/token", {
+            volumeMounts: [{ name: "v", mountPath: "/v" }],
+          }),
+        ],
+      }),
     );
     await eventually(() => logSoFar()).toBe("CERTIFICATEtoken-1 of a for [x]");
     ahead += 800_000;
@@ -133,10 +178,23 @@ describe("volumes", () => {
   });
 
   test("of a claim that is not there yet are waited for", async () => {
-    await world.client.create(Pod, podOn("a", { volumes: [{ name: "v", persistentVolumeClaim: { claimName: "late" } }], containers: [shell("true", { volumeMounts: [{ name: "v", mountPath: "/v" }] })] }));
+    await world.client.create(
+      Pod,
+      podOn("a", {
+        volumes: [{ name: "v", persistentVolumeClaim: { claimName: "late" } }],
+        containers: [shell("true", { volumeMounts: [{ name: "v", mountPath: "/v" }] })],
+      }),
+    );
     const message = 'MountVolume.SetUp failed for volume "v" : persistentvolumeclaim "late" not found';
-    await eventually(async () => (await world.client.list(Event, { namespace: "default" })).items.map((event) => `${event.reason}: ${event.message}`)).toContain(`FailedMount: ${message}`);
-    await world.client.create(PersistentVolumeClaim, { apiVersion: "v1", kind: "PersistentVolumeClaim", metadata: { namespace: "default", name: "late" }, spec: {} });
+    await eventually(async () =>
+      (await world.client.list(Event, { namespace: "default" })).items.map((event) => `${event.reason}: ${event.message}`),
+    ).toContain(`FailedMount: ${message}`);
+    await world.client.create(PersistentVolumeClaim, {
+      apiVersion: "v1",
+      kind: "PersistentVolumeClaim",
+      metadata: { namespace: "default", name: "late" },
+      spec: {},
+    });
     await untilPhase(world.client, "a", "Succeeded");
   });
 
@@ -149,9 +207,14 @@ describe("volumes", () => {
   test("of this machine are checked", async () => {
     writeFileSync(join(home, "file"), "content");
     expect(await inVolume({ hostPath: { path: join(home, "file"), type: "File" } }, "cat /v")).toBe("content");
-    await world.client.create(Pod, podOn("b", { volumes: [{ name: "v", hostPath: { path: join(home, "file"), type: "Directory" } }], containers: [shell("true")] }));
+    await world.client.create(
+      Pod,
+      podOn("b", { volumes: [{ name: "v", hostPath: { path: join(home, "file"), type: "Directory" } }], containers: [shell("true")] }),
+    );
     const message = `FailedMount: MountVolume.SetUp failed for volume "v" : hostPath type check failed: ${join(home, "file")} is not a directory`;
-    await eventually(async () => (await world.client.list(Event, { namespace: "default" })).items.map((event) => `${event.reason}: ${event.message}`)).toContain(message);
+    await eventually(async () =>
+      (await world.client.list(Event, { namespace: "default" })).items.map((event) => `${event.reason}: ${event.message}`),
+    ).toContain(message);
     expect(await inVolumeAgain({ hostPath: { path: join(home, "made"), type: "DirectoryOrCreate" } })).toBe(true);
   });
 
@@ -165,10 +228,20 @@ describe("volumes", () => {
     expect(await inVolume({ emptyDir: {} }, "cd /v; pwd -P", { subPathExpr: "$(SUB)/deep" })).toMatch(/volumes\/v\/expanded\/deep\n$/);
     mkdirSync(join(home, "host"));
     symlinkSync("/etc", join(home, "host/out"));
-    for (const [name, subPath] of [["b", "out"], ["c", "out/new"]] as const) {
-      await world.client.create(Pod, podOn(name, { volumes: [{ name: "v", hostPath: { path: join(home, "host") } }], containers: [shell("true", { volumeMounts: [{ name: "v", mountPath: "/v", subPath }] })] }));
-      await eventually(async () => (await world.client.get(Pod, { namespace: "default", name })).status?.containerStatuses?.[0]?.state?.waiting)
-        .toEqual({ reason: "CreateContainerConfigError", message: `subPath "${subPath}" leads out of its volume` });
+    for (const [name, subPath] of [
+      ["b", "out"],
+      ["c", "out/new"],
+    ] as const) {
+      await world.client.create(
+        Pod,
+        podOn(name, {
+          volumes: [{ name: "v", hostPath: { path: join(home, "host") } }],
+          containers: [shell("true", { volumeMounts: [{ name: "v", mountPath: "/v", subPath }] })],
+        }),
+      );
+      await eventually(
+        async () => (await world.client.get(Pod, { namespace: "default", name })).status?.containerStatuses?.[0]?.state?.waiting,
+      ).toEqual({ reason: "CreateContainerConfigError", message: `subPath "${subPath}" leads out of its volume` });
     }
   });
 });

@@ -191,13 +191,23 @@ export function shell(script: string, more: Partial<PodSpec["containers"][number
 }
 
 /** Waits until a pod satisfies `condition`; undefined is a pod that is gone. */
-export async function untilPod(client: Client, name: string, condition: (pod: Pod | undefined) => boolean, timeoutMs = 15_000): Promise<Pod | undefined> {
+export async function untilPod(
+  client: Client,
+  name: string,
+  condition: (pod: Pod | undefined) => boolean,
+  timeoutMs = 15_000,
+): Promise<Pod | undefined> {
   const signal = AbortSignal.timeout(timeoutMs);
   const key = { namespace: "default", name };
   const list = await client.list(Pod, { namespace: "default", fieldSelector: `metadata.name=${name}` });
   let last = list.items[0];
   if (condition(last)) return last;
-  for await (const event of client.watch(Pod, { namespace: "default", fieldSelector: `metadata.name=${name}`, resourceVersion: list.metadata.resourceVersion, signal })) {
+  for await (const event of client.watch(Pod, {
+    namespace: "default",
+    fieldSelector: `metadata.name=${name}`,
+    resourceVersion: list.metadata.resourceVersion,
+    signal,
+  })) {
     if (event.type === "ERROR") throw new Error(event.object.message);
     if (event.type === "BOOKMARK") continue;
     last = event.type === "DELETED" ? undefined : event.object;

@@ -30,7 +30,9 @@ export class Log {
   constructor(path: string, maxBytes?: number) {
     this.#pidFile = path === ":memory:" ? undefined : `${path}.pid`;
     this.#database = open(path, this.#pidFile, maxBytes);
-    this.#put = this.#database.prepare("INSERT INTO objects (key, revision, json) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET revision = excluded.revision, json = excluded.json");
+    this.#put = this.#database.prepare(
+      "INSERT INTO objects (key, revision, json) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET revision = excluded.revision, json = excluded.json",
+    );
     this.#remove = this.#database.prepare("DELETE FROM objects WHERE key = ?");
     this.#setRevision = this.#database.prepare("UPDATE meta SET value = ? WHERE key = 'revision'");
   }

@@ -55,12 +55,17 @@ describe("writes", () => {
   test("are told to listeners as they become visible, before whoever waits for them goes on", async () => {
     await using store = await openStore({ path: ":memory:" });
     const heard: unknown[] = [];
-    const stop = store.onChange(THINGS, ({ type, object, previous }) => heard.push([type, object["value"], previous?.["value"], store.get(THINGS, { namespace: "a", name: "x" })?.["value"]]));
+    const stop = store.onChange(THINGS, ({ type, object, previous }) =>
+      heard.push([type, object["value"], previous?.["value"], store.get(THINGS, { namespace: "a", name: "x" })?.["value"]]),
+    );
     await Promise.all([put(store, "x", 1), store.write("other", { name: "x" }, () => thing("x"))]);
     expect(heard).toEqual([["ADDED", 1, undefined, 1]]);
     await put(store, "x", 2);
     await store.write(THINGS, { namespace: "a", name: "x" }, () => undefined);
-    expect(heard.slice(1)).toEqual([["MODIFIED", 2, 1, 2], ["DELETED", 2, 2, undefined]]);
+    expect(heard.slice(1)).toEqual([
+      ["MODIFIED", 2, 1, 2],
+      ["DELETED", 2, 2, undefined],
+    ]);
     stop();
     await put(store, "x", 3);
     expect(heard.length).toBe(3);

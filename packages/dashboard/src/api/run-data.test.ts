@@ -12,7 +12,11 @@ test("events change what they name and keep the rest as it is", () => {
     { run: run("SUCCEEDED"), changed: [task("c", "CACHED")], isWhole: false },
   ]);
   expect(after?.run.state).toBe("SUCCEEDED");
-  expect([...(after?.tasks.values() ?? [])].map(({ task_id, state }) => [task_id, state])).toEqual([["a", "SUCCEEDED"], ["b", "SUCCEEDED"], ["c", "CACHED"]]);
+  expect([...(after?.tasks.values() ?? [])].map(({ task_id, state }) => [task_id, state])).toEqual([
+    ["a", "SUCCEEDED"],
+    ["b", "SUCCEEDED"],
+    ["c", "CACHED"],
+  ]);
   expect(after?.tasks.get("a")).toBe(before.tasks.get("a"));
   expect(after?.run.pipeline_spec).toBe(before.run.pipeline_spec);
   expect(before.tasks.size).toBe(2);

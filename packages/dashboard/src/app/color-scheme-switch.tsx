@@ -20,7 +20,12 @@ export function ColorSchemeSwitch(): ReactNode {
       </Menu.Target>
       <Menu.Dropdown>
         {(["auto", "light", "dark"] as const).map((scheme) => (
-          <Menu.Item key={scheme} leftSection={<Icon name={SCHEMES[scheme].icon} />} onClick={() => setColorScheme(scheme)} aria-current={scheme === colorScheme}>
+          <Menu.Item
+            key={scheme}
+            leftSection={<Icon name={SCHEMES[scheme].icon} />}
+            onClick={() => setColorScheme(scheme)}
+            aria-current={scheme === colorScheme}
+          >
             {SCHEMES[scheme].label}
           </Menu.Item>
         ))}

@@ -58,7 +58,14 @@ function OneNotice({ notice, onClose }: { readonly notice: Notice; readonly onCl
     return () => clearTimeout(timer);
   }, [isGood, onClose]);
   return (
-    <Notification color={isGood ? "teal" : "red"} title={notice.title} onClose={onClose} closeButtonProps={{ "aria-label": "Close" }} withBorder className={classes["notice"] ?? ""}>
+    <Notification
+      color={isGood ? "teal" : "red"}
+      title={notice.title}
+      onClose={onClose}
+      closeButtonProps={{ "aria-label": "Close" }}
+      withBorder
+      className={classes["notice"] ?? ""}
+    >
       {notice.detail}
     </Notification>
   );

@@ -30,7 +30,11 @@ export function Problem({ title, message, action, children }: ProblemProps): Rea
 /** A mistake of this page itself. */
 export function PageError({ error, reset }: ErrorComponentProps): ReactNode {
   return (
-    <Problem title="This page has failed" message={error instanceof Error ? error.message : String(error)} action={{ label: "Try again", onClick: reset }}>
+    <Problem
+      title="This page has failed"
+      message={error instanceof Error ? error.message : String(error)}
+      action={{ label: "Try again", onClick: reset }}
+    >
       <p>It is a mistake in the dashboard, not in your run. The browser&apos;s console says where.</p>
     </Problem>
   );

@@ -48,7 +48,14 @@ export function Shell(): ReactNode {
                 {title}
               </Text>
               {links.map(({ label, icon, to }) => (
-                <NavigationLink key={to} to={to} label={label} leftSection={<Icon name={icon} />} active={path.startsWith(to)} className={classes["link"] ?? ""} />
+                <NavigationLink
+                  key={to}
+                  to={to}
+                  label={label}
+                  leftSection={<Icon name={icon} />}
+                  active={path.startsWith(to)}
+                  className={classes["link"] ?? ""}
+                />
               ))}
             </section>
           ))}

@@ -12,7 +12,13 @@ test.each([
   ["as older stores wrapped it", { struct: matrix }, { list: curve }],
 ])("classification metrics, %s", (_name, confusionMatrix, confidenceMetrics) => {
   const views = viewsOf({ schema_title: "system.ClassificationMetrics", metadata: { confusionMatrix, confidenceMetrics, note: "x" } });
-  expect(views.confusion).toEqual({ labels: ["a", "b"], rows: [[3, 1], [0, 4]] });
+  expect(views.confusion).toEqual({
+    labels: ["a", "b"],
+    rows: [
+      [3, 1],
+      [0, 4],
+    ],
+  });
   expect(views.roc?.map(({ falsePositiveRate }) => falsePositiveRate)).toEqual([0, 0.5]);
   expect(views.rest).toEqual([["note", "x"]]);
 });
@@ -21,7 +27,10 @@ test("metadata that only looks like metrics stays metadata", () => {
   const metadata = { confusionMatrix: { annotationSpecs: [{ displayName: "a" }], rows: [] }, confidenceMetrics: "none" };
   expect(viewsOf({ schema_title: "system.Artifact", metadata }).rest).toHaveLength(2);
   expect(viewsOf({ schema_title: "system.Dataset", metadata: { rows: 3 } }).metrics).toEqual([]);
-  expect(viewsOf({ schema_title: "system.Metrics", metadata: { accuracy: 0.5, of: "all" } })).toMatchObject({ metrics: [["accuracy", 0.5]], rest: [["of", "all"]] });
+  expect(viewsOf({ schema_title: "system.Metrics", metadata: { accuracy: 0.5, of: "all" } })).toMatchObject({
+    metrics: [["accuracy", 0.5]],
+    rest: [["of", "all"]],
+  });
 });
 
 test("the area under a curve", () => {

@@ -42,7 +42,8 @@ function readConfusion(value: JsonValue): ConfusionMatrix | undefined {
   const matrix = unwrap(value, "struct");
   const labels = listOf(fieldOf(matrix, "annotationSpecs")).map((spec) => String(fieldOf(spec, "displayName") ?? ""));
   const rows = listOf(fieldOf(matrix, "rows")).map((row) => listOf(Array.isArray(row) ? row : fieldOf(row, "row")).map(Number));
-  const isSquare = labels.length > 0 && rows.length === labels.length && rows.every((row) => row.length === labels.length && row.every(Number.isFinite));
+  const isSquare =
+    labels.length > 0 && rows.length === labels.length && rows.every((row) => row.length === labels.length && row.every(Number.isFinite));
   return isSquare ? { labels, rows } : undefined;
 }
 
@@ -51,7 +52,9 @@ function readRoc(value: JsonValue): readonly RocPoint[] | undefined {
     const of = (name: string): number => Number(fieldOf(point, name) ?? 0);
     return { falsePositiveRate: of("falsePositiveRate"), recall: of("recall"), threshold: of("confidenceThreshold") };
   });
-  const isCurve = points.length > 0 && points.every(({ falsePositiveRate, recall }) => falsePositiveRate >= 0 && falsePositiveRate <= 1 && recall >= 0 && recall <= 1);
+  const isCurve =
+    points.length > 0 &&
+    points.every(({ falsePositiveRate, recall }) => falsePositiveRate >= 0 && falsePositiveRate <= 1 && recall >= 0 && recall <= 1);
   return isCurve ? points.toSorted((one, other) => one.falsePositiveRate - other.falsePositiveRate || one.recall - other.recall) : undefined;
 }
 

@@ -13,7 +13,9 @@ const TICKS = [0, 0.25, 0.5, 0.75, 1];
 export function RocCurve({ points }: { readonly points: readonly RocPoint[] }): ReactNode {
   const x = (value: number): number => LEFT + value * SIZE;
   const y = (value: number): number => TOP + (1 - value) * SIZE;
-  const path = [{ falsePositiveRate: 0, recall: 0 }, ...points, { falsePositiveRate: 1, recall: 1 }].map(({ falsePositiveRate, recall }) => `${x(falsePositiveRate).toFixed(1)},${y(recall).toFixed(1)}`);
+  const path = [{ falsePositiveRate: 0, recall: 0 }, ...points, { falsePositiveRate: 1, recall: 1 }].map(
+    ({ falsePositiveRate, recall }) => `${x(falsePositiveRate).toFixed(1)},${y(recall).toFixed(1)}`,
+  );
   const area = areaUnder(points);
   return (
     <figure className={classes["figure"]}>

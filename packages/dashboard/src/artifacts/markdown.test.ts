@@ -52,7 +52,11 @@ test.each([
 test("whatever is written, it is read, and no link leads anywhere but out", () => {
   const unit = fc.constantFrom("a", " ", "\n", "#", "*", "_", "`", "[", "](", ")", "|", "-", "1.", ">", "<", "  ", "javascript:", "http://x");
   const links = (value: unknown): string[] =>
-    Array.isArray(value) ? value.flatMap(links) : typeof value === "object" && value !== null ? Object.entries(value).flatMap(([key, inner]) => (key === "url" ? [String(inner)] : links(inner))) : [];
+    Array.isArray(value)
+      ? value.flatMap(links)
+      : typeof value === "object" && value !== null
+        ? Object.entries(value).flatMap(([key, inner]) => (key === "url" ? [String(inner)] : links(inner)))
+        : [];
   fc.assert(
     fc.property(fc.string({ unit, maxLength: 60 }), (text) => {
       for (const url of links(parseMarkdown(text))) expect(url).toMatch(/^(?:https?:|mailto:)/u);

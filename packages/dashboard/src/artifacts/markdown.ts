@@ -28,7 +28,7 @@ export function parseMarkdown(text: string): readonly Block[] {
 
 function parseLines(lines: readonly string[]): readonly Block[] {
   const blocks: Block[] = [];
-  for (let at = 0; at < lines.length; ) {
+  for (let at = 0; at < lines.length;) {
     const line = lines[at] ?? "";
     const heading = HEADING.exec(line);
     const fence = FENCE.exec(line)?.[1];
@@ -58,7 +58,15 @@ function parseLines(lines: readonly string[]): readonly Block[] {
       at = end;
     } else {
       const end = endOf(lines, at + 1, (next) => next.trim() !== "" && !startsBlock(next));
-      blocks.push({ type: "paragraph", children: parseInline(lines.slice(at, end).map((part) => part.trim()).join("\n")) });
+      blocks.push({
+        type: "paragraph",
+        children: parseInline(
+          lines
+            .slice(at, end)
+            .map((part) => part.trim())
+            .join("\n"),
+        ),
+      });
       at = end;
     }
   }
@@ -105,7 +113,8 @@ function cellsOf(line: string): readonly (readonly Inline[])[] {
   return inner.split(/(?<!\\)\|/u).map((cell) => parseInline(cell.trim().replaceAll("\\|", "|")));
 }
 
-const INLINE = /(`+)(.+?)\1|!?\[([^\]]*)\]\(\s*<?([^\s)>]+)>?(?:\s+"[^"]*")?\s*\)|\*\*(?=\S)(.+?)(?<=\S)\*\*|__(?=\S)(.+?)(?<=\S)__|~~(.+?)~~|\*(?=[^\s*])(.+?)(?<=\S)\*|(?<!\w)_(?=[^\s_])(.+?)(?<=\S)_(?!\w)|<(https?:[^\s>]+)>|\bhttps?:\/\/[^\s<>()]+[^\s<>().,;:!?'"]|\\([!-/:-@[-`{-~])/su;
+const INLINE =
+  /(`+)(.+?)\1|!?\[([^\]]*)\]\(\s*<?([^\s)>]+)>?(?:\s+"[^"]*")?\s*\)|\*\*(?=\S)(.+?)(?<=\S)\*\*|__(?=\S)(.+?)(?<=\S)__|~~(.+?)~~|\*(?=[^\s*])(.+?)(?<=\S)\*|(?<!\w)_(?=[^\s_])(.+?)(?<=\S)_(?!\w)|<(https?:[^\s>]+)>|\bhttps?:\/\/[^\s<>()]+[^\s<>().,;:!?'"]|\\([!-/:-@[-`{-~])/su;
 
 function parseInline(text: string): readonly Inline[] {
   const parts: Inline[] = [];

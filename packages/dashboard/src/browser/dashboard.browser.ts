@@ -195,7 +195,8 @@ describe("a run", () => {
   });
 
   test("of a thousand iterations stays fluid", async () => {
-    server.world.work = (pod) => (server.world.created.length % 97 === 0 && pod.metadata.name.includes("wide") ? { exitCode: 1, log: "unlucky\n" } : {});
+    server.world.work = (pod) =>
+      server.world.created.length % 97 === 0 && pod.metadata.name.includes("wide") ? { exitCode: 1, log: "unlucky\n" } : {};
     const id = await server.submit("a thousand steps", WIDE, { items: Array.from({ length: 1000 }, (_, index) => index) });
     const opened = await look(`#/runs/details/${id}`);
     const { page } = opened;
@@ -205,7 +206,10 @@ describe("a run", () => {
     await page.getByRole("button", { name: "Look into for-loop-1" }).click();
     await page.getByRole("button", { name: /^Iteration 999,/u }).waitFor();
     await opened.shoot("run-iterations");
-    await page.getByRole("button", { name: /^Iteration \d+, Failed/u }).first().click();
+    await page
+      .getByRole("button", { name: /^Iteration \d+, Failed/u })
+      .first()
+      .click();
     await page.getByRole("navigation", { name: "Where you are in the run" }).getByText(/#\d+/u).waitFor();
     await page.getByLabel("step, FAILED").waitFor();
     await page.getByRole("button", { name: "Whole run" }).click();
@@ -227,7 +231,10 @@ describe("a run", () => {
     await page.getByRole("link", { name: "broad" }).waitFor();
     const started = Date.now();
     await page.goto(`${server.url}/#/runs/details/${id}`);
-    await page.getByLabel(/^link[-\d]*, SUCCEEDED/u).first().waitFor();
+    await page
+      .getByLabel(/^link[-\d]*, SUCCEEDED/u)
+      .first()
+      .waitFor();
     console.log(`a graph of 1,000 tasks was drawn in ${Date.now() - started} ms`);
     await settled(page);
     await opened.shoot("run-broad");
@@ -237,7 +244,11 @@ describe("a run", () => {
 
 describe("a log", () => {
   test("of 100,000 lines is followed, searched and wrapped", async () => {
-    const lines = Array.from({ length: 100_000 }, (_, index) => (index === 31_337 ? "here is the \u001b[1;31mneedle\u001b[0m" : `\u001b[32m${index}\u001b[0m a line of a long log, ${"wide ".repeat(index % 40)}`));
+    const lines = Array.from({ length: 100_000 }, (_, index) =>
+      index === 31_337
+        ? "here is the \u001b[1;31mneedle\u001b[0m"
+        : `\u001b[32m${index}\u001b[0m a line of a long log, ${"wide ".repeat(index % 40)}`,
+    );
     server.hold("single");
     server.world.work = () => ({ hangs: true, log: `${lines.join("\n")}\n` });
     const id = await server.submit("talkative", SINGLE);
@@ -362,7 +373,9 @@ describe("the frame", () => {
     const form = new FormData();
     const { compile } = await import("@sluice/sdk");
     form.set("uploadfile", new File([compile(DIGITS)], "digits.yaml"));
-    const uploaded = (await (await fetch(`${server.url}/apis/v2beta1/pipelines/upload?name=digits`, { method: "POST", body: form })).json()) as { pipeline_id: string };
+    const uploaded = (await (await fetch(`${server.url}/apis/v2beta1/pipelines/upload?name=digits`, { method: "POST", body: form })).json()) as {
+      pipeline_id: string;
+    };
     const opened = await look(`#/pipelines/details/${uploaded.pipeline_id}`);
     const { page } = opened;
     await page.getByRole("heading", { name: "digits" }).waitFor();

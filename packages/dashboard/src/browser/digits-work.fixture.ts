@@ -46,7 +46,12 @@ const ROC = [
 export function digitsWork(put: (uri: string, bytes: Uint8Array) => void, options: { readonly fails?: string } = {}): (pod: ObservedPod) => PodWork {
   let trained = 0;
   let last = 0;
-  const artifact = (output: string, schemaTitle: string, content: string | Uint8Array | undefined, metadata: ReportedArtifact["metadata"] = {}): ReportedArtifact => {
+  const artifact = (
+    output: string,
+    schemaTitle: string,
+    content: string | Uint8Array | undefined,
+    metadata: ReportedArtifact["metadata"] = {},
+  ): ReportedArtifact => {
     const uri = `minio://bucket/${output}-${last++}/${output}`;
     if (content === undefined) return { output, name: output, type: { schemaTitle }, uri, metadata };
     const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
@@ -56,15 +61,35 @@ export function digitsWork(put: (uri: string, bytes: Uint8Array) => void, option
   return (pod) => {
     const { name } = pod.metadata;
     if (options.fails !== undefined && name.includes(options.fails)) {
-      const log = [`loading\u001b[33m model\u001b[0m`, "Traceback (most recent call last):", `  File "${options.fails}.py", line 12, in <module>`, "ValueError: could not convert string to float: 'seven'"].join("\n");
+      const log = [
+        `loading\u001b[33m model\u001b[0m`,
+        "Traceback (most recent call last):",
+        `  File "${options.fails}.py", line 12, in <module>`,
+        "ValueError: could not convert string to float: 'seven'",
+      ].join("\n");
       return { exitCode: 1, log: `${log}\n` };
     }
-    if (name.includes("prepare")) return { parameters: { rows: 10_000 }, artifacts: [artifact("digits", "system.Dataset", "label,pixels\n7,0 0 12 255\n2,0 3 99 1\n", { rows: 10_000 })], log: "10000 rows\n" };
+    if (name.includes("prepare"))
+      return {
+        parameters: { rows: 10_000 },
+        artifacts: [artifact("digits", "system.Dataset", "label,pixels\n7,0 0 12 255\n2,0 3 99 1\n", { rows: 10_000 })],
+        log: "10000 rows\n",
+      };
     if (name.includes("train")) {
       const accuracy = [0.912, 0.972, 0.955, 0.941][trained++ % 4] ?? 0.9;
       const metadata = { accuracy, loss: 0.1234567, epochs: 5 };
-      const log = Array.from({ length: 5 }, (_, epoch) => `\u001b[36mepoch ${epoch + 1}/5\u001b[0m loss \u001b[1m${(1 / (epoch + 2)).toFixed(4)}\u001b[0m`).join("\n");
-      return { parameters: { accuracy }, artifacts: [artifact("model", "system.Model", new Uint8Array([0, 1, 2, 250, 251]), { framework: "numpy" }), artifact("metrics", "system.Metrics", undefined, metadata)], log: `${log}\n` };
+      const log = Array.from(
+        { length: 5 },
+        (_, epoch) => `\u001b[36mepoch ${epoch + 1}/5\u001b[0m loss \u001b[1m${(1 / (epoch + 2)).toFixed(4)}\u001b[0m`,
+      ).join("\n");
+      return {
+        parameters: { accuracy },
+        artifacts: [
+          artifact("model", "system.Model", new Uint8Array([0, 1, 2, 250, 251]), { framework: "numpy" }),
+          artifact("metrics", "system.Metrics", undefined, metadata),
+        ],
+        log: `${log}\n`,
+      };
     }
     if (name.includes("choose")) return { parameters: { best: 0.972 } };
     if (name.includes("evaluate")) {
@@ -76,7 +101,14 @@ export function digitsWork(put: (uri: string, bytes: Uint8Array) => void, option
           artifact("scores", "system.ClassificationMetrics", undefined, { confusionMatrix: CONFUSION, confidenceMetrics: ROC } as never),
           artifact("report", "system.HTML", REPORT),
           artifact("summary", "system.Markdown", SUMMARY),
-          artifact("predictions", "system.Artifact", JSON.stringify([{ digit: 7, guess: 7 }, { digit: 4, guess: 9 }])),
+          artifact(
+            "predictions",
+            "system.Artifact",
+            JSON.stringify([
+              { digit: 7, guess: 7 },
+              { digit: 4, guess: 9 },
+            ]),
+          ),
           files,
         ],
         log: "evaluated\n",

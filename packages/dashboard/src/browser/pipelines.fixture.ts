@@ -21,7 +21,13 @@ import {
 const image = "python:3.12";
 const run = (name: string): string[] => ["python", "-u", `${name}.py`];
 
-const prepare = container({ name: "prepare", image, command: run("prepare"), inputs: { source: string() }, outputs: { digits: dataset(), rows: number() } });
+const prepare = container({
+  name: "prepare",
+  image,
+  command: run("prepare"),
+  inputs: { source: string() },
+  outputs: { digits: dataset(), rows: number() },
+});
 const train = container({
   name: "train",
   image,
@@ -41,22 +47,25 @@ const publish = container({ name: "publish", image, command: run("publish"), inp
 const alarm = container({ name: "alarm", image, command: run("alarm"), inputs: { best: number() }, outputs: {} });
 
 /** A pipeline with everything in it: a loop, branches, and every kind of artifact. */
-export const DIGITS: Pipeline = pipeline({ name: "digits", inputs: { rates: list(number()), source: string({ default: "mnist" }) } }, ({ rates, source }) => {
-  const { digits } = prepare({ source }).outputs;
-  let accuracies;
-  forEach(rates, (rate) => {
-    accuracies = collect(train({ rate, digits }).outputs.accuracy);
-  });
-  if (accuracies === undefined) throw new Error("the loop has a body");
-  const { best } = choose({ accuracies }).outputs;
-  evaluate({ digits, best });
-  when(compare(best, ">", 0.9), () => {
-    publish({ best });
-  });
-  otherwise(() => {
-    alarm({ best });
-  });
-});
+export const DIGITS: Pipeline = pipeline(
+  { name: "digits", inputs: { rates: list(number()), source: string({ default: "mnist" }) } },
+  ({ rates, source }) => {
+    const { digits } = prepare({ source }).outputs;
+    let accuracies;
+    forEach(rates, (rate) => {
+      accuracies = collect(train({ rate, digits }).outputs.accuracy);
+    });
+    if (accuracies === undefined) throw new Error("the loop has a body");
+    const { best } = choose({ accuracies }).outputs;
+    evaluate({ digits, best });
+    when(compare(best, ">", 0.9), () => {
+      publish({ best });
+    });
+    otherwise(() => {
+      alarm({ best });
+    });
+  },
+);
 
 const step = container({ name: "step", image, command: run("step"), inputs: { item: number() }, outputs: {} });
 

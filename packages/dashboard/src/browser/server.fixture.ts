@@ -84,7 +84,10 @@ export class Server {
       const task = { runId: labels[RUN_LABEL] ?? "", taskId: labels[TASK_LABEL] ?? "", attempt: Number(labels[ATTEMPT_LABEL]) };
       if (exitCode === 0) await this.world.runner.report({ ...task, parameters, artifacts, problems: [] });
       const terminated = { exitCode, reason: exitCode === 0 ? "Completed" : "Error" };
-      this.world.runner.observe({ ...pod, status: { phase: exitCode === 0 ? "Succeeded" : "Failed", containerStatuses: [{ name: "main", state: { terminated } }] } } as ObservedPod);
+      this.world.runner.observe({
+        ...pod,
+        status: { phase: exitCode === 0 ? "Succeeded" : "Failed", containerStatuses: [{ name: "main", state: { terminated } }] },
+      } as ObservedPod);
     }
   }
 

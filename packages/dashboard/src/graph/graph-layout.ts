@@ -165,7 +165,12 @@ function ranked(paths: readonly string[], sizes: Sizes, links: readonly Link[]):
     // Where it passes a rank it goes straight down, so that it touches nothing there.
     const between = points.slice(1, -1).flatMap(({ x, y }) => {
       const height = ranks.get(Math.round(y)) ?? 0;
-      return height === 0 ? [] : [{ x: x - left, y: y - top - height / 2 }, { x: x - left, y: y - top + height / 2 }];
+      return height === 0
+        ? []
+        : [
+            { x: x - left, y: y - top - height / 2 },
+            { x: x - left, y: y - top + height / 2 },
+          ];
     });
     const start = { x: source.x + source.width / 2, y: source.y + source.height };
     return [{ from, to, points: [start, ...between, { x: target.x + target.width / 2, y: target.y }] }];

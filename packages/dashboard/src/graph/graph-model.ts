@@ -29,7 +29,7 @@ export function graphOf(index: TaskIndex, scope: TaskPlace, limits: OpenLimits =
   const draft = (place: TaskPlace): Draft => ({ place });
   const top = index.children(scope).map(draft);
   let count = top.length;
-  for (let level: readonly Draft[] = top; level.length > 0; ) {
+  for (let level: readonly Draft[] = top; level.length > 0;) {
     const next: Draft[] = [];
     for (const node of level) {
       if (!isContainer(node.place) || node.place.state === "SKIPPED") continue;
@@ -71,5 +71,10 @@ export interface Shape {
 
 /** The shape of a graph. While it stays the same, so does the layout. */
 export function shapeOf(nodes: readonly GraphNode[]): readonly Shape[] {
-  return nodes.map(({ place: { path, after }, counts, inside }) => ({ path, after, isClosed: counts !== undefined, ...(inside === undefined ? {} : { inside: shapeOf(inside) }) }));
+  return nodes.map(({ place: { path, after }, counts, inside }) => ({
+    path,
+    after,
+    isClosed: counts !== undefined,
+    ...(inside === undefined ? {} : { inside: shapeOf(inside) }),
+  }));
 }

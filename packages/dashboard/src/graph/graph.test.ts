@@ -18,7 +18,9 @@ const task = (id: string, parent: string | undefined, more: Partial<RunTask> = {
 const root = task("root", undefined, { type: "ROOT", state: "RUNNING", display_name: "digits" });
 const loop = (count: number): RunTask[] => [
   task("for-loop-1", "root", { type: "LOOP", state: "RUNNING", type_attributes: { iteration_count: count } }),
-  ...Array.from({ length: count }, (_, index) => task(`i${index}`, "for-loop-1", { name: "for-loop-1", type: "DAG", type_attributes: { iteration_index: index } })),
+  ...Array.from({ length: count }, (_, index) =>
+    task(`i${index}`, "for-loop-1", { name: "for-loop-1", type: "DAG", type_attributes: { iteration_index: index } }),
+  ),
 ];
 const labels = (nodes: readonly GraphNode[]): string[] => nodes.map(({ place }) => place.label);
 
@@ -35,7 +37,10 @@ test("a pipeline that nothing has begun of is known from its specification", () 
 test("records fill the places, and few iterations are drawn open", () => {
   const index = indexTasks(digits, [root, task("prepare", "root"), ...loop(2), task("t", "i1", { name: "train", state: "FAILED" })]);
   const drawn = graphOf(index, index.root).find(({ place }) => place.key === "for-loop-1");
-  expect(drawn?.inside?.map(({ place }) => [place.path, place.state])).toEqual([["root.for-loop-1.0", "SUCCEEDED"], ["root.for-loop-1.1", "SUCCEEDED"]]);
+  expect(drawn?.inside?.map(({ place }) => [place.path, place.state])).toEqual([
+    ["root.for-loop-1.0", "SUCCEEDED"],
+    ["root.for-loop-1.1", "SUCCEEDED"],
+  ]);
   expect(index.find("root.for-loop-1.1.train")).toMatchObject({ state: "FAILED", label: "train" });
 });
 
@@ -61,13 +66,23 @@ test("conditions are told by names", () => {
   expect(conditionText("inputs.parameter_values['pipelinechannel--choose-best'] > 0.9")).toBe("choose-best > 0.9");
 });
 
-const overlaps = (one: Box, other: Box): boolean => one.x < other.x + other.width && other.x < one.x + one.width && one.y < other.y + other.height && other.y < one.y + one.height;
+const overlaps = (one: Box, other: Box): boolean =>
+  one.x < other.x + other.width && other.x < one.x + one.width && one.y < other.y + other.height && other.y < one.y + one.height;
 
 test("boxes of one parent never overlap and stay in it; arrows point downwards", () => {
-  const shape = (key: number, after: readonly number[]): Shape => ({ path: `root.${key}`, isClosed: false, after: after.map((other) => `root.${other}`) });
-  const graphs = fc
-    .array(fc.array(fc.nat(11), { maxLength: 3 }), { maxLength: 12 })
-    .map((lists) => lists.map((after, key) => shape(key, after.filter((other) => other < key))));
+  const shape = (key: number, after: readonly number[]): Shape => ({
+    path: `root.${key}`,
+    isClosed: false,
+    after: after.map((other) => `root.${other}`),
+  });
+  const graphs = fc.array(fc.array(fc.nat(11), { maxLength: 3 }), { maxLength: 12 }).map((lists) =>
+    lists.map((after, key) =>
+      shape(
+        key,
+        after.filter((other) => other < key),
+      ),
+    ),
+  );
   fc.assert(
     fc.property(graphs, (shapes) => {
       const { boxes, arrows, width, height } = layOut(shapes);
@@ -93,7 +108,9 @@ test("what is inside a box is within it, and wide graphs are folded", () => {
     const around = parent === undefined ? undefined : byPath.get(parent);
     if (around !== undefined) expect(x >= 0 && y >= 0 && x + width <= around.width && y + height <= around.height).toBe(true);
   }
-  const chains = Array.from({ length: 60 }, (_, chain) => [0, 1, 2].map((depth): Shape => ({ path: `${chain}.${depth}`, isClosed: false, after: depth === 0 ? [] : [`${chain}.${depth - 1}`] })));
+  const chains = Array.from({ length: 60 }, (_, chain) =>
+    [0, 1, 2].map((depth): Shape => ({ path: `${chain}.${depth}`, isClosed: false, after: depth === 0 ? [] : [`${chain}.${depth - 1}`] })),
+  );
   const layout = layOut(chains.flat());
   expect(layout.width / layout.height).toBeLessThan(3);
 });
@@ -101,5 +118,8 @@ test("what is inside a box is within it, and wide graphs are folded", () => {
 test("states are counted", () => {
   const wide = indexTasks(readPipelineSpec(parse(compile(WIDE)) as JsonValue), [root, ...loop(3).slice(0, 3)]);
   const place = wide.find("root.for-loop-1");
-  expect([...countStates(place === undefined ? [] : wide.children(place))]).toEqual([["SUCCEEDED", 2], ["NONE", 1]]);
+  expect([...countStates(place === undefined ? [] : wide.children(place))]).toEqual([
+    ["SUCCEEDED", 2],
+    ["NONE", 1],
+  ]);
 });

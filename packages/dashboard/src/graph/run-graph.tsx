@@ -53,12 +53,10 @@ export default function RunGraph({ nodes, selected, onSelect, onEnter }: RunGrap
   );
   const arrows = useMemo(
     () =>
-      (layout?.arrows ?? []).map(
-        ({ from, to, points }): Arrow => ({
-          ...{ id: `${from}>${to}`, source: from, target: to, type: "arrow", focusable: false, data: { path: pathOf(points) } },
-          className: classes[current.get(to)?.place.state === "NONE" ? "ahead" : "taken"] ?? "",
-        }),
-      ),
+      (layout?.arrows ?? []).map(({ from, to, points }): Arrow => ({
+        ...{ id: `${from}>${to}`, source: from, target: to, type: "arrow", focusable: false, data: { path: pathOf(points) } },
+        className: classes[current.get(to)?.place.state === "NONE" ? "ahead" : "taken"] ?? "",
+      })),
     [layout, current],
   );
 

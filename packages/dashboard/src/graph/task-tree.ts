@@ -94,7 +94,14 @@ function iterations(place: TaskPlace, records: ReadonlyMap<string, RunTask> | un
   return Array.from({ length: count }, (_, index): TaskPlace => {
     const task = records?.get(String(index));
     return {
-      ...{ path: `${place.path}.${index}`, key: String(index), label: `${place.label} #${index}`, iteration: index, component: place.component, after: [] },
+      ...{
+        path: `${place.path}.${index}`,
+        key: String(index),
+        label: `${place.label} #${index}`,
+        iteration: index,
+        component: place.component,
+        after: [],
+      },
       kind: task?.type ?? (place.component.tasks === undefined ? "RUNTIME" : "DAG"),
       ...(task === undefined ? { state: "NONE" } : { task, state: task.state }),
     };

@@ -44,7 +44,9 @@ export function LogView({ log, downloadUrl, fileName, silence }: LogViewProps): 
   const current = hits.length === 0 ? undefined : hits[Math.min(hit, hits.length - 1)];
   const boxHeight = Math.min(count * ROW_HEIGHT, TALLEST);
   const isScaled = boxHeight < count * ROW_HEIGHT;
-  const first = isScaled ? Math.round((top / Math.max(1, boxHeight - height)) * Math.max(0, count - height / ROW_HEIGHT)) : Math.floor(top / ROW_HEIGHT);
+  const first = isScaled
+    ? Math.round((top / Math.max(1, boxHeight - height)) * Math.max(0, count - height / ROW_HEIGHT))
+    : Math.floor(top / ROW_HEIGHT);
   const from = Math.max(0, first - OVERSCAN);
   const to = Math.min(count, first + Math.ceil(height / ROW_HEIGHT) + OVERSCAN);
 
@@ -131,10 +133,15 @@ export function LogView({ log, downloadUrl, fileName, silence }: LogViewProps): 
         onPointerDown={({ target, currentTarget }) => target === currentTarget && setFollowing(false)}
       >
         {count === 0 ? (
-          <p className={classes["silence"]}>{log.state === "waiting" || log.state === "open" ? "Waiting for the first line…" : (log.problem ?? silence)}</p>
+          <p className={classes["silence"]}>
+            {log.state === "waiting" || log.state === "open" ? "Waiting for the first line…" : (log.problem ?? silence)}
+          </p>
         ) : (
           <div className={classes["box"]} style={{ height: boxHeight }} data-wrapped={isWrapped}>
-            <div className={classes["rows"]} style={{ transform: `translateY(${isScaled ? top - (first - from) * ROW_HEIGHT : from * ROW_HEIGHT}px)` }}>
+            <div
+              className={classes["rows"]}
+              style={{ transform: `translateY(${isScaled ? top - (first - from) * ROW_HEIGHT : from * ROW_HEIGHT}px)` }}
+            >
               {Array.from({ length: Math.max(0, to - from) }, (_, index) => {
                 const at = rows.at(from + index);
                 return (
@@ -163,7 +170,14 @@ interface ToolProps {
 function Tool({ icon, label, onClick, isOn, isDisabled = false }: ToolProps): ReactNode {
   return (
     <Tooltip label={label} withArrow openDelay={300}>
-      <ActionIcon variant={isOn === true ? "light" : "subtle"} color={isOn === true ? "cyan" : "gray"} disabled={isDisabled} onClick={onClick} aria-label={label} {...(isOn === undefined ? {} : { "aria-pressed": isOn })}>
+      <ActionIcon
+        variant={isOn === true ? "light" : "subtle"}
+        color={isOn === true ? "cyan" : "gray"}
+        disabled={isDisabled}
+        onClick={onClick}
+        aria-label={label}
+        {...(isOn === undefined ? {} : { "aria-pressed": isOn })}
+      >
         <Icon name={icon} />
       </ActionIcon>
     </Tooltip>

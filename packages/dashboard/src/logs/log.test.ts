@@ -53,19 +53,26 @@ test("chunks may break anywhere", () => {
 
 test("wrapped rows show every character once", () => {
   fc.assert(
-    fc.property(fc.array(fc.string({ maxLength: 30 }).filter((line) => !/[\n\r\t\u001b]/u.test(line))), fc.integer({ min: 1, max: 9 }), (lines, columns) => {
-      const log = buffer(lines.map((line) => `${line}\n`).join(""));
-      const rows = new LogRows(log, columns);
-      const shown = Array.from({ length: log.length }, () => "");
-      for (let row = 0; row < rows.count(); row++) {
-        const at = rows.at(row);
-        const text = rows.pieces(at).map((piece) => piece.text).join("");
-        expect(text.length).toBeLessThanOrEqual(columns);
-        expect(rows.rowOf(at.line) + at.part).toBe(row);
-        shown[at.line] += text;
-      }
-      expect(shown).toEqual(lines);
-    }),
+    fc.property(
+      fc.array(fc.string({ maxLength: 30 }).filter((line) => !/[\n\r\t\u001b]/u.test(line))),
+      fc.integer({ min: 1, max: 9 }),
+      (lines, columns) => {
+        const log = buffer(lines.map((line) => `${line}\n`).join(""));
+        const rows = new LogRows(log, columns);
+        const shown = Array.from({ length: log.length }, () => "");
+        for (let row = 0; row < rows.count(); row++) {
+          const at = rows.at(row);
+          const text = rows
+            .pieces(at)
+            .map((piece) => piece.text)
+            .join("");
+          expect(text.length).toBeLessThanOrEqual(columns);
+          expect(rows.rowOf(at.line) + at.part).toBe(row);
+          shown[at.line] += text;
+        }
+        expect(shown).toEqual(lines);
+      },
+    ),
   );
 });
 
@@ -79,7 +86,16 @@ test("rows are counted on as lines come", () => {
 });
 
 test("pieces are cut by columns, and lines found whatever their case", () => {
-  expect(slicePieces([{ text: "abc", style: {} }, { text: "def", style: { isBold: true } }], 2, 4)).toEqual([
+  expect(
+    slicePieces(
+      [
+        { text: "abc", style: {} },
+        { text: "def", style: { isBold: true } },
+      ],
+      2,
+      4,
+    ),
+  ).toEqual([
     { text: "c", style: {} },
     { text: "d", style: { isBold: true } },
   ]);

@@ -21,7 +21,10 @@ export function PipelinePage({ pipelineId, versionId }: { readonly pipelineId: s
   const navigate = useNavigate();
   const [scope, setScope] = useState<string>();
   const pipeline = useQuery({ queryKey: ["pipeline", pipelineId], queryFn: () => pipelines.getPipeline(pipelineId) });
-  const versions = useQuery({ queryKey: ["pipeline versions", pipelineId], queryFn: () => pipelines.listPipelineVersions(pipelineId, { pageSize: MOST_VERSIONS }) });
+  const versions = useQuery({
+    queryKey: ["pipeline versions", pipelineId],
+    queryFn: () => pipelines.listPipelineVersions(pipelineId, { pageSize: MOST_VERSIONS }),
+  });
   const list = versions.data?.versions ?? [];
   const version = versionId === undefined ? list[0] : list.find(({ pipeline_version_id: id }) => id === versionId);
   const spec = version?.pipeline_spec;
@@ -41,7 +44,16 @@ export function PipelinePage({ pipelineId, versionId }: { readonly pipelineId: s
             Runs
           </AnchorLink>
           <h1>{pipeline.data?.display_name ?? <Skeleton height={22} width={200} component="span" display="block" />}</h1>
-          <p>{pipeline.data?.description ?? (created === undefined ? "\u00a0" : <>version made <Ago time={created} /></>)}</p>
+          <p>
+            {pipeline.data?.description ??
+              (created === undefined ? (
+                "\u00a0"
+              ) : (
+                <>
+                  version made <Ago time={created} />
+                </>
+              ))}
+          </p>
         </div>
         {list.length === 0 ? null : (
           <NativeSelect
@@ -49,7 +61,9 @@ export function PipelinePage({ pipelineId, versionId }: { readonly pipelineId: s
             size="xs"
             value={version?.pipeline_version_id ?? ""}
             data={list.map(({ pipeline_version_id: value, display_name: label }) => ({ value, label }))}
-            onChange={({ currentTarget: { value } }) => void navigate({ to: "/pipelines/details/$pipelineId/version/$versionId", params: { pipelineId, versionId: value } })}
+            onChange={({ currentTarget: { value } }) =>
+              void navigate({ to: "/pipelines/details/$pipelineId/version/$versionId", params: { pipelineId, versionId: value } })
+            }
           />
         )}
       </header>

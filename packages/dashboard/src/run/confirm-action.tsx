@@ -4,7 +4,11 @@ import type { Run } from "@sluice/sdk";
 import { useRunAction, type RunAction } from "../api/use-run-actions.ts";
 
 const QUESTIONS: Partial<Record<RunAction, { readonly title: string; readonly consequence: string; readonly verb: string }>> = {
-  terminate: { title: "Terminate this run?", consequence: "What is running stops at once. What has ended keeps its results, and the run can be retried.", verb: "Terminate" },
+  terminate: {
+    title: "Terminate this run?",
+    consequence: "What is running stops at once. What has ended keeps its results, and the run can be retried.",
+    verb: "Terminate",
+  },
   delete: { title: "Delete this run?", consequence: "Its records, logs and pods go for good. Artifacts stay in the object store.", verb: "Delete" },
 };
 
@@ -25,8 +29,7 @@ export function ConfirmAction({ run, action, onClose, onDone }: ConfirmActionPro
   const { mutate, isPending } = useRunAction(run.run_id, action);
   const question = QUESTIONS[action];
   if (question === undefined) return null;
-  const confirm = (): void =>
-    mutate(undefined, { onSuccess: () => onDone?.(), onSettled: onClose });
+  const confirm = (): void => mutate(undefined, { onSuccess: () => onDone?.(), onSettled: onClose });
   return (
     <Modal opened onClose={onClose} title={question.title} centered closeButtonProps={{ "aria-label": "Close" }}>
       <Text fw={600} style={{ overflowWrap: "anywhere" }}>

@@ -17,6 +17,9 @@ export function explain(message: string): Explanation {
   const [first = ""] = text.split("\n");
   if (quoted === null && first === text) return { what: text, gist: text };
   const [what, tail] = quoted === null ? [first, text.slice(first.length + 1)] : [quoted[1] ?? "", quoted[2] ?? ""];
-  const cause = tail.split("\n").findLast((line) => line.trim() !== "")?.trim();
+  const cause = tail
+    .split("\n")
+    .findLast((line) => line.trim() !== "")
+    ?.trim();
   return { what, tail: tail.trimEnd(), gist: cause === undefined ? what : `${what}: ${cause}` };
 }

@@ -7,7 +7,15 @@ export function Facts({ children }: { readonly children: ReactNode }): ReactNode
 }
 
 /** One of them. */
-export function Fact({ name, isCode = false, children }: { readonly name: string; readonly isCode?: boolean; readonly children: ReactNode }): ReactNode {
+export function Fact({
+  name,
+  isCode = false,
+  children,
+}: {
+  readonly name: string;
+  readonly isCode?: boolean;
+  readonly children: ReactNode;
+}): ReactNode {
   return (
     <div className={classes["fact"]}>
       <dt>{name}</dt>

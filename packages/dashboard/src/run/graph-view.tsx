@@ -49,7 +49,15 @@ export function GraphView({ index, scopePath, selected, onSelect, onEnter }: Gra
 }
 
 /** From the run down to what is looked into. */
-function Breadcrumb({ index, scope, onEnter }: { readonly index: TaskIndex; readonly scope: TaskPlace; readonly onEnter: (path: string) => void }): ReactNode {
+function Breadcrumb({
+  index,
+  scope,
+  onEnter,
+}: {
+  readonly index: TaskIndex;
+  readonly scope: TaskPlace;
+  readonly onEnter: (path: string) => void;
+}): ReactNode {
   const keys = scope.path.split(".");
   const places = keys.flatMap((_, depth) => index.find(keys.slice(0, depth + 1).join(".")) ?? []);
   return (

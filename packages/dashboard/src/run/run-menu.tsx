@@ -40,7 +40,9 @@ export function RunMenu({ run, without = [], onDeleted }: RunMenuProps): ReactNo
             ))}
         </Menu.Dropdown>
       </Menu>
-      {asked === undefined ? null : <ConfirmAction run={run} action={asked} onClose={() => setAsked(undefined)} {...(onDeleted === undefined ? {} : { onDone: onDeleted })} />}
+      {asked === undefined ? null : (
+        <ConfirmAction run={run} action={asked} onClose={() => setAsked(undefined)} {...(onDeleted === undefined ? {} : { onDone: onDeleted })} />
+      )}
     </>
   );
 }
@@ -49,7 +51,11 @@ function ActionItem({ run, action, onAsk }: { readonly run: Run; readonly action
   const { mutate } = useRunAction(run.run_id, action);
   const { label, icon } = ACTION_LOOKS[action];
   return (
-    <Menu.Item leftSection={<Icon name={icon} />} {...(action === "delete" ? { color: "red" } : {})} onClick={() => (needsConfirmation(action) ? onAsk() : mutate())}>
+    <Menu.Item
+      leftSection={<Icon name={icon} />}
+      {...(action === "delete" ? { color: "red" } : {})}
+      onClick={() => (needsConfirmation(action) ? onAsk() : mutate())}
+    >
       {label}
     </Menu.Item>
   );

@@ -65,7 +65,12 @@ function LoadedRun({ data, search }: { readonly data: RunData; readonly search: 
     <div className={classes["page"]}>
       <RunHeader run={run} />
       <RunFailure run={run} index={index} onSelect={(path) => go({ task: path, tab: undefined, view: undefined, in: scopeShowing(index, path) })} />
-      <Tabs value={view} onChange={(value) => go({ view: value === "graph" || value === null ? undefined : (value as "tasks") })} className={classes["tabs"] ?? ""} keepMounted={false}>
+      <Tabs
+        value={view}
+        onChange={(value) => go({ view: value === "graph" || value === null ? undefined : (value as "tasks") })}
+        className={classes["tabs"] ?? ""}
+        keepMounted={false}
+      >
         <Tabs.List px={20}>
           <Tabs.Tab value="graph" leftSection={<Icon name="graph" size={14} />}>
             Graph
@@ -85,7 +90,13 @@ function LoadedRun({ data, search }: { readonly data: RunData; readonly search: 
           ) : spec.isLoading ? null : view === "tasks" ? (
             <TaskTable index={index} selected={selectedPath} onSelect={select} />
           ) : (
-            <GraphView index={index} scopePath={search.in} selected={selectedPath} onSelect={select} onEnter={(path) => go({ in: path === "root" ? undefined : path, task: undefined, tab: undefined })} />
+            <GraphView
+              index={index}
+              scopePath={search.in}
+              selected={selectedPath}
+              onSelect={select}
+              onEnter={(path) => go({ in: path === "root" ? undefined : path, task: undefined, tab: undefined })}
+            />
           )}
         </div>
         {selected === undefined || view === "details" ? null : (
@@ -118,4 +129,3 @@ function usePipelineSpec({ run }: RunData): { readonly value: JsonValue | undefi
   });
   return { value: run.pipeline_spec ?? query.data?.pipeline_spec, isLoading: isReferred && query.isPending };
 }
-

@@ -5,7 +5,11 @@ import { readRunSearch } from "./run-search.ts";
 
 test("a failure is taken apart into what happened, the log's end and the line that names the cause", () => {
   const message = "its container exited with code 1: \u001b[31mTraceback\u001b[0m\n  line 12\nValueError: no\n";
-  expect(explain(message)).toEqual({ what: "its container exited with code 1", tail: "Traceback\n  line 12\nValueError: no", gist: "its container exited with code 1: ValueError: no" });
+  expect(explain(message)).toEqual({
+    what: "its container exited with code 1",
+    tail: "Traceback\n  line 12\nValueError: no",
+    gist: "its container exited with code 1: ValueError: no",
+  });
   expect(explain("the pod was deleted")).toEqual({ what: "the pod was deleted", gist: "the pod was deleted" });
   expect(explain("Evicted: no memory\nlast words")).toMatchObject({ what: "Evicted: no memory", tail: "last words" });
 });

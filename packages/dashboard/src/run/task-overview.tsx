@@ -104,7 +104,8 @@ function Reason({ place: { state, task, kind }, onLog }: { readonly place: TaskP
   if (state === "CACHED") {
     return (
       <p className={classes["reason"]} data-tone={tone}>
-        <b>Taken from the cache.</b> An earlier task of this pipeline had the same image, command and inputs, so its outputs were used again and nothing was run.
+        <b>Taken from the cache.</b> An earlier task of this pipeline had the same image, command and inputs, so its outputs were used again and
+        nothing was run.
       </p>
     );
   }

@@ -38,7 +38,14 @@ export function TaskPanel({ runId, place, index, tab, onTab, onEnter, onClose }:
           <h2 title={place.label}>{place.label}</h2>
           <span>{kindLabel(place)}</span>
         </div>
-        <ActionIcon variant="subtle" color="gray" visibleFrom="md" onClick={() => setWide(!isWide)} aria-label={isWide ? "Make the panel narrower" : "Make the panel wider"} aria-pressed={isWide}>
+        <ActionIcon
+          variant="subtle"
+          color="gray"
+          visibleFrom="md"
+          onClick={() => setWide(!isWide)}
+          aria-label={isWide ? "Make the panel narrower" : "Make the panel wider"}
+          aria-pressed={isWide}
+        >
           <Icon name={isWide ? "shrink" : "grow"} />
         </ActionIcon>
         <ActionIcon variant="subtle" color="gray" onClick={onClose} aria-label="Close the panel">
@@ -59,7 +66,11 @@ export function TaskPanel({ runId, place, index, tab, onTab, onEnter, onClose }:
         </Tabs.Panel>
         {hasLog ? (
           <Tabs.Panel value="log" className={classes["log"] ?? ""}>
-            {task === undefined || (task.pods ?? []).length === 0 ? <NoLog place={place} /> : <TaskLog runId={runId} place={place} taskId={task.task_id} pod={task.pods?.[0]?.name ?? ""} />}
+            {task === undefined || (task.pods ?? []).length === 0 ? (
+              <NoLog place={place} />
+            ) : (
+              <TaskLog runId={runId} place={place} taskId={task.task_id} pod={task.pods?.[0]?.name ?? ""} />
+            )}
           </Tabs.Panel>
         ) : null}
       </Tabs>
@@ -67,7 +78,17 @@ export function TaskPanel({ runId, place, index, tab, onTab, onEnter, onClose }:
   );
 }
 
-function TaskLog({ runId, place, taskId, pod }: { readonly runId: string; readonly place: TaskPlace; readonly taskId: string; readonly pod: string }): ReactNode {
+function TaskLog({
+  runId,
+  place,
+  taskId,
+  pod,
+}: {
+  readonly runId: string;
+  readonly place: TaskPlace;
+  readonly taskId: string;
+  readonly pod: string;
+}): ReactNode {
   const log = useLog(runId, taskId, { pod, isRunning: place.state === "RUNNING" || place.state === "PENDING" });
   const url = `/apis/v2beta1/runs/${encodeURIComponent(runId)}/nodes/${encodeURIComponent(taskId)}/log`;
   return <LogView log={log} downloadUrl={url} fileName={`${place.label}.log`} silence="The task wrote nothing." />;

@@ -24,11 +24,21 @@ export function TaskTable({ index, selected, onSelect }: TaskTableProps): ReactN
   const [filter, setFilter] = useState("");
   const rows = useMemo(() => taskRows(index, toggled, filter), [index, toggled, filter]);
   const { ref, onScroll, from, to } = useVirtualRows(rows.length, ROW_HEIGHT);
-  const toggle = (path: string): void => setToggled((before) => new Set(before.has(path) ? [...before].filter((other) => other !== path) : [...before, path]));
+  const toggle = (path: string): void =>
+    setToggled((before) => new Set(before.has(path) ? [...before].filter((other) => other !== path) : [...before, path]));
   return (
     <div className={classes["frame"]}>
       <div className={classes["tools"]}>
-        <TextInput type="search" size="xs" w={240} placeholder="Filter by name or state" aria-label="Filter tasks" leftSection={<Icon name="search" size={14} />} value={filter} onChange={({ currentTarget: { value } }) => setFilter(value)} />
+        <TextInput
+          type="search"
+          size="xs"
+          w={240}
+          placeholder="Filter by name or state"
+          aria-label="Filter tasks"
+          leftSection={<Icon name="search" size={14} />}
+          value={filter}
+          onChange={({ currentTarget: { value } }) => setFilter(value)}
+        />
         <span>{plural(rows.length, "row")}</span>
       </div>
       <div className={classes["scroll"]} ref={ref} onScroll={onScroll}>
@@ -50,7 +60,14 @@ export function TaskTable({ index, selected, onSelect }: TaskTableProps): ReactN
           <tbody>
             {from === 0 ? null : <tr style={{ height: from * ROW_HEIGHT }} aria-hidden="true" />}
             {rows.slice(from, to).map((row) => (
-              <Row key={row.place.path} row={row} isSelected={row.place.path === selected} onSelect={onSelect} onToggle={toggle} showPath={filter !== ""} />
+              <Row
+                key={row.place.path}
+                row={row}
+                isSelected={row.place.path === selected}
+                onSelect={onSelect}
+                onToggle={toggle}
+                showPath={filter !== ""}
+              />
             ))}
             {to >= rows.length ? null : <tr style={{ height: (rows.length - to) * ROW_HEIGHT }} aria-hidden="true" />}
           </tbody>
@@ -75,7 +92,13 @@ function Row({ row: { place, depth, isOpen, hasChildren }, isSelected, onSelect,
       <td>
         <span className={classes["task"]} style={{ paddingLeft: depth * 20 }}>
           {hasChildren ? (
-            <button type="button" className={classes["toggle"]} aria-expanded={isOpen} aria-label={`What is in ${place.label}`} onClick={() => onToggle(place.path)}>
+            <button
+              type="button"
+              className={classes["toggle"]}
+              aria-expanded={isOpen}
+              aria-label={`What is in ${place.label}`}
+              onClick={() => onToggle(place.path)}
+            >
               <Icon name={isOpen ? "chevronDown" : "chevronRight"} size={14} />
             </button>
           ) : (

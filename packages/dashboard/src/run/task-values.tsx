@@ -34,7 +34,9 @@ function Values({ title, values, none }: { readonly title: string; readonly valu
         </Facts>
       )}
       {artifacts.flatMap(({ artifact_key: key, artifacts: list = [] }) =>
-        list.map((artifact, index) => <ArtifactCard key={artifact.artifact_id} artifact={artifact} outputKey={list.length === 1 ? key : `${key}[${index}]`} />),
+        list.map((artifact, index) => (
+          <ArtifactCard key={artifact.artifact_id} artifact={artifact} outputKey={list.length === 1 ? key : `${key}[${index}]`} />
+        )),
       )}
     </section>
   );

@@ -15,7 +15,11 @@ export function NoRuns({ isFiltered, isArchive, name, onClear }: NoRunsProps): R
     return (
       <div className={classes["empty"]}>
         <h2>{name !== undefined ? `No run's name contains “${name}”` : isArchive ? "Nothing is archived" : "No runs yet"}</h2>
-        <p>{isArchive && name === undefined ? "A run that is archived keeps its records and artifacts, and leaves the list of current runs." : "Runs of other names are still there."}</p>
+        <p>
+          {isArchive && name === undefined
+            ? "A run that is archived keeps its records and artifacts, and leaves the list of current runs."
+            : "Runs of other names are still there."}
+        </p>
         <Button variant="default" size="sm" onClick={onClear}>
           Show all current runs
         </Button>

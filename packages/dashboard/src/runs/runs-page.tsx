@@ -74,7 +74,11 @@ export function RunsPage({ search, experimentId }: { readonly search: RunsSearch
         />
       </header>
       {runs.isError && data === undefined ? (
-        <Problem title="The runs cannot be shown" message={runs.error.message} action={{ label: "Try again", onClick: () => void runs.refetch(), isBusy: runs.isFetching }} />
+        <Problem
+          title="The runs cannot be shown"
+          message={runs.error.message}
+          action={{ label: "Try again", onClick: () => void runs.refetch(), isBusy: runs.isFetching }}
+        />
       ) : data !== undefined && data.runs.length === 0 ? (
         <NoRuns isFiltered={isFiltered} isArchive={archived} name={name} onClear={() => go({})} />
       ) : (

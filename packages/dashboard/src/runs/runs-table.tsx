@@ -42,7 +42,13 @@ export function RunsTable({ runs, experiments, isStale, rows }: RunsTableProps):
             </th>
           </tr>
         </thead>
-        <tbody>{runs === undefined ? <Skeletons rows={Math.min(rows, 8)} /> : runs.map((run) => <Row key={run.run_id} run={run} experiments={experiments} />)}</tbody>
+        <tbody>
+          {runs === undefined ? (
+            <Skeletons rows={Math.min(rows, 8)} />
+          ) : (
+            runs.map((run) => <Row key={run.run_id} run={run} experiments={experiments} />)
+          )}
+        </tbody>
       </table>
     </div>
   );

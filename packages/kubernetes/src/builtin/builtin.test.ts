@@ -12,7 +12,9 @@ const causes = (value: UnknownObject): string[] =>
 describe("built-in kinds", () => {
   it("compile, each with all that it refers to", () => {
     const refs = (node: unknown): string[] =>
-      typeof node !== "object" || node === null ? [] : Object.entries(node).flatMap(([key, value]) => (key === "ref" ? [String(value)] : refs(value)));
+      typeof node !== "object" || node === null
+        ? []
+        : Object.entries(node).flatMap(([key, value]) => (key === "ref" ? [String(value)] : refs(value)));
     const known = new Set(definitionNames());
     for (const name of known) for (const ref of refs(builtinDefinition(name))) expect(known).toContain(ref);
     for (const { schema } of builtinResources) expect(known).toContain(schema.ref);
@@ -27,9 +29,7 @@ describe("built-in kinds", () => {
 
   it("say what is wrong with a pod", () => {
     expect(causes(object("Pod", { containers: [{ image: "a" }] }))).toEqual(["spec.containers[0].name: Required value"]);
-    expect(causes(object("Pod", { containers: [container, container] }))).toEqual([
-      'spec.containers[1]: Duplicate value: {"name":"main"}',
-    ]);
+    expect(causes(object("Pod", { containers: [container, container] }))).toEqual(['spec.containers[1]: Duplicate value: {"name":"main"}']);
     expect(causes(object("Pod", { containers: [container], restartPolicy: "Sometimes" }))).toEqual([
       'spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "OnFailure", "Never"',
     ]);
@@ -38,7 +38,10 @@ describe("built-in kinds", () => {
   });
 
   it("have upstream's defaults, those that depend on other fields too, and keep them", () => {
-    const pod = applyBuiltinDefaults(object("Pod", { containers: [{ ...container, image: "r:5000/a:1", resources: { limits: { cpu: "1" } } }] }), Pod);
+    const pod = applyBuiltinDefaults(
+      object("Pod", { containers: [{ ...container, image: "r:5000/a:1", resources: { limits: { cpu: "1" } } }] }),
+      Pod,
+    );
     expect(pod).toMatchObject({
       spec: {
         restartPolicy: "Always",

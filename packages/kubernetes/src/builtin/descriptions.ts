@@ -75,7 +75,12 @@ export const DESCRIPTIONS: Readonly<Record<string, Readonly<Record<string, strin
   },
   "core.v1.Service": { "": "A stable name and address for a set of pods." },
   "core.v1.ConfigMap": { "": "Configuration as key-value pairs.", data: "Text by key.", binaryData: "Bytes by key, in base64." },
-  "core.v1.Secret": { "": "Confidential key-value pairs.", data: "Bytes by key, in base64.", stringData: "Text by key; written into data.", type: "What the secret is for." },
+  "core.v1.Secret": {
+    "": "Confidential key-value pairs.",
+    data: "Bytes by key, in base64.",
+    stringData: "Text by key; written into data.",
+    type: "What the secret is for.",
+  },
   "core.v1.Namespace": { "": "A scope for names, permissions and quotas." },
   "core.v1.Node": { "": "A machine that runs pods." },
   "core.v1.ServiceAccount": { "": "An identity for processes in pods." },

@@ -23,7 +23,13 @@ export const RULES: Readonly<Record<string, Readonly<Record<string, Partial<Sche
   "core.v1.EnvVar": { name: { minLength: 1 } },
   "core.v1.Volume": { name: LABEL },
   "core.v1.VolumeMount": { name: { minLength: 1 }, mountPath: { minLength: 1 } },
-  "core.v1.Probe": { initialDelaySeconds: COUNT, timeoutSeconds: POSITIVE, periodSeconds: POSITIVE, successThreshold: POSITIVE, failureThreshold: POSITIVE },
+  "core.v1.Probe": {
+    initialDelaySeconds: COUNT,
+    timeoutSeconds: POSITIVE,
+    periodSeconds: POSITIVE,
+    successThreshold: POSITIVE,
+    failureThreshold: POSITIVE,
+  },
   "core.v1.ServicePort": { port: PORT },
   "batch.v1.JobSpec": {
     parallelism: COUNT,
@@ -34,7 +40,12 @@ export const RULES: Readonly<Record<string, Readonly<Record<string, Partial<Sche
     activeDeadlineSeconds: COUNT,
     ttlSecondsAfterFinished: COUNT,
   },
-  "batch.v1.CronJobSpec": { schedule: { minLength: 1 }, startingDeadlineSeconds: COUNT, successfulJobsHistoryLimit: COUNT, failedJobsHistoryLimit: COUNT },
+  "batch.v1.CronJobSpec": {
+    schedule: { minLength: 1 },
+    startingDeadlineSeconds: COUNT,
+    successfulJobsHistoryLimit: COUNT,
+    failedJobsHistoryLimit: COUNT,
+  },
   "apps.v1.DeploymentSpec": { replicas: COUNT, minReadySeconds: COUNT, revisionHistoryLimit: COUNT, progressDeadlineSeconds: COUNT },
   "apps.v1.ReplicaSetSpec": { replicas: COUNT, minReadySeconds: COUNT },
   "apps.v1.StatefulSetSpec": { replicas: COUNT, revisionHistoryLimit: COUNT },

@@ -50,13 +50,7 @@ export const TRAITS: Readonly<Record<string, Traits>> = {
   "/ServiceAccount": { shortNames: ["sa"] },
   "/Event": {
     shortNames: ["ev"],
-    selectableFields: [
-      ...INVOLVED.map((field) => `involvedObject.${field}`),
-      "reason",
-      "reportingComponent",
-      "source",
-      "type",
-    ],
+    selectableFields: [...INVOLVED.map((field) => `involvedObject.${field}`), "reason", "reportingComponent", "source", "type"],
   },
   "events.k8s.io/Event": {
     shortNames: ["ev"],

@@ -1,12 +1,5 @@
 import { describe, expect, test } from "vitest";
-import {
-  localPathOfArtifact,
-  localPathOfUri,
-  parameterFromText,
-  parameterText,
-  type ParameterType,
-  parseExecutorOutput,
-} from "./executor-input.ts";
+import { localPathOfArtifact, localPathOfUri, parameterFromText, parameterText, type ParameterType, parseExecutorOutput } from "./executor-input.ts";
 
 describe("parseExecutorOutput", () => {
   test("reads parameters and artifacts", () => {
@@ -35,9 +28,7 @@ test("local paths", () => {
   expect(localPathOfUri("gs://b/k")).toBe("/gcs/b/k");
   expect(localPathOfUri("oci://r.io/a/b:1")).toBe("/oci/r.io_a_b:1/models");
   expect(localPathOfUri("/tmp/x")).toBe("/tmp/x");
-  expect(localPathOfArtifact({ uri: "gs://b/k", metadata: { _kfp_workspace: true } })).toBe(
-    "/kfp-workspace/.artifacts/gcs/b/k",
-  );
+  expect(localPathOfArtifact({ uri: "gs://b/k", metadata: { _kfp_workspace: true } })).toBe("/kfp-workspace/.artifacts/gcs/b/k");
   expect(localPathOfArtifact({ uri: "gs://b/k", customPath: "/c" })).toBe("/c");
 });
 

@@ -120,15 +120,13 @@ export function parseExecutorOutput(text: string): ExecutorOutput {
     throw new UserError(`executor output: not valid JSON: ${messageOf(error)}`, { cause: error });
   }
   const fields = fieldsOf(document, "$", ["parameterValues", "artifacts"]);
-  const artifacts = Object.entries(expectObject(fields.get("artifacts") ?? {}, "$.artifacts")).map(
-    ([name, value]): [string, ArtifactList] => {
-      const path = `$.artifacts[${JSON.stringify(name)}]`;
-      const list = fieldsOf(value, path, ["artifacts"]).get("artifacts") ?? [];
-      if (!Array.isArray(list)) throw outputError(`${path}.artifacts`, "must be a list");
-      const items: readonly JsonValue[] = list;
-      return [name, { artifacts: items.map((item, index) => parseArtifact(item, `${path}.artifacts[${index}]`)) }];
-    },
-  );
+  const artifacts = Object.entries(expectObject(fields.get("artifacts") ?? {}, "$.artifacts")).map(([name, value]): [string, ArtifactList] => {
+    const path = `$.artifacts[${JSON.stringify(name)}]`;
+    const list = fieldsOf(value, path, ["artifacts"]).get("artifacts") ?? [];
+    if (!Array.isArray(list)) throw outputError(`${path}.artifacts`, "must be a list");
+    const items: readonly JsonValue[] = list;
+    return [name, { artifacts: items.map((item, index) => parseArtifact(item, `${path}.artifacts[${index}]`)) }];
+  });
   return {
     parameterValues: expectObject(fields.get("parameterValues") ?? {}, "$.parameterValues"),
     artifacts: Object.fromEntries(artifacts),

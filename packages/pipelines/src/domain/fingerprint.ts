@@ -36,16 +36,10 @@ function canonicalJson(value: JsonValue): string {
     const entries = Object.entries(value).sort(([a], [b]) => compare(a, b));
     return `{${entries.map(([key, item]) => `${canonicalJson(key)}:${canonicalJson(item)}`).join(",")}}`;
   }
-  return JSON.stringify(value).replace(
-    /[<>&\u2028\u2029]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  return JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
-function mapValues<T>(
-  record: Readonly<Record<string, T>> | undefined,
-  change: (value: T, key: string) => JsonValue,
-): JsonObject {
+function mapValues<T>(record: Readonly<Record<string, T>> | undefined, change: (value: T, key: string) => JsonValue): JsonObject {
   return Object.fromEntries(Object.entries(record ?? {}).map(([key, value]) => [key, change(value, key)]));
 }
 
@@ -68,9 +62,7 @@ export function fingerprint(key: CacheKey, sha256: Sha256): string {
     }),
     inputArtifactNames: mapValues(key.inputArtifacts, (ids) => withoutEmpty({ artifactNames: ids })),
     inputParameterValues: key.inputParameters ?? {},
-    outputArtifactsSpec: mapValues(key.outputArtifacts, ({ type, metadata }, name) =>
-      withoutEmpty({ name, type, metadata: metadata ?? {} }),
-    ),
+    outputArtifactsSpec: mapValues(key.outputArtifacts, ({ type, metadata }, name) => withoutEmpty({ name, type, metadata: metadata ?? {} })),
     outputParametersSpec: mapValues(key.outputParameters, (type) => type),
   });
   return sha256(canonicalJson(document));

@@ -44,7 +44,11 @@ test("reads a pipeline of steps, a condition, a loop and an exit handler", () =>
 });
 
 const bad: [find: string, put: string, message: string][] = [
-  ["taskOutputParameter: {producerTask: make, outputParameterKey: out}", "componentInputParm: y", 'pipeline spec: root.dag.tasks.train.inputs.parameters.x: unknown field "componentInputParm" (did you mean "componentInputParameter"?)'],
+  [
+    "taskOutputParameter: {producerTask: make, outputParameterKey: out}",
+    "componentInputParm: y",
+    'pipeline spec: root.dag.tasks.train.inputs.parameters.x: unknown field "componentInputParm" (did you mean "componentInputParameter"?)',
+  ],
   ["schemaVersion: 2.1.0", "schemaVersion: 2.0.0", 'schemaVersion: "2.0.0" is not one of 2.1.0'],
   ["{name: two-step}", "{}", "pipelineInfo.name: is required"],
   ["{name: two-step}", "{name: ABC}", "pipelineInfo.name: "],

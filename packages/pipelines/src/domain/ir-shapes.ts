@@ -2,8 +2,7 @@ import type { Kind, Shape } from "./ir-shape.ts";
 
 const list = (kind: Kind): Kind => ({ list: kind });
 const map = (kind: Kind): Kind => ({ map: kind });
-const fields = (names: string, kind: Kind = "string"): Record<string, Kind> =>
-  Object.fromEntries(names.split(" ").map((name) => [name, kind]));
+const fields = (names: string, kind: Kind = "string"): Record<string, Kind> => Object.fromEntries(names.split(" ").map((name) => [name, kind]));
 const shape = (of: Record<string, Kind>, rest: Omit<Shape, "fields"> = {}): Shape => ({ fields: of, ...rest });
 
 const primitive: Kind = { oneOf: ["INT", "DOUBLE", "STRING"] };

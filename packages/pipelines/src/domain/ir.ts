@@ -12,24 +12,13 @@ export interface JsonObject {
 export type Named<T> = Readonly<Record<string, T>>;
 
 /** The parameter types a component may declare. */
-export type ParameterType =
-  | "NUMBER_DOUBLE"
-  | "NUMBER_INTEGER"
-  | "STRING"
-  | "BOOLEAN"
-  | "LIST"
-  | "STRUCT"
-  | "TASK_FINAL_STATUS"
-  | "TASK_CONFIG";
+export type ParameterType = "NUMBER_DOUBLE" | "NUMBER_INTEGER" | "STRING" | "BOOLEAN" | "LIST" | "STRUCT" | "TASK_FINAL_STATUS" | "TASK_CONFIG";
 
 /** The deprecated spelling of a parameter's type. */
 export type PrimitiveType = "INT" | "DOUBLE" | "STRING";
 
 /** When a task starts, given how the tasks before it ended. */
-export type TriggerStrategy =
-  | "TRIGGER_STRATEGY_UNSPECIFIED"
-  | "ALL_UPSTREAM_TASKS_SUCCEEDED"
-  | "ALL_UPSTREAM_TASKS_COMPLETED";
+export type TriggerStrategy = "TRIGGER_STRATEGY_UNSPECIFIED" | "ALL_UPSTREAM_TASKS_SUCCEEDED" | "ALL_UPSTREAM_TASKS_COMPLETED";
 
 /** One compiled pipeline. */
 export interface PipelineSpec {

@@ -34,13 +34,10 @@ describe("resolveCommandLine", () => {
     expect(args(text)).toEqual([expected]);
   });
 
-  test.each(["{{$.nope}}", "{{$.inputs.parameters['zz']}}", "{{$.inputs.artifacts['ds'].nope}}", "{{$.a b}}"])(
-    "%s is refused by name",
-    (text) => {
-      expect(() => args(text)).toThrow(UserError);
-      expect(() => args(text)).toThrow(text);
-    },
-  );
+  test.each(["{{$.nope}}", "{{$.inputs.parameters['zz']}}", "{{$.inputs.artifacts['ds'].nope}}", "{{$.a b}}"])("%s is refused by name", (text) => {
+    expect(() => args(text)).toThrow(UserError);
+    expect(() => args(text)).toThrow(text);
+  });
 
   test("Concat and IfPresent, nested and with lists", () => {
     const list = { IfPresent: { InputName: "n", Then: ["--n", "{{$.inputs.parameters['n']}}"], Else: ["--none"] } };
@@ -66,7 +63,10 @@ describe("resolveCommandLine", () => {
 
   test("any value survives byte for byte", () => {
     const tricky = fc.constantFrom("{{$}}", "{{$.inputs.parameters['v']}}", '{"Concat":["x"]}', "$&", "$1", '"', "\\", "\n");
-    const value = fc.oneof(fc.string({ unit: "binary" }), fc.array(fc.oneof(tricky, fc.string())).map((all) => all.join("")));
+    const value = fc.oneof(
+      fc.string({ unit: "binary" }),
+      fc.array(fc.oneof(tricky, fc.string())).map((all) => all.join("")),
+    );
     fc.assert(
       fc.property(value, (v) => {
         const scope = { input: { inputs: { parameterValues: { v } } } };
@@ -86,10 +86,6 @@ test("resolveConstant", () => {
   const siblings = { a: 'say "hi"\n{{$.pipeline_job_name}}', n: 5 };
   const pipeline = { pipeline_job_name: "run", workspace_path: "/w" };
   expect(resolveConstant("{{$.inputs.parameters['a']}}!", siblings, pipeline)).toBe(`${siblings.a}!`);
-  expect(resolveConstant(["{{$.pipeline_job_name}}", { p: "{{$.workspace_path}}/x" }, 1], siblings, pipeline)).toEqual([
-    "run",
-    { p: "/w/x" },
-    1,
-  ]);
+  expect(resolveConstant(["{{$.pipeline_job_name}}", { p: "{{$.workspace_path}}/x" }, 1], siblings, pipeline)).toEqual(["run", { p: "/w/x" }, 1]);
   expect(() => resolveConstant("{{$.pipeline_root}}", siblings, pipeline)).toThrow("{{$.pipeline_root}}");
 });

@@ -80,7 +80,8 @@ function finishPod(transition: Transition, event: EventOf<"podFinished">, contex
   if (task === undefined) return;
   const { succeeded, isStuck = false, exitCode, message, report } = event;
   if (!succeeded) {
-    if (isStuck && task.podName !== undefined) transition.effect({ type: "deletePod", taskId: task.id, attempt: task.attempt, podName: task.podName });
+    if (isStuck && task.podName !== undefined)
+      transition.effect({ type: "deletePod", taskId: task.id, attempt: task.attempt, podName: task.podName });
     const how = isStuck ? "its pod cannot start" : exitCode === undefined ? "its pod failed" : `its container exited with code ${exitCode}`;
     return transition.fail(task, message === undefined || message === "" ? how : `${how}: ${message}`);
   }

@@ -1,8 +1,37 @@
 import { createHash } from "node:crypto";
-import { collect, compare, compile, component, container, dataset, finalStatus, forEach, integer, list, number, onExit, otherwise, pipeline, string, when } from "@sluice/sdk";
+import {
+  collect,
+  compare,
+  compile,
+  component,
+  container,
+  dataset,
+  finalStatus,
+  forEach,
+  integer,
+  list,
+  number,
+  onExit,
+  otherwise,
+  pipeline,
+  string,
+  when,
+} from "@sluice/sdk";
 import { expect, test } from "vitest";
 import { parsePipeline } from "../domain/ir-parse.ts";
-import { advance, type Effect, type EngineContext, type EngineEvent, newRun, outstandingEffects, restoreRun, type RunInfo, type RunState, type TaskRecord, type TaskReport } from "./index.ts";
+import {
+  advance,
+  type Effect,
+  type EngineContext,
+  type EngineEvent,
+  newRun,
+  outstandingEffects,
+  restoreRun,
+  type RunInfo,
+  type RunState,
+  type TaskRecord,
+  type TaskReport,
+} from "./index.ts";
 
 const context: EngineContext = { sha256: (text) => createHash("sha256").update(text).digest("hex"), settings: {}, isCacheEnabled: true };
 
@@ -83,7 +112,13 @@ class World {
   finishPod(taskId: string, attempt: number): void {
     const { succeeded, parameters = {} } = this.#outcome(this.run.get(taskId));
     const outputs = this.run.info.spec.components?.[this.run.get(taskId).component]?.outputDefinitions?.artifacts ?? {};
-    const artifacts = Object.keys(outputs).map((output) => ({ output, name: output, type: { schemaTitle: "system.Dataset" }, uri: `minio://b/${taskId}/${output}`, metadata: {} }));
+    const artifacts = Object.keys(outputs).map((output) => ({
+      output,
+      name: output,
+      type: { schemaTitle: "system.Dataset" },
+      uri: `minio://b/${taskId}/${output}`,
+      metadata: {},
+    }));
     const report: TaskReport = { runId: "run-1", taskId, attempt, parameters, artifacts, problems: [] };
     this.send({ type: "podFinished", time: this.time, taskId, attempt, succeeded, ...(succeeded ? { report } : { exitCode: 1 }) });
     const task = this.run.get(taskId);
@@ -104,14 +139,28 @@ class World {
 const roll = component({ name: "roll", inputs: { x: number() }, outputs: { value: number() }, run: ({ inputs }) => ({ value: inputs.x }) });
 const use = component({ name: "use", inputs: { x: number() }, outputs: {}, run: () => undefined });
 const useAll = component({ name: "use-all", inputs: { xs: list(number()) }, outputs: {}, run: () => undefined });
-const make = container({ name: "make", image: "busybox", inputs: { n: string({ default: "a$(b)" }) }, outputs: { data: dataset() }, command: ["echo", "{{$.inputs.parameters['n']}}", "$(HOME)"] });
-const eat = container({ name: "eat", image: "busybox", inputs: { data: dataset() }, outputs: {}, command: ["cat", "{{$.inputs.artifacts['data'].path}}"] });
+const make = container({
+  name: "make",
+  image: "busybox",
+  inputs: { n: string({ default: "a$(b)" }) },
+  outputs: { data: dataset() },
+  command: ["echo", "{{$.inputs.parameters['n']}}", "$(HOME)"],
+});
+const eat = container({
+  name: "eat",
+  image: "busybox",
+  inputs: { data: dataset() },
+  outputs: {},
+  command: ["cat", "{{$.inputs.artifacts['data'].path}}"],
+});
 const notify = component({ name: "notify", inputs: { status: finalStatus() }, outputs: {}, run: () => undefined });
 
 test("runs tasks in order, passes artifacts, and shapes pods", () => {
-  const yaml = compile(pipeline({ name: "plain", inputs: {} }, () => {
-    eat({ data: make({}, { retry: 1 }).outputs.data }, { resources: { cpu: "1", accelerator: { type: "nvidia.com/gpu", count: 2 } } });
-  }));
+  const yaml = compile(
+    pipeline({ name: "plain", inputs: {} }, () => {
+      eat({ data: make({}, { retry: 1 }).outputs.data }, { resources: { cpu: "1", accelerator: { type: "nvidia.com/gpu", count: 2 } } });
+    }),
+  );
   const world = new World(yaml).finish();
   expect(world.states()).toEqual({ root: "SUCCEEDED", "root.make": "SUCCEEDED", "root.eat": "SUCCEEDED" });
   expect(world.run.progress.phase).toBe("SUCCEEDED");
@@ -126,7 +175,11 @@ test("runs tasks in order, passes artifacts, and shapes pods", () => {
 });
 
 test("an identical task is cached, and costs no pod", () => {
-  const yaml = compile(pipeline({ name: "cached", inputs: {} }, () => { eat({ data: make({}).outputs.data }); }));
+  const yaml = compile(
+    pipeline({ name: "cached", inputs: {} }, () => {
+      eat({ data: make({}).outputs.data });
+    }),
+  );
   const first = new World(yaml).finish();
   const second = new World(yaml);
   for (const [key, value] of first.cache) second.cache.set(key, value);
@@ -137,26 +190,46 @@ test("an identical task is cached, and costs no pod", () => {
 });
 
 test("conditions choose one branch and skip the other", () => {
-  const yaml = compile(pipeline({ name: "branches", inputs: { n: integer({ default: 5 }) } }, ({ n }) => {
-    const rolled = roll({ x: 7 });
-    when(compare(n, ">", 3), () => { use({ x: rolled.outputs.value }); });
-    otherwise(() => { use({ x: 2 }); });
-  }));
+  const yaml = compile(
+    pipeline({ name: "branches", inputs: { n: integer({ default: 5 }) } }, ({ n }) => {
+      const rolled = roll({ x: 7 });
+      when(compare(n, ">", 3), () => {
+        use({ x: rolled.outputs.value });
+      });
+      otherwise(() => {
+        use({ x: 2 });
+      });
+    }),
+  );
   const world = new World(yaml, ({ name }) => ({ succeeded: true, parameters: name === "roll" ? { value: 7 } : {} })).finish();
   expect(world.run.progress.phase).toBe("SUCCEEDED");
   expect(world.started).toEqual(["root.roll", "root.condition-branches-1.condition-1.use"]);
   expect(world.task("root.condition-branches-1.condition-2").state).toBe("SKIPPED");
   expect(world.task("root.condition-branches-1").kind).toBe("CONDITION_BRANCH");
-  expect(new World(yaml, undefined, { n: "x" }).finish().run.progress).toMatchObject({ phase: "FAILED", message: expect.stringContaining('"n" type mismatch') });
+  expect(new World(yaml, undefined, { n: "x" }).finish().run.progress).toMatchObject({
+    phase: "FAILED",
+    message: expect.stringContaining('"n" type mismatch'),
+  });
 });
 
 test("a loop keeps its limit and collects in order", () => {
-  const yaml = compile(pipeline({ name: "loop", inputs: { xs: list(number(), { default: [3, 1, 2] }) } }, ({ xs }) => {
-    let out: ReturnType<typeof roll> | undefined;
-    forEach(xs, (x) => { out = roll({ x }, { cache: false }); }, { parallelism: 2 });
-    useAll({ xs: collect(out!.outputs.value) });
-  }));
-  const outcome = (task: TaskRecord): Outcome => ({ succeeded: true, parameters: task.name === "roll" ? { value: Number(task.inputs.parameters["x"]) * 10 } : {} });
+  const yaml = compile(
+    pipeline({ name: "loop", inputs: { xs: list(number(), { default: [3, 1, 2] }) } }, ({ xs }) => {
+      let out: ReturnType<typeof roll> | undefined;
+      forEach(
+        xs,
+        (x) => {
+          out = roll({ x }, { cache: false });
+        },
+        { parallelism: 2 },
+      );
+      useAll({ xs: collect(out!.outputs.value) });
+    }),
+  );
+  const outcome = (task: TaskRecord): Outcome => ({
+    succeeded: true,
+    parameters: task.name === "roll" ? { value: Number(task.inputs.parameters["x"]) * 10 } : {},
+  });
   const world = new World(yaml, outcome).finish();
   expect(world.task("root.use-all").inputs.parameters).toEqual({ xs: [30, 10, 20] });
   expect(world.maxRunning).toBe(2);
@@ -165,10 +238,14 @@ test("a loop keeps its limit and collects in order", () => {
 });
 
 test("a failure skips what follows, and the exit task still runs with its status", () => {
-  const yaml = compile(pipeline({ name: "exits", inputs: {} }, () => {
-    const last = notify({});
-    onExit(last, () => { use({ x: roll({ x: 1 }, { retry: { limit: 2, backoffSeconds: 10 } }).outputs.value }); });
-  }));
+  const yaml = compile(
+    pipeline({ name: "exits", inputs: {} }, () => {
+      const last = notify({});
+      onExit(last, () => {
+        use({ x: roll({ x: 1 }, { retry: { limit: 2, backoffSeconds: 10 } }).outputs.value });
+      });
+    }),
+  );
   const world = new World(yaml, ({ name }) => ({ succeeded: name === "notify" })).finish();
   expect(world.run.progress).toMatchObject({ phase: "FAILED", message: expect.stringContaining("exited with code 1") });
   expect(world.task("root.exit-handler-1.use").state).toBe("SKIPPED");
@@ -180,7 +257,11 @@ test("a failure skips what follows, and the exit task still runs with its status
 });
 
 test("terminate deletes pods and cancels; retry runs again only what did not succeed", () => {
-  const yaml = compile(pipeline({ name: "stop", inputs: {} }, () => { use({ x: roll({ x: 1 }).outputs.value }); }));
+  const yaml = compile(
+    pipeline({ name: "stop", inputs: {} }, () => {
+      use({ x: roll({ x: 1 }).outputs.value });
+    }),
+  );
   let broken = true;
   const world = new World(yaml, ({ name }) => (name === "roll" ? { succeeded: true, parameters: { value: 1 } } : { succeeded: !broken })).finish();
   expect(world.run.progress.phase).toBe("FAILED");
@@ -204,7 +285,11 @@ test("terminate deletes pods and cancels; retry runs again only what did not suc
 });
 
 test("a pod without a report, or with problems, fails its task", () => {
-  const yaml = compile(pipeline({ name: "report", inputs: {} }, () => { roll({ x: 1 }, { cache: false }); }));
+  const yaml = compile(
+    pipeline({ name: "report", inputs: {} }, () => {
+      roll({ x: 1 }, { cache: false });
+    }),
+  );
   const fail = (report?: TaskReport): string | undefined => {
     const run = newRun(infoOf(yaml));
     const effect = advance(run, { type: "runStarted", time: 1 }, context).effects[0];
@@ -217,15 +302,33 @@ test("a pod without a report, or with problems, fails its task", () => {
 });
 
 test("a wide loop costs little per event", () => {
-  const yaml = compile(pipeline({ name: "wide", inputs: {} }, () => {
-    forEach(Array.from({ length: 1000 }, (_, index) => index), (x) => { use({ x }, { cache: false }); });
-  }));
+  const yaml = compile(
+    pipeline({ name: "wide", inputs: {} }, () => {
+      forEach(
+        Array.from({ length: 1000 }, (_, index) => index),
+        (x) => {
+          use({ x }, { cache: false });
+        },
+      );
+    }),
+  );
   const world = new World(yaml);
   const { effects } = advance(world.run, { type: "runStarted", time: 1 }, context);
   expect(effects).toHaveLength(1000);
   const sizes = effects.map((effect) =>
     effect.type === "createPod"
-      ? advance(world.run, { type: "podFinished", time: 2, taskId: effect.taskId, attempt: 0, succeeded: true, report: { runId: "", taskId: effect.taskId, attempt: 0, parameters: {}, artifacts: [], problems: [] } }, context).changed.length
+      ? advance(
+          world.run,
+          {
+            type: "podFinished",
+            time: 2,
+            taskId: effect.taskId,
+            attempt: 0,
+            succeeded: true,
+            report: { runId: "", taskId: effect.taskId, attempt: 0, parameters: {}, artifacts: [], problems: [] },
+          },
+          context,
+        ).changed.length
       : 0,
   );
   expect(sizes.slice(0, -1).every((size) => size === 2)).toBe(true);
@@ -233,16 +336,27 @@ test("a wide loop costs little per event", () => {
 });
 
 test("a restored run tells what is outstanding", () => {
-  const yaml = compile(pipeline({ name: "restore", inputs: {} }, () => { roll({ x: 1 }); make({}); }));
+  const yaml = compile(
+    pipeline({ name: "restore", inputs: {} }, () => {
+      roll({ x: 1 });
+      make({});
+    }),
+  );
   const run = newRun(infoOf(yaml));
   const { effects } = advance(run, { type: "runStarted", time: 1 }, context);
   const records = JSON.parse(JSON.stringify([...run.tasks.values()].reverse())) as TaskRecord[];
   const restored = restoreRun(run.info, run.progress, records);
-  expect(new Set(outstandingEffects(restored, context).map((effect) => JSON.stringify(effect)))).toEqual(new Set(effects.map((effect) => JSON.stringify(effect))));
+  expect(new Set(outstandingEffects(restored, context).map((effect) => JSON.stringify(effect)))).toEqual(
+    new Set(effects.map((effect) => JSON.stringify(effect))),
+  );
 });
 
 test("a run that takes longer than its deadline is stopped, and fails", () => {
-  const yaml = compile(pipeline({ name: "late", inputs: {} }, () => { roll({ x: 1 }, { cache: false }); }));
+  const yaml = compile(
+    pipeline({ name: "late", inputs: {} }, () => {
+      roll({ x: 1 }, { cache: false });
+    }),
+  );
   const run = newRun(infoOf(`${yaml}\n---\nplatforms: {kubernetes: {pipelineConfig: {activeDeadlineSeconds: 60}}}\n`));
   const { effects } = advance(run, { type: "runStarted", time: 0 }, context);
   expect(effects).toMatchObject([{ type: "wakeAt", time: 60_000 }, { type: "createPod" }]);

@@ -11,13 +11,7 @@ import { derivedUuid } from "./task-id.ts";
 import type { TaskRecord, TaskValues } from "./types.ts";
 
 /** The output of an importer: one artifact that is taken to exist. Unless it is to be imported anew, its id depends on its content alone. */
-export function importedArtifact(
-  run: RunState,
-  task: TaskRecord,
-  component: ComponentSpec,
-  importer: ImporterSpec,
-  sha256: Sha256,
-): TaskValues {
+export function importedArtifact(run: RunState, task: TaskRecord, component: ComponentSpec, importer: ImporterSpec, sha256: Sha256): TaskValues {
   const parameters = withDefaults(component, task.inputs.parameters);
   const resolve = (value: JsonValue): JsonValue => resolveConstant(value, parameters, pipelineValues(run, task));
   const { constant, constantValue, runtimeParameter } = importer.artifactUri;

@@ -95,9 +95,7 @@ function affinityOf(config: KubernetesExecutorConfig, resolve: Resolve): JsonObj
     if (weight === undefined) (kind["requiredDuringSchedulingIgnoredDuringExecution"] ??= []).push(term);
     else (kind["preferredDuringSchedulingIgnoredDuringExecution"] ??= []).push({ weight: Number(weight), podAffinityTerm: term });
   }
-  const affinity: JsonObject = Object.fromEntries(
-    Object.entries({ nodeAffinity, ...pods }).filter(([, value]) => Object.keys(value).length > 0),
-  );
+  const affinity: JsonObject = Object.fromEntries(Object.entries({ nodeAffinity, ...pods }).filter(([, value]) => Object.keys(value).length > 0));
   return Object.keys(affinity).length > 0 ? affinity : undefined;
 }
 

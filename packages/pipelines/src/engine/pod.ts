@@ -177,11 +177,7 @@ function optionalInputs(component: ReturnType<typeof componentOf>): ReadonlySet<
 }
 
 /** The user's variables win over ours, as a later one of the same name does. */
-function environment(
-  task: TaskRecord,
-  settings: Readonly<Record<string, string>>,
-  own: readonly EnvVar[],
-): readonly EnvVar[] {
+function environment(task: TaskRecord, settings: Readonly<Record<string, string>>, own: readonly EnvVar[]): readonly EnvVar[] {
   const all: EnvVar[] = [
     { name: "KFP_POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
     { name: "KFP_POD_UID", valueFrom: { fieldRef: { fieldPath: "metadata.uid" } } },

@@ -3,7 +3,19 @@ import fc from "fast-check";
 import { test } from "vitest";
 import type { ComponentSpec, JsonValue, PipelineSpec, TaskSpec } from "../domain/ir.ts";
 import { parsePipelineObject } from "../domain/ir-parse.ts";
-import { advance, type Effect, type EngineContext, type EngineEvent, hasEnded, newRun, outstandingEffects, restoreRun, type RunInfo, type RunProgress, type TaskRecord } from "./index.ts";
+import {
+  advance,
+  type Effect,
+  type EngineContext,
+  type EngineEvent,
+  hasEnded,
+  newRun,
+  outstandingEffects,
+  restoreRun,
+  type RunInfo,
+  type RunProgress,
+  type TaskRecord,
+} from "./index.ts";
 
 const context: EngineContext = { sha256: (text) => createHash("sha256").update(text).digest("hex"), settings: {}, isCacheEnabled: true };
 
@@ -21,7 +33,10 @@ interface Shape {
 
 function graphOf(depth: number): fc.Arbitrary<readonly Shape[]> {
   const task = fc.record({
-    kind: depth > 0 ? fc.constantFrom("leaf" as const, "graph" as const, "loop" as const) : fc.constantFrom("leaf" as const, "leaf" as const, "loop" as const),
+    kind:
+      depth > 0
+        ? fc.constantFrom("leaf" as const, "graph" as const, "loop" as const)
+        : fc.constantFrom("leaf" as const, "leaf" as const, "loop" as const),
     size: fc.nat(3),
     items: fc.nat(4),
     limit: fc.nat(3),
@@ -119,7 +134,13 @@ function play(spec: PipelineSpec, seed: number, options: { crashes: boolean; ter
     if (progress !== undefined) check(progress === run.progress, "progress is told");
     for (const effect of effects) pending.set(keyOf(effect), effect);
   };
-  const keyOf = (effect: Effect): string => JSON.stringify([effect.type, "taskId" in effect ? effect.taskId : "", "attempt" in effect ? effect.attempt : "", "time" in effect ? effect.time : ""]);
+  const keyOf = (effect: Effect): string =>
+    JSON.stringify([
+      effect.type,
+      "taskId" in effect ? effect.taskId : "",
+      "attempt" in effect ? effect.attempt : "",
+      "time" in effect ? effect.time : "",
+    ]);
 
   send({ type: "runStarted", time });
   let isRetried = false;
@@ -135,7 +156,11 @@ function play(spec: PipelineSpec, seed: number, options: { crashes: boolean; ter
     if (options.terminateAt === step && !isRetried) send({ type: "terminateRequested", time });
     if (options.crashes && random(`crash ${step}`) % 3 === 0) {
       check(stored.size === run.tasks.size, "every record is stored");
-      run = restoreRun(info, run.progress, [...stored.values()].reverse().map((text) => JSON.parse(text) as TaskRecord));
+      run = restoreRun(
+        info,
+        run.progress,
+        [...stored.values()].reverse().map((text) => JSON.parse(text) as TaskRecord),
+      );
       for (const effect of outstandingEffects(run, context)) pending.set(keyOf(effect), effect);
     }
     const keys = [...pending.keys()].sort();
@@ -195,7 +220,10 @@ test("every run ends, in order, the same in any interleaving and after any crash
       const spec = specOf(shapes);
       const smooth = play(spec, seed, { crashes: false });
       const crashed = play(spec, seed, { crashes: true });
-      check(JSON.stringify(smooth.records) === JSON.stringify(crashed.records), `crashes change nothing:\n${smooth.records.join("\n")}\n\n${crashed.records.join("\n")}`);
+      check(
+        JSON.stringify(smooth.records) === JSON.stringify(crashed.records),
+        `crashes change nothing:\n${smooth.records.join("\n")}\n\n${crashed.records.join("\n")}`,
+      );
       check(smooth.progress.phase === crashed.progress.phase, "nor the run");
       check(smooth.pods.toSorted().join() === crashed.pods.toSorted().join(), "nor the pods");
       const failed = smooth.records.some((text) => text.includes('"state":"FAILED"'));

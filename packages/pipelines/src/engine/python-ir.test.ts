@@ -3,12 +3,25 @@ import { expect, test } from "vitest";
 import { parsePipeline } from "../domain/ir-parse.ts";
 import { advance, type EngineContext, newRun, type PodManifest, type RunState } from "./index.ts";
 
-const context: EngineContext = { sha256: (text) => createHash("sha256").update(text).digest("hex"), settings: { serviceAccount: "default-editor" }, isCacheEnabled: false };
+const context: EngineContext = {
+  sha256: (text) => createHash("sha256").update(text).digest("hex"),
+  settings: { serviceAccount: "default-editor" },
+  isCacheEnabled: false,
+};
 
 /** Runs a pipeline whose pods all succeed with the parameters given by task name. */
 function play(yaml: string, outputs: Record<string, Record<string, string | number>> = {}): { run: RunState; pods: PodManifest[]; claims: string[] } {
   const { pipelineSpec: spec, platformSpec: platform } = parsePipeline(yaml);
-  const info = { id: "r1", displayName: "Run", namespace: "ns", spec, ...(platform ? { platform } : {}), parameters: {}, pipelineRoot: "minio://b/root", createdAt: 0 };
+  const info = {
+    id: "r1",
+    displayName: "Run",
+    namespace: "ns",
+    spec,
+    ...(platform ? { platform } : {}),
+    parameters: {},
+    pipelineRoot: "minio://b/root",
+    createdAt: 0,
+  };
   const run = newRun(info);
   const pods: PodManifest[] = [];
   const claims: string[] = [];
@@ -160,8 +173,17 @@ platforms:
   const main = pod?.spec.containers[0];
   expect(main?.env).toContainEqual({ name: "USER_NAME", valueFrom: { secretKeyRef: { name: "my-secret", key: "user" } } });
   expect(main?.env).toContainEqual({ name: "POD_IP", valueFrom: { fieldRef: { fieldPath: "status.podIP" } } });
-  expect(main?.volumeMounts).toEqual(expect.arrayContaining([{ name, mountPath: "/data" }, { name: "cfg", mountPath: "/cfg" }, { name: "scratch", mountPath: "/scratch" }]));
-  expect(main).toMatchObject({ imagePullPolicy: "Always", securityContext: { runAsUser: 1000, runAsNonRoot: true, capabilities: { drop: ["ALL"] } } });
+  expect(main?.volumeMounts).toEqual(
+    expect.arrayContaining([
+      { name, mountPath: "/data" },
+      { name: "cfg", mountPath: "/cfg" },
+      { name: "scratch", mountPath: "/scratch" },
+    ]),
+  );
+  expect(main).toMatchObject({
+    imagePullPolicy: "Always",
+    securityContext: { runAsUser: 1000, runAsNonRoot: true, capabilities: { drop: ["ALL"] } },
+  });
   expect(pod?.spec).toMatchObject({
     serviceAccountName: "default-editor",
     activeDeadlineSeconds: 60,

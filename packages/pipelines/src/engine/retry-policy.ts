@@ -4,7 +4,7 @@ import type { TaskRecord } from "./types.ts";
 
 /** The retry policy of a task: its own, or that of the nearest graph around it that has one. */
 export function retryPolicyOf(run: RunState, task: TaskRecord): RetryPolicy | undefined {
-  for (let at = task; at.parentId !== undefined; ) {
+  for (let at = task; at.parentId !== undefined;) {
     const parent = run.get(at.parentId);
     const policy = at.iteration === undefined ? run.plan(parent.component).get(at.name)?.spec.retryPolicy : undefined;
     if (policy !== undefined) return policy;

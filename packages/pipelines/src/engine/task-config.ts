@@ -30,8 +30,7 @@ export function taskConfigs(component: ComponentSpec, { resources, env, extras }
 
 /** The settings that the task's own pod keeps: all but those that are passed through without being applied. */
 export function keptSettings(component: ComponentSpec, { resources, env, extras }: TaskSettings): TaskSettings {
-  const keeps = (field: Field): boolean =>
-    (component.taskConfigPassthroughs ?? []).every((one) => one.field !== field || one.applyToTask === true);
+  const keeps = (field: Field): boolean => (component.taskConfigPassthroughs ?? []).every((one) => one.field !== field || one.applyToTask === true);
   const { affinity, tolerations, nodeSelector, ...spec } = extras.spec;
   const hasVolumes = keeps("KUBERNETES_VOLUMES");
   return {

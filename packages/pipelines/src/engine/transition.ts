@@ -233,9 +233,7 @@ export class Transition {
     if (container === undefined) throw new UserError(`component ${JSON.stringify(record.component)} has nothing to run`);
     if (container.image === CLAIM_IMAGES.create || container.image === CLAIM_IMAGES.delete) return this.#changeClaim(record);
     const pvcNames = claimNamesOf(this.run, record);
-    const key = this.#context.isCacheEnabled
-      ? cacheKeyOf(task, container, record.inputs, { sha256: this.#context.sha256, pvcNames })
-      : undefined;
+    const key = this.#context.isCacheEnabled ? cacheKeyOf(task, container, record.inputs, { sha256: this.#context.sha256, pvcNames }) : undefined;
     if (key === undefined) return this.launch(record);
     this.put({ ...record, step: "cache", fingerprint: key });
     this.effect({ type: "lookupCache", taskId: record.id, fingerprint: key });

@@ -12,7 +12,10 @@ export const pipelinesSchema: Migration = {
       await builder.addPrimaryKeyConstraint(`${name}_key`, key as never[]).execute();
     };
     const index = async (name: string, on: string, columns: readonly string[], unique = false): Promise<void> => {
-      const builder = schema.createIndex(name).on(on).columns([...columns]);
+      const builder = schema
+        .createIndex(name)
+        .on(on)
+        .columns([...columns]);
       await (unique ? builder.unique() : builder).execute();
     };
     await table("pipelines_experiments", ["id", "namespace", "name", "description", "storage_state"], ["created_at", "last_run_at"], ["id"]);

@@ -12,7 +12,16 @@ import { invalid } from "./message.ts";
 import { loadTask } from "./nodes.ts";
 import { streamOf } from "./stream.ts";
 
-const FIELDS = { id: "id", artifact_id: "id", name: "name", type: "type", uri: "uri", created_at: "created_at", run_id: "run_id", task_id: "task_id" };
+const FIELDS = {
+  id: "id",
+  artifact_id: "id",
+  name: "name",
+  type: "type",
+  uri: "uri",
+  created_at: "created_at",
+  run_id: "run_id",
+  task_id: "task_id",
+};
 /** What `:read` may hold in one JSON string. */
 const MAX_READ_BYTES = 64 * 1024 * 1024;
 const TYPES: Readonly<Record<string, string>> = {
@@ -81,7 +90,8 @@ async function download(objects: ObjectStore, artifact: ArtifactRecord, context:
   const uri = path === "" ? artifact.uri : `${artifact.uri.replace(/\/$/u, "")}/${path.replace(/^\/+/u, "")}`;
   const info = await objects.stat(uri);
   if (info === undefined) {
-    const what = path === "" ? `nothing is stored at ${uri}; of a directory, name a file with ?path=` : `artifact ${artifact.name} has no file ${path}`;
+    const what =
+      path === "" ? `nothing is stored at ${uri}; of a directory, name a file with ?path=` : `artifact ${artifact.name} has no file ${path}`;
     throw new ApiError("NotFound", what);
   }
   const fileName = uri.slice(uri.lastIndexOf("/") + 1).replace(/[^\w.-]/gu, "_");

@@ -61,7 +61,11 @@ export function runJson(row: RunRow, tasks?: readonly TaskRecord[], isFull = fal
     pipeline_spec: reference === undefined ? (JSON.parse(row.spec) as JsonObject) : undefined,
     pipeline_version_reference: reference,
     runtime_config: compact({ parameters: JSON.parse(row.parameters) as JsonObject, pipeline_root: row.pipeline_root }),
-    ...{ service_account: row.service_account, created_at: timestamp(row.created_at), scheduled_at: timestamp(row.scheduled_at) ?? timestamp(row.created_at) },
+    ...{
+      service_account: row.service_account,
+      created_at: timestamp(row.created_at),
+      scheduled_at: timestamp(row.scheduled_at) ?? timestamp(row.created_at),
+    },
     ...{ finished_at: timestamp(row.finished_at) ?? EPOCH, state: row.state },
     error: row.state === "FAILED" && progress.message !== undefined ? { code: 2, message: progress.message } : undefined,
     state_history: historyOf(row).map(historyJson),

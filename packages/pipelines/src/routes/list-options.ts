@@ -39,7 +39,10 @@ export interface ListRequest {
 /** Reads `page_size`, `page_token`, `sort_by` and `filter`. */
 export function listRequest(parameters: (name: string) => string | undefined, fields: ListFields, scope: readonly Predicate[]): ListRequest {
   const filter = readFilter(parameters("filter") ?? "", fields);
-  const fingerprint = createHash("sha256").update(JSON.stringify([scope, filter])).digest("base64url").slice(0, 16);
+  const fingerprint = createHash("sha256")
+    .update(JSON.stringify([scope, filter]))
+    .digest("base64url")
+    .slice(0, 16);
   const tokenText = parameters("page_token") ?? "";
   const token = tokenText === "" ? undefined : readToken(tokenText);
   const sortText = parameters("sort_by") ?? "";
@@ -72,7 +75,10 @@ function readPageSize(text: string): number {
 }
 
 function readSort(text: string, fields: ListFields): { readonly column: string; readonly isDescending: boolean } {
-  const [field = "created_at", order = "asc", ...rest] = text.trim().split(/\s+/u).filter((word) => word !== "");
+  const [field = "created_at", order = "asc", ...rest] = text
+    .trim()
+    .split(/\s+/u)
+    .filter((word) => word !== "");
   const direction = order.toLowerCase();
   if (rest.length > 0 || (direction !== "asc" && direction !== "desc"))
     throw invalid("sort_by", `must be "<field> asc" or "<field> desc", not ${JSON.stringify(text)}`);

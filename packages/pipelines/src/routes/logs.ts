@@ -23,7 +23,9 @@ export function logRoutes(app: Routes, options: RouteOptions): void {
     // The first chunk tells whether there is a log at all, while an error can still be one.
     const first = await chunks.next();
     const body = streamOf(resumed(first, chunks), () => closed.abort());
-    return new Response(body, { headers: { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store", "x-content-type-options": "nosniff" } });
+    return new Response(body, {
+      headers: { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store", "x-content-type-options": "nosniff" },
+    });
   });
 }
 

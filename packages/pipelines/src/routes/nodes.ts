@@ -4,7 +4,11 @@ import { found, type RouteContext, type RouteOptions } from "./context.ts";
 import { loadRun } from "./runs.ts";
 
 /** The run and the task that a path names: `node` is a task's id, or its pod's name. */
-export async function loadTask(options: RouteOptions, context: RouteContext, verb: string): Promise<{ readonly run: RunRow; readonly task: TaskRecord }> {
+export async function loadTask(
+  options: RouteOptions,
+  context: RouteContext,
+  verb: string,
+): Promise<{ readonly run: RunRow; readonly task: TaskRecord }> {
   const run = await loadRun(options, context, context.req.param("id") ?? "", verb);
   const node = context.req.param("node") ?? "";
   const task = (await options.store.findTask(run.id, node)) ?? (await options.store.tasksOf(run.id)).find(({ podName }) => podName === node);

@@ -36,7 +36,15 @@ export function newVersion(
   naming: Naming,
   { spec, codeSourceUrl = "", packageUrl = "" }: { readonly spec: string; readonly codeSourceUrl?: string; readonly packageUrl?: string },
 ): VersionRow {
-  return { id: newId(), pipeline_id: pipelineId, ...namesOf(naming), code_source_url: codeSourceUrl, package_url: packageUrl, spec, created_at: clock.now() };
+  return {
+    id: newId(),
+    pipeline_id: pipelineId,
+    ...namesOf(naming),
+    code_source_url: codeSourceUrl,
+    package_url: packageUrl,
+    spec,
+    created_at: clock.now(),
+  };
 }
 
 function namesOf({ name, displayName, description, tags }: Naming): Pick<PipelineRow, "name" | "display_name" | "description" | "tags"> {

@@ -30,8 +30,14 @@ test("experiments", async () => {
   const { experiment_id: id } = await ok("POST", "/experiments", { display_name: "a", description: "d" });
   expect(await ok("GET", `/experiments/${String(id)}`)).toMatchObject({ display_name: "a", namespace: "kubeflow", storage_state: "AVAILABLE" });
   expect(await world.request("POST", "/experiments", { display_name: "a" })).toMatchObject({ status: 409, body: { code: 6 } });
-  expect(await world.request("POST", "/experiments", {})).toMatchObject({ status: 400, body: { code: 3, message: "display_name: must not be empty" } });
-  expect(await world.request("POST", "/experiments", { display_name: "b", nope: 1 })).toMatchObject({ status: 400, body: { message: 'unknown field "nope"' } });
+  expect(await world.request("POST", "/experiments", {})).toMatchObject({
+    status: 400,
+    body: { code: 3, message: "display_name: must not be empty" },
+  });
+  expect(await world.request("POST", "/experiments", { display_name: "b", nope: 1 })).toMatchObject({
+    status: 400,
+    body: { message: 'unknown field "nope"' },
+  });
   await ok("POST", `/experiments/${String(id)}:archive`);
   expect(await ok("GET", `/experiments/${String(id)}`)).toMatchObject({ storage_state: "ARCHIVED" });
   await ok("DELETE", `/experiments/${String(id)}`);
@@ -55,7 +61,13 @@ test("lists are paged, sorted and filtered", async () => {
   expect((await ok("GET", `/experiments${query({ filter: any })}`)).total_size).toBe(2);
   const later = filter({ operation: "GREATER_THAN", key: "created_at", timestampValue: "2020-01-01T00:00:00Z" });
   expect((await ok("GET", `/experiments${query({ filter: later })}`)).total_size).toBe(5);
-  for (const bad of [{ page_size: "-1" }, { sort_by: "nope" }, { filter: "{" }, { page_token: "x" }, { filter: filter({ operation: "EQUALS", key: "password", string_value: "x" }) }]) {
+  for (const bad of [
+    { page_size: "-1" },
+    { sort_by: "nope" },
+    { filter: "{" },
+    { page_token: "x" },
+    { filter: filter({ operation: "EQUALS", key: "password", string_value: "x" }) },
+  ]) {
     expect(await world.request("GET", `/experiments${query(bad as never)}`)).toMatchObject({ status: 400 });
   }
   expect(await ok("GET", `/experiments${query({ namespace: "other" })}`)).toEqual({});
@@ -113,7 +125,11 @@ describe("pipelines", () => {
   });
 
   test("are found by their tags", async () => {
-    for (const [name, tags] of [["a", { team: "x" }], ["b", { team: "y", 'a"b.c': "1" }], ["c", {}]] as const) {
+    for (const [name, tags] of [
+      ["a", { team: "x" }],
+      ["b", { team: "y", 'a"b.c': "1" }],
+      ["c", {}],
+    ] as const) {
       await ok("POST", "/pipelines", { name, tags });
     }
     const names = async (predicate: object): Promise<unknown> => {
@@ -123,7 +139,9 @@ describe("pipelines", () => {
     expect(await names({ operation: "EQUALS", key: "tags.team", string_value: "x" })).toEqual(["a"]);
     expect(await names({ operation: "IN", key: "tags.team", string_values: { values: ["x", "y"] } })).toEqual(["a", "b"]);
     expect(await names({ operation: "IS_SUBSTRING", key: 'tags.a"b.c', string_value: "1" })).toEqual(["b"]);
-    expect(await world.request("GET", `/experiments${query({ filter: filter({ operation: "EQUALS", key: "tags.team", string_value: "x" }) })}`)).toMatchObject({ status: 400 });
+    expect(
+      await world.request("GET", `/experiments${query({ filter: filter({ operation: "EQUALS", key: "tags.team", string_value: "x" }) })}`),
+    ).toMatchObject({ status: 400 });
   });
 
   test("are created with a version, and run by reference", async () => {
@@ -132,7 +150,11 @@ describe("pipelines", () => {
       pipeline: { display_name: "p" },
       pipeline_version: { pipeline_spec: { pipeline_spec: CHAIN, platform_spec: { platforms: { kubernetes: {} } } } },
     });
-    const run = await ok("POST", "/runs", { display_name: "r", pipeline_version_reference: { pipeline_id: id }, runtime_config: { parameters: { n: 1 } } });
+    const run = await ok("POST", "/runs", {
+      display_name: "r",
+      pipeline_version_reference: { pipeline_id: id },
+      runtime_config: { parameters: { n: 1 } },
+    });
     expect(run).toMatchObject({ pipeline_version_reference: { pipeline_id: id }, state: "PENDING", finished_at: "1970-01-01T00:00:00Z" });
   });
 });
@@ -163,8 +185,17 @@ describe("runs", () => {
 
   test("have logs and artifacts", async () => {
     await world.objectStore.put("minio://b/report", Buffer.from("<b>hi"));
-    const report = { output: "report", name: "report", type: { schemaTitle: "system.HTML" }, uri: "minio://b/report", metadata: { a: 1 }, digest: "sha256:0", size: 5 };
-    world.work = (pod) => (pod.metadata.name.includes("first") ? { parameters: { Output: 1 }, artifacts: [report], log: "hello\n" } : { log: "bye\n" });
+    const report = {
+      output: "report",
+      name: "report",
+      type: { schemaTitle: "system.HTML" },
+      uri: "minio://b/report",
+      metadata: { a: 1 },
+      digest: "sha256:0",
+      size: 5,
+    };
+    world.work = (pod) =>
+      pod.metadata.name.includes("first") ? { parameters: { Output: 1 }, artifacts: [report], log: "hello\n" } : { log: "bye\n" };
     const { run_id: id } = await ok("POST", "/runs", { display_name: "r", pipeline_spec: CHAIN, runtime_config: { parameters: { n: 1 } } });
     await vi.waitFor(async () => expect((await ok("GET", `/runs/${String(id)}`)).state).toBe("SUCCEEDED"), { timeout: 5000 });
     const { tasks } = (await ok("GET", `/runs/${String(id)}/tasks`)) as unknown as { tasks: { name: string; task_id: string }[] };
@@ -178,7 +209,12 @@ describe("runs", () => {
     expect([page.headers.get("content-type"), await page.text()]).toEqual(["text/html; charset=utf-8", "<b>hi"]);
     expect(page.headers.get("content-security-policy")).toMatch(/^sandbox/u);
     const part = await world.app.request(`/artifacts/${artifacts[0]?.artifact_id ?? ""}:download`, { headers: { range: "bytes=3-" } });
-    expect([part.status, part.headers.get("content-range"), part.headers.get("content-length"), await part.text()]).toEqual([206, "bytes 3-4/5", "2", "hi"]);
+    expect([part.status, part.headers.get("content-range"), part.headers.get("content-length"), await part.text()]).toEqual([
+      206,
+      "bytes 3-4/5",
+      "2",
+      "hi",
+    ]);
     const none = await world.app.request(`/artifacts/${artifacts[0]?.artifact_id ?? ""}:download`, { headers: { range: "bytes=9-" } });
     expect([none.status, none.headers.get("content-range")]).toEqual([416, "bytes */5"]);
   });
@@ -191,7 +227,10 @@ describe("runs", () => {
     await ok("POST", `/experiments/${String(experiment)}:archive`);
     expect(await ok("GET", `/runs/${String(id)}`)).toMatchObject({ storage_state: "ARCHIVED" });
     expect(await world.request("POST", "/runs", body)).toMatchObject({ status: 400, body: { message: expect.stringContaining("experiment_id: ") } });
-    expect(await world.request("POST", `/runs/${String(id)}:unarchive`)).toMatchObject({ status: 400, body: { message: expect.stringContaining("unarchive the experiment first") } });
+    expect(await world.request("POST", `/runs/${String(id)}:unarchive`)).toMatchObject({
+      status: 400,
+      body: { message: expect.stringContaining("unarchive the experiment first") },
+    });
     await ok("POST", `/experiments/${String(experiment)}:unarchive`);
     await ok("POST", `/runs/${String(id)}:unarchive`);
     expect(await ok("GET", `/runs/${String(id)}`)).toMatchObject({ storage_state: "AVAILABLE" });
@@ -205,10 +244,21 @@ describe("runs", () => {
     world.forbidden.add("secret");
     const run = String(id);
     for (const [method, path] of [
-      ...["", ":watch", "/tasks", "/tasks/x", "/nodes/x/log", "/nodes/x/artifacts/y", "/nodes/x/artifacts/y:read"].map((rest) => ["GET", `/runs/${run}${rest}`]),
+      ...["", ":watch", "/tasks", "/tasks/x", "/nodes/x/log", "/nodes/x/artifacts/y", "/nodes/x/artifacts/y:read"].map((rest) => [
+        "GET",
+        `/runs/${run}${rest}`,
+      ]),
       ...["terminate", "retry", "archive", "unarchive"].map((verb) => ["POST", `/runs/${run}:${verb}`]),
-      ...[["DELETE", `/runs/${run}`], ["GET", "/runs?namespace=secret"], ["GET", `/runs?experiment_id=${String(experiment)}`]],
-      ...[["GET", "/artifacts?namespace=secret"], ["GET", "/experiments?namespace=secret"], ["GET", `/experiments/${String(experiment)}`]],
+      ...[
+        ["DELETE", `/runs/${run}`],
+        ["GET", "/runs?namespace=secret"],
+        ["GET", `/runs?experiment_id=${String(experiment)}`],
+      ],
+      ...[
+        ["GET", "/artifacts?namespace=secret"],
+        ["GET", "/experiments?namespace=secret"],
+        ["GET", `/experiments/${String(experiment)}`],
+      ],
     ] as [string, string][]) {
       expect(await world.request(method, path), `${method} ${path}`).toMatchObject({ status: 403, body: { code: 7 } });
     }

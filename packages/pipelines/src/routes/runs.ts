@@ -111,7 +111,9 @@ async function readRun(options: RouteOptions, context: RouteContext, body: Messa
   await authorize(options, context, { verb: "create", resource: "runs", namespace });
   const source = await readSource(options, context, body);
   const { json, parsed } = specJson(source.spec);
-  const config = body.has("runtime_config") ? new Message(body.value("runtime_config"), "runtime_config", ["parameters", "pipeline_root"]) : undefined;
+  const config = body.has("runtime_config")
+    ? new Message(body.value("runtime_config"), "runtime_config", ["parameters", "pipeline_root"])
+    : undefined;
   const parameters = config?.object("parameters") ?? {};
   runParameters(parsed.pipelineSpec.root, parameters);
   const pipelineRoot = config?.text("pipeline_root") ?? "";
@@ -158,7 +160,11 @@ async function readSource(options: RouteOptions, context: RouteContext, body: Me
   const version =
     versionId === ""
       ? found(await store.findLatestVersion(pipelineId), "pipeline_version_reference: a version of pipeline", pipelineId)
-      : found(await store.findVersion(pipelineId === "" ? undefined : pipelineId, versionId), "pipeline_version_reference: pipeline version", versionId);
+      : found(
+          await store.findVersion(pipelineId === "" ? undefined : pipelineId, versionId),
+          "pipeline_version_reference: pipeline version",
+          versionId,
+        );
   const pipeline = found(await store.findPipeline(version.pipeline_id), "pipeline", version.pipeline_id);
   await authorize(options, context, { verb: "get", resource: "pipelines", namespace: pipeline.namespace, name: pipeline.name });
   return { spec: JSON.parse(version.spec), pipelineId: version.pipeline_id, versionId: version.id };

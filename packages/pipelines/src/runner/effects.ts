@@ -106,9 +106,11 @@ export class Effects {
 
   #start(run: LiveRun, work: (signal: AbortSignal) => Promise<void>): void {
     const signal = AbortSignal.any([run.stop.signal, this.#options.signal]);
-    this.#limiter.run(() => work(signal)).catch((error: unknown) => {
-      if (!signal.aborted) this.#options.logger.error("an effect failed", { run: run.row.id, error });
-    });
+    this.#limiter
+      .run(() => work(signal))
+      .catch((error: unknown) => {
+        if (!signal.aborted) this.#options.logger.error("an effect failed", { run: run.row.id, error });
+      });
   }
 
   /** Does `work` until it succeeds, is refused for good, or nobody wants it any more. */
@@ -147,7 +149,14 @@ export class Effects {
     } catch (error) {
       if (signal.aborted) return;
       run.over.add(name);
-      await push(run, { type: "podFinished", time: clock.now(), taskId, attempt, succeeded: false, message: `the pod was refused: ${messageOf(error)}` });
+      await push(run, {
+        type: "podFinished",
+        time: clock.now(),
+        taskId,
+        attempt,
+        succeeded: false,
+        message: `the pod was refused: ${messageOf(error)}`,
+      });
       return;
     }
     if (!signal.aborted) run.done.push(outboxRow(run.row, "createPod", name).id);

@@ -91,7 +91,12 @@ export class LiveRun {
     const effects = unfinished.flatMap(({ id, attempt, podName }): Effect[] =>
       podName === undefined ? [] : [{ type: "deletePod", taskId: id, attempt, podName }],
     );
-    const tasks = unfinished.map(({ step: _step, ...task }): TaskRecord => ({ ...task, state: "CANCELED", endedAt: time, message: "the run was given up" }));
+    const tasks = unfinished.map(({ step: _step, ...task }): TaskRecord => ({
+      ...task,
+      state: "CANCELED",
+      endedAt: time,
+      message: "the run was given up",
+    }));
     for (const task of tasks) this.state.put(task);
     const progress: RunProgress = { ...this.state.progress, phase: "FAILED", message, endedAt: time };
     this.state.progress = progress;

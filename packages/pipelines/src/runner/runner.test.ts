@@ -19,7 +19,12 @@ interface RunBody {
   readonly state: string;
   readonly finished_at: string;
   readonly error?: { readonly message: string };
-  readonly tasks: readonly { readonly name: string; readonly state: string; readonly task_id: string; readonly pods?: readonly { readonly name: string }[] }[];
+  readonly tasks: readonly {
+    readonly name: string;
+    readonly state: string;
+    readonly task_id: string;
+    readonly pods?: readonly { readonly name: string }[];
+  }[];
 }
 
 async function start(spec: unknown, parameters: object, body: object = {}): Promise<string> {
@@ -32,11 +37,14 @@ async function run(id: string): Promise<RunBody> {
 }
 /** The run once it is in that state. */
 async function reaches(id: string, state: string): Promise<RunBody> {
-  return vi.waitFor(async () => {
-    const now = await run(id);
-    expect(now.state, JSON.stringify(now.tasks)).toBe(state);
-    return now;
-  }, { timeout: 10_000, interval: 10 });
+  return vi.waitFor(
+    async () => {
+      const now = await run(id);
+      expect(now.state, JSON.stringify(now.tasks)).toBe(state);
+      return now;
+    },
+    { timeout: 10_000, interval: 10 },
+  );
 }
 const kinds = (): string[] => [...world.objects.values()].map(({ kind }) => kind);
 const WORKSPACE = {
@@ -127,7 +135,9 @@ describe("a run", () => {
 
   test("starts every task once, however often the process dies", async () => {
     world.work = (pod) => (isFirst(pod.metadata.name) ? firstOutput("minio://b/r") : {});
-    const narrow = JSON.parse(JSON.stringify(WIDE).replace('"parameterIterator"', '"iteratorPolicy":{"parallelismLimit":3},"parameterIterator"')) as unknown;
+    const narrow = JSON.parse(
+      JSON.stringify(WIDE).replace('"parameterIterator"', '"iteratorPolicy":{"parallelismLimit":3},"parameterIterator"'),
+    ) as unknown;
     const id = await start(narrow, { items: Array.from({ length: 60 }, (_, index) => index) });
     let deaths = 0;
     for (; (await run(id)).state !== "SUCCEEDED"; deaths++) {

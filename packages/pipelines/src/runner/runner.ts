@@ -98,7 +98,8 @@ export class Runner {
   async terminate(runId: string): Promise<void> {
     await this.#started.promise;
     const run = this.#runs.get(runId);
-    if (run === undefined || isFinal(run.state.progress.phase)) throw new ApiError("BadRequest", `run ${runId} has ended: there is nothing to terminate`);
+    if (run === undefined || isFinal(run.state.progress.phase))
+      throw new ApiError("BadRequest", `run ${runId} has ended: there is nothing to terminate`);
     await this.#push(run, { type: "terminateRequested", time: this.#now() });
   }
 
@@ -236,7 +237,7 @@ export class Runner {
   async #drain(run: LiveRun): Promise<void> {
     const { clock, logger, signal } = this.#options;
     const isWanted = (): boolean => run.queue.length > 0 && !run.stop.signal.aborted && !signal.aborted;
-    for (let failures = 0; isWanted(); ) {
+    for (let failures = 0; isWanted();) {
       let queued: LiveRun["queue"] = [];
       try {
         // A decision that was not stored is none: the next one must not build on it.
@@ -272,7 +273,10 @@ export class Runner {
   /** A mistake in the engine ends the run it happens in, and no other. */
   #decide(run: LiveRun, queued: LiveRun["queue"]): Batch {
     try {
-      return run.advance(queued.map(({ event }) => event), this.#options.engine);
+      return run.advance(
+        queued.map(({ event }) => event),
+        this.#options.engine,
+      );
     } catch (error) {
       this.#options.logger.error("the engine failed", { run: run.row.id, error });
       return run.giveUp(`internal error: ${error instanceof Error ? error.message : String(error)}`, this.#now());

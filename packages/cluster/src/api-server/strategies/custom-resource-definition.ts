@@ -51,7 +51,15 @@ function withStatus(crd: Crd, context: StrategyContext): Crd {
     ...before.filter(({ type }) => type !== "NamesAccepted" && type !== "Established"),
   ];
   const storedVersions = storage === undefined || stored.includes(storage) ? stored : [...stored, storage];
-  return { ...crd, status: { ...crd.status, conditions, acceptedNames: isAccepted ? crd.spec.names : (crd.status?.acceptedNames ?? { plural: "", kind: "" }), storedVersions } };
+  return {
+    ...crd,
+    status: {
+      ...crd.status,
+      conditions,
+      acceptedNames: isAccepted ? crd.spec.names : (crd.status?.acceptedNames ?? { plural: "", kind: "" }),
+      storedVersions,
+    },
+  };
 }
 
 function takenNames(crd: Crd, context: StrategyContext): { readonly name: string; readonly reason: string } | undefined {

@@ -37,7 +37,8 @@ export const jobStrategy: Strategy = {
     if (spec.completions !== before.spec.completions && !isElastic) causes.push(immutable("spec.completions", spec.completions));
     // A suspended job that has not started may still be placed elsewhere: queues rely on it.
     const isPlaceable = before.spec.suspend === true && before.status?.startTime === undefined;
-    if (!jsonEqual(templateOf(spec.template, isPlaceable), templateOf(before.spec.template, isPlaceable))) causes.push(immutable("spec.template", spec.template));
+    if (!jsonEqual(templateOf(spec.template, isPlaceable), templateOf(before.spec.template, isPlaceable)))
+      causes.push(immutable("spec.template", spec.template));
     return causes;
   },
 };

@@ -1,4 +1,13 @@
-import { compareQuantities, parseQuantity, type Pod, type PodSpec, type PriorityClass, type ServiceAccount, type Toleration, type UnknownObject } from "@sluice/kubernetes";
+import {
+  compareQuantities,
+  parseQuantity,
+  type Pod,
+  type PodSpec,
+  type PriorityClass,
+  type ServiceAccount,
+  type Toleration,
+  type UnknownObject,
+} from "@sluice/kubernetes";
 import { forbidden } from "../api-errors.ts";
 import { generateName } from "../object-meta.ts";
 import type { StrategyContext } from "../strategy.ts";
@@ -25,7 +34,11 @@ function withServiceAccount(pod: Pod, context: StrategyContext): PodSpec {
   const name = given === "" ? "default" : given;
   const account = context.find("serviceaccounts", { namespace: metadata.namespace, name }) as (UnknownObject & ServiceAccount) | undefined;
   if (account === undefined) {
-    throw forbidden(PODS, metadata.name, `error looking up service account ${metadata.namespace ?? ""}/${name}: serviceaccount ${JSON.stringify(name)} not found`);
+    throw forbidden(
+      PODS,
+      metadata.name,
+      `error looking up service account ${metadata.namespace ?? ""}/${name}: serviceaccount ${JSON.stringify(name)} not found`,
+    );
   }
   const secrets = (spec.imagePullSecrets ?? []).length > 0 ? spec.imagePullSecrets : account.imagePullSecrets;
   const named: PodSpec = { ...spec, serviceAccountName: name, serviceAccount: name, ...(secrets === undefined ? {} : { imagePullSecrets: secrets }) };
@@ -39,7 +52,9 @@ function withToken(spec: PodSpec, { newId }: StrategyContext): PodSpec {
   const present = spec.volumes?.find(({ name }) => name.startsWith(TOKEN_VOLUME))?.name;
   const name = present ?? generateName(TOKEN_VOLUME, newId());
   const mount = (container: Container): Container =>
-    isMounted(container) ? container : { ...container, volumeMounts: [...(container.volumeMounts ?? []), { name, readOnly: true, mountPath: TOKEN_MOUNT }] };
+    isMounted(container)
+      ? container
+      : { ...container, volumeMounts: [...(container.volumeMounts ?? []), { name, readOnly: true, mountPath: TOKEN_MOUNT }] };
   const sources = [
     { serviceAccountToken: { expirationSeconds: TOKEN_SECONDS, path: "token" } },
     { configMap: { name: "kube-root-ca.crt", items: [{ key: "ca.crt", path: "ca.crt" }] } },
@@ -61,10 +76,18 @@ function withPriority(spec: PodSpec, { metadata }: Pod, context: StrategyContext
   const priority = chosen?.value ?? 0;
   const policy = chosen?.preemptionPolicy ?? "PreemptLowerPriority";
   if (spec.priority !== undefined && spec.priority !== priority) {
-    throw forbidden(PODS, metadata.name, `the integer value of priority (${spec.priority}) must not be provided in pod spec; priority admission controller computed ${priority} from the given PriorityClass name`);
+    throw forbidden(
+      PODS,
+      metadata.name,
+      `the integer value of priority (${spec.priority}) must not be provided in pod spec; priority admission controller computed ${priority} from the given PriorityClass name`,
+    );
   }
   if (spec.preemptionPolicy !== undefined && spec.preemptionPolicy !== policy) {
-    throw forbidden(PODS, metadata.name, `the string value of PreemptionPolicy (${spec.preemptionPolicy}) must not be provided in pod spec; priority admission controller computed ${policy} from the given PriorityClass name`);
+    throw forbidden(
+      PODS,
+      metadata.name,
+      `the string value of PreemptionPolicy (${spec.preemptionPolicy}) must not be provided in pod spec; priority admission controller computed ${policy} from the given PriorityClass name`,
+    );
   }
   return { ...spec, priority, preemptionPolicy: policy, ...(chosen === undefined ? {} : { priorityClassName: chosen.metadata.name }) };
 }
@@ -80,7 +103,9 @@ function priorityClass(name: string, context: StrategyContext): PriorityClass | 
 function withTolerations(spec: PodSpec): PodSpec {
   const tolerations = [...(spec.tolerations ?? [])];
   for (const key of ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"]) {
-    const isTolerated = tolerations.some((one) => ((one.key ?? "") === "" || one.key === key) && ((one.effect ?? "") === "" || one.effect === "NoExecute"));
+    const isTolerated = tolerations.some(
+      (one) => ((one.key ?? "") === "" || one.key === key) && ((one.effect ?? "") === "" || one.effect === "NoExecute"),
+    );
     const added: Toleration = { key, operator: "Exists", effect: "NoExecute", tolerationSeconds: EVICTION_SECONDS };
     if (!isTolerated) tolerations.push(added);
   }
@@ -91,12 +116,17 @@ type Amounts = Readonly<Record<string, string>>;
 
 /** How a pod is treated when its node runs short: only processor and memory count. */
 export function qosClass({ containers, initContainers = [] }: PodSpec): "BestEffort" | "Burstable" | "Guaranteed" {
-  const all = [...containers, ...initContainers].map(({ resources }): { requests: Amounts; limits: Amounts } => ({ requests: counted(resources?.requests), limits: counted(resources?.limits) }));
+  const all = [...containers, ...initContainers].map(({ resources }): { requests: Amounts; limits: Amounts } => ({
+    requests: counted(resources?.requests),
+    limits: counted(resources?.limits),
+  }));
   if (all.every(({ requests, limits }) => Object.keys(requests).length === 0 && Object.keys(limits).length === 0)) return "BestEffort";
   const isFixed = ({ requests, limits }: { requests: Amounts; limits: Amounts }): boolean =>
     ["cpu", "memory"].every((name) => {
       const [request, limit] = [requests[name], limits[name]];
-      return request !== undefined && limit !== undefined && (request === limit || compareQuantities(parseQuantity(request), parseQuantity(limit)) === 0);
+      return (
+        request !== undefined && limit !== undefined && (request === limit || compareQuantities(parseQuantity(request), parseQuantity(limit)) === 0)
+      );
     });
   return all.every(isFixed) ? "Guaranteed" : "Burstable";
 }

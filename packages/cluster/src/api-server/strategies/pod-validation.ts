@@ -12,11 +12,16 @@ export function validatePodSpec(spec: PodSpec, path: string): Cause[] {
   const volumes = spec.volumes ?? [];
   const causes: Cause[] = [
     ...duplicates(`${path}.volumes`, "name", volumes),
-    ...volumes.flatMap((volume, i) => (Object.keys(volume).length > 2 ? [forbid(`${path}.volumes[${i}]`, "may not specify more than 1 volume type")] : [])),
+    ...volumes.flatMap((volume, i) =>
+      Object.keys(volume).length > 2 ? [forbid(`${path}.volumes[${i}]`, "may not specify more than 1 volume type")] : [],
+    ),
   ];
   const names = new Set(volumes.map(({ name }) => name));
   const taken = new Set<string>();
-  for (const [list, containers] of [["initContainers", spec.initContainers ?? []], ["containers", spec.containers]] as const) {
+  for (const [list, containers] of [
+    ["initContainers", spec.initContainers ?? []],
+    ["containers", spec.containers],
+  ] as const) {
     for (const [i, container] of containers.entries()) {
       const at = `${path}.${list}[${i}]`;
       if (taken.has(container.name)) causes.push(duplicate(`${at}.name`, container.name));
@@ -32,17 +37,25 @@ function validateContainer(container: Container, path: string, volumes: Readonly
   const causes: Cause[] = [];
   if (image === "") causes.push({ reason: "FieldValueRequired", field: `${path}.image`, message: "Required value" });
   for (const [i, { name, mountPath }] of volumeMounts.entries()) {
-    if (!volumes.has(name)) causes.push({ reason: "FieldValueNotFound", field: `${path}.volumeMounts[${i}].name`, message: `Not found: ${JSON.stringify(name)}` });
+    if (!volumes.has(name))
+      causes.push({ reason: "FieldValueNotFound", field: `${path}.volumeMounts[${i}].name`, message: `Not found: ${JSON.stringify(name)}` });
     const isTaken = volumeMounts.findIndex((other) => other.mountPath === mountPath) < i;
-    if (isTaken) causes.push({ reason: "FieldValueInvalid", field: `${path}.volumeMounts[${i}].mountPath`, message: `Invalid value: ${JSON.stringify(mountPath)}: must be unique` });
+    if (isTaken)
+      causes.push({
+        reason: "FieldValueInvalid",
+        field: `${path}.volumeMounts[${i}].mountPath`,
+        message: `Invalid value: ${JSON.stringify(mountPath)}: must be unique`,
+      });
   }
   const named = ports.flatMap((port, i) => (port.name === undefined ? [] : [{ name: port.name, i }]));
-  for (const { name, i } of named) if (named.some((other) => other.name === name && other.i < i)) causes.push(duplicate(`${path}.ports[${i}].name`, name));
+  for (const { name, i } of named)
+    if (named.some((other) => other.name === name && other.i < i)) causes.push(duplicate(`${path}.ports[${i}].name`, name));
   for (const kind of PROBES) {
     const probe: Probe | undefined = container[kind];
     if (probe === undefined) continue;
     const handlers = HANDLERS.filter((handler) => probe[handler] !== undefined);
-    if (handlers.length === 0) causes.push({ reason: "FieldValueRequired", field: `${path}.${kind}`, message: "Required value: must specify a handler type" });
+    if (handlers.length === 0)
+      causes.push({ reason: "FieldValueRequired", field: `${path}.${kind}`, message: "Required value: must specify a handler type" });
     for (const handler of handlers.slice(1)) causes.push(forbid(`${path}.${kind}.${handler}`, "may not specify more than 1 handler type"));
   }
   return [...causes, ...validateResources(container, `${path}.resources`)];
@@ -56,14 +69,22 @@ function validateResources({ resources = {} }: Container, path: string): Cause[]
     if (limit === undefined || !isQuantity(String(request)) || !isQuantity(String(limit))) continue;
     const order = compareQuantities(parseQuantity(String(request)), parseQuantity(String(limit)));
     const isExclusive = name.includes("/") || name.startsWith("hugepages-");
-    const why = isExclusive && order !== 0 ? `must be equal to ${name} limit of ${limit}` : order > 0 ? `must be less than or equal to ${name} limit of ${limit}` : undefined;
-    if (why !== undefined) causes.push({ reason: "FieldValueInvalid", field: `${path}.requests`, message: `Invalid value: ${JSON.stringify(request)}: ${why}` });
+    const why =
+      isExclusive && order !== 0
+        ? `must be equal to ${name} limit of ${limit}`
+        : order > 0
+          ? `must be less than or equal to ${name} limit of ${limit}`
+          : undefined;
+    if (why !== undefined)
+      causes.push({ reason: "FieldValueInvalid", field: `${path}.requests`, message: `Invalid value: ${JSON.stringify(request)}: ${why}` });
   }
   return causes;
 }
 
 function duplicates<T>(path: string, field: keyof T & string, items: readonly T[]): Cause[] {
-  return items.flatMap((item, i) => (items.findIndex((other) => other[field] === item[field]) < i ? [duplicate(`${path}[${i}].${field}`, item[field])] : []));
+  return items.flatMap((item, i) =>
+    items.findIndex((other) => other[field] === item[field]) < i ? [duplicate(`${path}[${i}].${field}`, item[field])] : [],
+  );
 }
 
 function duplicate(field: string, value: unknown): Cause {
@@ -73,7 +94,13 @@ function duplicate(field: string, value: unknown): Cause {
 /** Of a pod's spec only images, a shorter deadline, more tolerations, and, while gated, what guides the scheduler may change. */
 export function validatePodChange(next: PodSpec, before: PodSpec): Cause[] {
   const isGated = (before.schedulingGates ?? []).length > 0;
-  const fixed = ({ activeDeadlineSeconds: _, tolerations: __, schedulingGates: ___, terminationGracePeriodSeconds: ____, ...spec }: PodSpec): unknown => ({
+  const fixed = ({
+    activeDeadlineSeconds: _,
+    tolerations: __,
+    schedulingGates: ___,
+    terminationGracePeriodSeconds: ____,
+    ...spec
+  }: PodSpec): unknown => ({
     ...spec,
     containers: spec.containers.map(({ image: _image, ...container }) => container),
     initContainers: spec.initContainers?.map(({ image: _image, ...container }) => container),
@@ -98,7 +125,9 @@ export function validatePodChange(next: PodSpec, before: PodSpec): Cause[] {
   if (grace !== before.terminationGracePeriodSeconds && !(grace === 1 && (before.terminationGracePeriodSeconds ?? 0) < 0)) {
     causes.push(forbid("spec.terminationGracePeriodSeconds", "pod updates may not change it"));
   }
-  const lost = (before.tolerations ?? []).some((one) => !(next.tolerations ?? []).some((other) => jsonEqual({ ...one, tolerationSeconds: 0 }, { ...other, tolerationSeconds: 0 })));
+  const lost = (before.tolerations ?? []).some(
+    (one) => !(next.tolerations ?? []).some((other) => jsonEqual({ ...one, tolerationSeconds: 0 }, { ...other, tolerationSeconds: 0 })),
+  );
   if (lost) causes.push(forbid("spec.tolerations", "existing toleration can not be modified except its tolerationSeconds"));
   const known = new Set((before.schedulingGates ?? []).map(({ name }) => name));
   if ((next.schedulingGates ?? []).some(({ name }) => !known.has(name))) causes.push(forbid("spec.schedulingGates", "only deletion is allowed"));

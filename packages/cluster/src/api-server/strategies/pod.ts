@@ -11,7 +11,13 @@ export const podStrategy: Strategy = {
     const pod = object as UnknownObject & Pod;
     const spec = admitPod(pod, context);
     const gated = (spec.schedulingGates ?? []).length > 0;
-    const waiting = { type: "PodScheduled", status: "False", reason: "SchedulingGated", message: "Scheduling is blocked due to non-empty scheduling gates", lastTransitionTime: context.now };
+    const waiting = {
+      type: "PodScheduled",
+      status: "False",
+      reason: "SchedulingGated",
+      message: "Scheduling is blocked due to non-empty scheduling gates",
+      lastTransitionTime: context.now,
+    };
     return { ...pod, spec, status: { phase: "Pending", ...(gated ? { conditions: [waiting] } : {}), qosClass: qosClass(spec) } };
   },
   prepareUpdate: (next, current) => {

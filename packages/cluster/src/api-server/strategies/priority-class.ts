@@ -22,7 +22,14 @@ export const priorityClassStrategy: Strategy = {
     }
     if (SYSTEM_CLASSES.includes(metadata.name)) return [];
     return [
-      ...(metadata.name.startsWith(SYSTEM) ? [forbid("metadata.name", `priority class names with '${SYSTEM}' prefix are reserved for system use only. error: ${metadata.name} is not a known system priority class`)] : []),
+      ...(metadata.name.startsWith(SYSTEM)
+        ? [
+            forbid(
+              "metadata.name",
+              `priority class names with '${SYSTEM}' prefix are reserved for system use only. error: ${metadata.name} is not a known system priority class`,
+            ),
+          ]
+        : []),
       ...(value > HIGHEST_USER_PRIORITY ? [forbid("value", `maximum allowed value of a user defined priority is ${HIGHEST_USER_PRIORITY}`)] : []),
     ];
   },

@@ -19,7 +19,9 @@ export const serviceStrategy: Strategy = {
     const { spec } = next as UnknownObject & Service;
     if (before === undefined || spec?.type === "ExternalName" || before.type === "ExternalName") return [];
     if (jsonEqual(spec?.clusterIP, before.clusterIP)) return [];
-    return [{ reason: "FieldValueInvalid", field: "spec.clusterIP", message: `Invalid value: ${JSON.stringify(spec?.clusterIP)}: field is immutable` }];
+    return [
+      { reason: "FieldValueInvalid", field: "spec.clusterIP", message: `Invalid value: ${JSON.stringify(spec?.clusterIP)}: field is immutable` },
+    ];
   },
 };
 

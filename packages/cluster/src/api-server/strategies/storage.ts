@@ -9,7 +9,9 @@ export const storageClassStrategy: Strategy = {
   hasGeneration: false,
   returnsDeleted: true,
   validate: (next, current) =>
-    current === undefined ? [] : CLASS_FIELDS.flatMap((field) => (jsonEqual(next[field], current[field]) ? [] : [forbid(field, `updates to ${field} are forbidden.`)])),
+    current === undefined
+      ? []
+      : CLASS_FIELDS.flatMap((field) => (jsonEqual(next[field], current[field]) ? [] : [forbid(field, `updates to ${field} are forbidden.`)])),
 };
 
 /** Claims: once made they may be bound and grow, nothing else. */

@@ -1,11 +1,24 @@
-import { isApiError, jsonEqual, labelSelectorFrom, type Cause, type CronJob, type LabelSelectorSpec, type PodSpec, type StatefulSet, type UnknownObject } from "@sluice/kubernetes";
+import {
+  isApiError,
+  jsonEqual,
+  labelSelectorFrom,
+  type Cause,
+  type CronJob,
+  type LabelSelectorSpec,
+  type PodSpec,
+  type StatefulSet,
+  type UnknownObject,
+} from "@sluice/kubernetes";
 import type { Strategy } from "../strategy.ts";
 import { forbid, unchanged } from "./immutable.ts";
 import { validatePodSpec } from "./pod-validation.ts";
 
 /** What Deployments, ReplicaSets, DaemonSets and StatefulSets have in common. */
 interface Workload {
-  readonly spec: { readonly selector?: LabelSelectorSpec; readonly template: { readonly metadata?: { readonly labels?: Record<string, string> }; readonly spec?: PodSpec } };
+  readonly spec: {
+    readonly selector?: LabelSelectorSpec;
+    readonly template: { readonly metadata?: { readonly labels?: Record<string, string> }; readonly spec?: PodSpec };
+  };
 }
 
 /** Workloads that keep pods running: what they select they must make, and never something else. */
@@ -17,7 +30,15 @@ export const workloadStrategy: Strategy = {
   },
 };
 
-const CHANGEABLE = ["replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit", "persistentVolumeClaimRetentionPolicy", "minReadySeconds"] as const;
+const CHANGEABLE = [
+  "replicas",
+  "ordinals",
+  "template",
+  "updateStrategy",
+  "revisionHistoryLimit",
+  "persistentVolumeClaimRetentionPolicy",
+  "minReadySeconds",
+] as const;
 
 /** StatefulSets: of their spec little may change, as their pods and claims outlive it. */
 export const statefulSetStrategy: Strategy = {
@@ -28,7 +49,8 @@ export const statefulSetStrategy: Strategy = {
     if (before === undefined) return causes;
     const others: Record<string, undefined> = Object.fromEntries(CHANGEABLE.map((field) => [field, undefined]));
     if (jsonEqual({ ...spec, ...others }, { ...before, ...others })) return causes;
-    const message = "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";
+    const message =
+      "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";
     return [...causes, forbid("spec", message)];
   },
 };
@@ -54,13 +76,25 @@ function validateTemplate({ selector, template }: Workload["spec"]): Cause[] {
   const { labels = {} } = template.metadata ?? {};
   if (selector === undefined) causes.push({ reason: "FieldValueRequired", field: "spec.selector", message: "Required value" });
   else if (Object.keys(selector.matchLabels ?? {}).length === 0 && (selector.matchExpressions ?? []).length === 0) {
-    causes.push({ reason: "FieldValueInvalid", field: "spec.selector", message: `Invalid value: ${JSON.stringify(selector)}: empty selector is invalid for deployment` });
+    causes.push({
+      reason: "FieldValueInvalid",
+      field: "spec.selector",
+      message: `Invalid value: ${JSON.stringify(selector)}: empty selector is invalid for deployment`,
+    });
   } else if (!selects(selector, labels)) {
-    causes.push({ reason: "FieldValueInvalid", field: "spec.template.metadata.labels", message: `Invalid value: ${JSON.stringify(labels)}: \`selector\` does not match template \`labels\`` });
+    causes.push({
+      reason: "FieldValueInvalid",
+      field: "spec.template.metadata.labels",
+      message: `Invalid value: ${JSON.stringify(labels)}: \`selector\` does not match template \`labels\``,
+    });
   }
   const policy = template.spec?.restartPolicy;
   if (policy !== undefined && policy !== "Always") {
-    causes.push({ reason: "FieldValueNotSupported", field: "spec.template.spec.restartPolicy", message: `Unsupported value: ${JSON.stringify(policy)}: supported values: "Always"` });
+    causes.push({
+      reason: "FieldValueNotSupported",
+      field: "spec.template.spec.restartPolicy",
+      message: `Unsupported value: ${JSON.stringify(policy)}: supported values: "Always"`,
+    });
   }
   return causes;
 }

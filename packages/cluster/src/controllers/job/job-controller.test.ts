@@ -422,7 +422,7 @@ describe("pod failure policy", () => {
   });
 });
 
-test("1,000 pods complete within seconds", { timeout: 60_000 }, async () => {
+test("1,000 pods complete", { timeout: 60_000 }, async () => {
   const world = await World.start();
   await world.create({ completions: 1000, parallelism: 200 });
   const done = new Set<string>();

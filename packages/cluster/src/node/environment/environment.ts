@@ -41,12 +41,20 @@ export async function environmentOf(container: Container, source: EnvironmentSou
 export function environmentReferences(container: Container): Reference[] {
   const all = [
     ...(container.envFrom ?? []).flatMap(({ configMapRef, secretRef }) => [referenceTo("ConfigMap", configMapRef), referenceTo("Secret", secretRef)]),
-    ...(container.env ?? []).flatMap(({ valueFrom }) => [referenceTo("ConfigMap", valueFrom?.configMapKeyRef), referenceTo("Secret", valueFrom?.secretKeyRef)]),
+    ...(container.env ?? []).flatMap(({ valueFrom }) => [
+      referenceTo("ConfigMap", valueFrom?.configMapKeyRef),
+      referenceTo("Secret", valueFrom?.secretKeyRef),
+    ]),
   ];
   return all.filter((reference) => reference !== undefined);
 }
 
-async function valueOf(variable: EnvVar, container: Container, variables: ReadonlyMap<string, string>, source: EnvironmentSource): Promise<string | undefined> {
+async function valueOf(
+  variable: EnvVar,
+  container: Container,
+  variables: ReadonlyMap<string, string>,
+  source: EnvironmentSource,
+): Promise<string | undefined> {
   const { value, valueFrom } = variable;
   if (valueFrom === undefined) return expand(value ?? "", variables);
   const { fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef } = valueFrom;
@@ -54,14 +62,19 @@ async function valueOf(variable: EnvVar, container: Container, variables: Readon
   if (resourceFieldRef !== undefined) {
     const { containerName } = resourceFieldRef;
     const all = [...source.pod.spec.containers, ...(source.pod.spec.initContainers ?? [])];
-    return resourceValue(resourceFieldRef, containerName === undefined || containerName === "" ? container : all.find(({ name }) => name === containerName), source);
+    return resourceValue(
+      resourceFieldRef,
+      containerName === undefined || containerName === "" ? container : all.find(({ name }) => name === containerName),
+      source,
+    );
   }
   const reference = referenceTo("ConfigMap", configMapKeyRef) ?? referenceTo("Secret", secretKeyRef);
   if (reference === undefined) throw new ConfigError(`variable ${variable.name}: this node knows no such valueFrom`);
   const key = configMapKeyRef?.key ?? secretKeyRef?.key ?? "";
   const namespace = source.pod.metadata.namespace ?? "";
   const found = (await source.references.read(namespace, reference))?.get(key);
-  if (found === undefined && !reference.isOptional) throw new ConfigError(`couldn't find key ${key} in ${reference.kind} ${namespace}/${reference.name}`);
+  if (found === undefined && !reference.isOptional)
+    throw new ConfigError(`couldn't find key ${key} in ${reference.kind} ${namespace}/${reference.name}`);
   return found?.toString("utf8");
 }
 

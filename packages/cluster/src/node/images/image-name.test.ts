@@ -17,6 +17,9 @@ test.each([
   expect(parseImageName(image)).toEqual(expected);
 });
 
-test.each(["", " ", "Python", "a//b", "a:", "a:b:c", "a@sha256:12", "/a", "a/", "a b", `${"x".repeat(300)}`, "python:3.11 ", "http://x/y"])("%j is not", (image) => {
-  expect(parseImageName(image)).toBeUndefined();
-});
+test.each(["", " ", "Python", "a//b", "a:", "a:b:c", "a@sha256:12", "/a", "a/", "a b", `${"x".repeat(300)}`, "python:3.11 ", "http://x/y"])(
+  "%j is not",
+  (image) => {
+    expect(parseImageName(image)).toBeUndefined();
+  },
+);

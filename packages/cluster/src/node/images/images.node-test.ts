@@ -9,7 +9,7 @@ import { openImages } from "./open-images.ts";
 const INSTALL =
   '\nif ! [ -x "$(command -v pip)" ]; then\n    python3 -m ensurepip || python3 -m ensurepip --user || apt-get install python3-pip\nfi\n\n' +
   "PIP_DISABLE_PIP_VERSION_CHECK=1 python3 -m pip install --quiet --no-warn-script-location 'kfp==2.14.3' '--no-deps' " +
-  "'typing-extensions>=3.7.4,<5; python_version<\"3.9\"' && \"$0\" \"$@\"\n";
+  '\'typing-extensions>=3.7.4,<5; python_version<"3.9"\' && "$0" "$@"\n';
 const RUN =
   'program_path=$(mktemp -d)\n\nprintf "%s" "$0" > "$program_path/ephemeral_component.py"\n\n' +
   '_KFP_RUNTIME=true python3 -m kfp.dsl.executor_main --component_module_path "$program_path/ephemeral_component.py" "$@"\n';
@@ -41,12 +41,18 @@ describe.each([["namespaces"], ["none"]] as const)("images with isolation %s", (
     images = await open();
   });
   afterAll(() => trial[Symbol.asyncDispose]());
-  const open = (): Promise<Images> => openImages({ directory: trial.directory, environment: process.env, isolate: (command) => trial.sandboxes.isolate(command) });
+  const open = (): Promise<Images> =>
+    openImages({ directory: trial.directory, environment: process.env, isolate: (command) => trial.sandboxes.isolate(command) });
   const resolve = (image: string, command: readonly string[], lines: string[] = [], from = images): Promise<ResolvedImage> =>
     from.resolve({ image, command, progress: (line) => lines.push(line), signal: new AbortController().signal });
-  const run = async ({ argv, env, mounts }: ResolvedImage, more: Partial<SandboxProcess> = {}): Promise<{ readonly code: number | null; readonly output: string }> => {
+  const run = async (
+    { argv, env, mounts }: ResolvedImage,
+    more: Partial<SandboxProcess> = {},
+  ): Promise<{ readonly code: number | null; readonly output: string }> => {
     const sandbox = await trial.sandboxes.ensure(podNamed("p"));
-    return finish(sandbox.command({ container: "main", argv, limits: {}, ...more, env: { ...env, ...more.env }, mounts: [...mounts, ...(more.mounts ?? [])] }));
+    return finish(
+      sandbox.command({ container: "main", argv, limits: {}, ...more, env: { ...env, ...more.env }, mounts: [...mounts, ...(more.mounts ?? [])] }),
+    );
   };
 
   test("node and the shell are this machine's", async () => {
@@ -100,7 +106,11 @@ describe.each([["namespaces"], ["none"]] as const)("images with isolation %s", (
 
   test("what cannot be installed fails with pip's words and leaves nothing", async () => {
     const failure = resolve("python:3.11", ["sh", "-c", "pip install sluice-has-no-such-package"]);
-    await expect(failure).rejects.toMatchObject({ name: "ImageError", reason: "ErrImagePull", message: expect.stringContaining("No matching distribution") });
+    await expect(failure).rejects.toMatchObject({
+      name: "ImageError",
+      reason: "ErrImagePull",
+      message: expect.stringContaining("No matching distribution"),
+    });
     const homes = readdirSync(join(trial.directory, "python")).filter((key) => existsSync(join(trial.directory, "python", key, "environment")));
     expect(homes.every((key) => existsSync(join(trial.directory, "python", key, "environment", "sluice-requests")))).toBe(true);
   });

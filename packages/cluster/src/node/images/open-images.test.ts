@@ -3,7 +3,10 @@ import { expect, test } from "vitest";
 import type { ResolvedImage } from "./images.ts";
 import { openImages } from "./open-images.ts";
 
-const resolve = async (image: string, options: { command?: string[]; args?: string[]; profiles?: Record<string, string> } = {}): Promise<ResolvedImage> => {
+const resolve = async (
+  image: string,
+  options: { command?: string[]; args?: string[]; profiles?: Record<string, string> } = {},
+): Promise<ResolvedImage> => {
   const isolate = (): never => {
     throw new Error("nothing is to be installed");
   };

@@ -66,7 +66,8 @@ export async function openImages(options: ImagesOptions): Promise<Images> {
 
 function profileOf(image: string, mapped: Readonly<Record<string, string>>): { readonly profile: Profile; readonly packages: readonly string[] } {
   const name = parseImageName(image);
-  if (name === undefined) throw new ImageError("InvalidImageName", `${JSON.stringify(image)} is not an image name: expected [registry/]repository[:tag][@digest]`);
+  if (name === undefined)
+    throw new ImageError("InvalidImageName", `${JSON.stringify(image)} is not an image name: expected [registry/]repository[:tag][@digest]`);
   const [target, ...packages] = (mapped[`${name.registry}/${name.repository}`] ?? mapped[name.repository] ?? image).split(/\s+/u);
   const standIn = parseImageName(target ?? "");
   const profile = standIn === undefined ? undefined : chooseProfile(standIn);

@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import { pipRequests } from "./pip-requests.ts";
 
 const requests = (script: string): unknown => pipRequests(["sh", "-c", script, "sh", "-ec", "pip install never"]);
-const guard = '\nif ! [ -x "$(command -v pip)" ]; then\n    python3 -m ensurepip || python3 -m ensurepip --user || apt-get install python3-pip\nfi\n\n';
+const guard =
+  '\nif ! [ -x "$(command -v pip)" ]; then\n    python3 -m ensurepip || python3 -m ensurepip --user || apt-get install python3-pip\nfi\n\n';
 
 test("a lightweight component as kfp compiles it", () => {
   const script = `${guard}PIP_DISABLE_PIP_VERSION_CHECK=1 python3 -m pip install --quiet --no-warn-script-location 'kfp==2.14.3' '--no-deps' 'typing-extensions>=3.7.4,<5; python_version<"3.9"' && "$0" "$@"\n`;

@@ -45,7 +45,10 @@ function installOf(words: readonly (string | undefined)[]): PipRequest | undefin
   const name = basename(program);
   const args = /^pip[\d.]*$/u.test(name) ? rest : /^python[\d.]*$/u.test(name) && rest[0] === "-m" && rest[1] === "pip" ? rest.slice(2) : [];
   if (args[0] !== "install" || args.includes(undefined)) return undefined;
-  const request = args.slice(1).filter((arg) => arg !== undefined).filter((arg) => !IDLE_OPTIONS.includes(arg));
+  const request = args
+    .slice(1)
+    .filter((arg) => arg !== undefined)
+    .filter((arg) => !IDLE_OPTIONS.includes(arg));
   return namesPackagesOnly(request) ? request : undefined;
 }
 

@@ -39,7 +39,14 @@ test.each([
   [undefined, "/python3.13.1"],
   ["3", "/python3.13.1"],
 ])("Python for %s", (version, program) => {
-  const all = [[3, 7, 9], [3, 9, 1], [3, 11, 2], [3, 11, 7], [3, 13, 1], [2, 7, 1]].map(([major = 0, minor = 0, patch = 0]) => interpreter([major, minor, patch]));
+  const all = [
+    [3, 7, 9],
+    [3, 9, 1],
+    [3, 11, 2],
+    [3, 11, 7],
+    [3, 13, 1],
+    [2, 7, 1],
+  ].map(([major = 0, minor = 0, patch = 0]) => interpreter([major, minor, patch]));
   expect(choosePython([...all, interpreter([3, 14, 0], false)], version)?.program).toBe(program);
 });
 

@@ -50,7 +50,10 @@ export class PythonEnvironments {
 
   /** Resolves once the environment is there. Throws `ImageError` with pip's last words. */
   async get(python: PythonInterpreter, requests: readonly PipRequest[], waiter: EnvironmentWaiter): Promise<PythonEnvironment> {
-    const key = createHash("sha256").update(JSON.stringify([python.program, python.version, requests, BUILDER])).digest("hex").slice(0, 16);
+    const key = createHash("sha256")
+      .update(JSON.stringify([python.program, python.version, requests, BUILDER]))
+      .digest("hex")
+      .slice(0, 16);
     const home = join(this.#options.directory, key);
     const directory = join(home, "environment");
     if (!existsSync(join(directory, MARKER))) await this.#join(key, waiter, (build) => this.#build(home, { python, requests, build }));
@@ -83,7 +86,10 @@ export class PythonEnvironments {
     }
   }
 
-  async #build(home: string, { python, requests, build }: { python: PythonInterpreter; requests: readonly PipRequest[]; build: Omit<Build, "done"> }): Promise<void> {
+  async #build(
+    home: string,
+    { python, requests, build }: { python: PythonInterpreter; requests: readonly PipRequest[]; build: Omit<Build, "done"> },
+  ): Promise<void> {
     const tell = (line: string): void => {
       for (const waiter of build.waiters) waiter.progress(line);
     };
@@ -103,7 +109,13 @@ export class PythonEnvironments {
     const lines: string[] = [];
     const code = await new Promise<number | null>((resolve, reject) => {
       const [program = "", ...args] = argv;
-      const child = spawn(program, args, { env: { ...env }, cwd, stdio: ["ignore", "pipe", "pipe"], signal: build.controller.signal, killSignal: "SIGKILL" });
+      const child = spawn(program, args, {
+        env: { ...env },
+        cwd,
+        stdio: ["ignore", "pipe", "pipe"],
+        signal: build.controller.signal,
+        killSignal: "SIGKILL",
+      });
       for (const stream of [child.stdout, child.stderr]) {
         createInterface({ input: stream }).on("line", (line) => {
           lines.push(line);
@@ -132,12 +144,16 @@ function writable(path: string): SandboxMount {
 /** pip's own configuration, proxies and certificates: everything but what would change which Python runs. */
 function toolEnvironment(environment: Environment): Readonly<Record<string, string>> {
   const kept = Object.entries(environment).flatMap(([name, value]) =>
-    value !== undefined && /^(?:PIP_|SSL_CERT_|REQUESTS_CA_BUNDLE$|CURL_CA_BUNDLE$|HOME$|LANG$|PATH$|(?:https?|no|all)_proxy$)/iu.test(name) ? [[name, value] as const] : [],
+    value !== undefined && /^(?:PIP_|SSL_CERT_|REQUESTS_CA_BUNDLE$|CURL_CA_BUNDLE$|HOME$|LANG$|PATH$|(?:https?|no|all)_proxy$)/iu.test(name)
+      ? [[name, value] as const]
+      : [],
   );
   return Object.fromEntries(kept);
 }
 
 function configurationMounts({ HOME: home }: Environment): readonly SandboxMount[] {
   if (home === undefined) return [];
-  return [join(home, ".config/pip"), join(home, ".pip")].filter((path) => existsSync(path)).map((path) => ({ source: path, target: path, readOnly: true }));
+  return [join(home, ".config/pip"), join(home, ".pip")]
+    .filter((path) => existsSync(path))
+    .map((path) => ({ source: path, target: path, readOnly: true }));
 }

@@ -122,7 +122,8 @@ function expansion(script: string, at: number, isQuoted: boolean): { readonly pi
 function expansionEnd(script: string, at: number): number {
   if (script.charAt(at) === "`") return closing(script, "`", at + 1) + 1;
   const open = script.charAt(at + 1);
-  if (open !== "(" && open !== "{") return at + (/^\$[^\s\w"'\\]/u.test(script.slice(at, at + 2)) ? 2 : (/^\$\w*/u.exec(script.slice(at, at + 256))?.[0].length ?? 1));
+  if (open !== "(" && open !== "{")
+    return at + (/^\$[^\s\w"'\\]/u.test(script.slice(at, at + 2)) ? 2 : (/^\$\w*/u.exec(script.slice(at, at + 256))?.[0].length ?? 1));
   const close = open === "(" ? ")" : "}";
   let depth = 0;
   for (let index = at + 1; index < script.length; index++) {

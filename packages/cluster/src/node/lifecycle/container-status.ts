@@ -13,7 +13,12 @@ export function containerStatus(container: Container, isInit: boolean, view: Pod
   const seen = view.at(container);
   const { attempt, previous, isStarted, isReady } = seen;
   const state = stateOf(container, isInit, seen, view);
-  const last = state.waiting !== undefined && attempt?.exit !== undefined ? attempt : attempt?.exit === undefined || state.terminated !== undefined ? previous : undefined;
+  const last =
+    state.waiting !== undefined && attempt?.exit !== undefined
+      ? attempt
+      : attempt?.exit === undefined || state.terminated !== undefined
+        ? previous
+        : undefined;
   const isRunning = state.running !== undefined;
   const hasSucceeded = isInit && !isSidecar(container) && state.terminated?.exitCode === 0;
   return {
@@ -32,7 +37,8 @@ export function containerStatus(container: Container, isInit: boolean, view: Pod
 function stateOf(container: Container, isInit: boolean, seen: ObservedContainer, view: PodView): ContainerState {
   const { attempt, isStarting, progress, blocked } = seen;
   const { pod, now, restartBackoff, isStopping } = view;
-  if (attempt !== undefined && attempt.exit === undefined && attempt.startedAt !== undefined) return { running: { startedAt: timestamp(attempt.startedAt) } };
+  if (attempt !== undefined && attempt.exit === undefined && attempt.startedAt !== undefined)
+    return { running: { startedAt: timestamp(attempt.startedAt) } };
   if (blocked !== undefined && progress === undefined) return { waiting: waitingFor(container, blocked, view) };
   if (isStarting === true && attempt?.exit === undefined) return { waiting: creating(view, progress) };
   if (attempt?.exit === undefined) return { waiting: attempt === undefined ? untouched(view) : creating(view, progress) };
@@ -43,7 +49,12 @@ function stateOf(container: Container, isInit: boolean, seen: ObservedContainer,
   if (now >= restartAt(ended, restartBackoff)) return { terminated: terminatedOf(attempt) };
   const delay = delayOf(nextCrashes(ended, restartBackoff) - 1, restartBackoff);
   const { name, namespace, uid } = pod.metadata;
-  return { waiting: { reason: "CrashLoopBackOff", message: `back-off ${duration(delay)} restarting failed container=${container.name} pod=${name}_${namespace ?? ""}(${uid ?? ""})` } };
+  return {
+    waiting: {
+      reason: "CrashLoopBackOff",
+      message: `back-off ${duration(delay)} restarting failed container=${container.name} pod=${name}_${namespace ?? ""}(${uid ?? ""})`,
+    },
+  };
 }
 
 function creating({ observed }: PodView, progress: string | undefined): NonNullable<ContainerState["waiting"]> {

@@ -9,7 +9,12 @@ import { isSidecar } from "./restart-policy.ts";
 const SETTINGS = { restartBackoff: RESTART_BACKOFF };
 
 function podOf(spec: Partial<Pod["spec"]>, metadata: Partial<Pod["metadata"]> = {}): Pod {
-  return { apiVersion: "v1", kind: "Pod", metadata: { name: "p", namespace: "n", uid: "u", generation: 1, ...metadata }, spec: { restartPolicy: "Never", containers: [{ name: "main", image: "x" }], ...spec } };
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "p", namespace: "n", uid: "u", generation: 1, ...metadata },
+    spec: { restartPolicy: "Never", containers: [{ name: "main", image: "x" }], ...spec },
+  };
 }
 
 /** A node that carries out plans at its own pace, in a time of its own. */
@@ -55,7 +60,13 @@ class Simulation {
         case "start": {
           this.starts.push(action.container);
           const before = this.at(action.container).attempt;
-          const attempt = { index: (before?.index ?? -1) + 1, restartCount: action.restartCount, crashes: action.crashes, containerId: "c", imageId: "i" };
+          const attempt = {
+            index: (before?.index ?? -1) + 1,
+            restartCount: action.restartCount,
+            crashes: action.crashes,
+            containerId: "c",
+            imageId: "i",
+          };
           this.set(action.container, { attempt, previous: before, stopping: undefined });
           break;
         }
@@ -87,13 +98,19 @@ class Simulation {
 
   run(name: string): void {
     const { attempt } = this.at(name);
-    if (attempt !== undefined && attempt.startedAt === undefined && attempt.exit === undefined) this.set(name, { attempt: { ...attempt, startedAt: this.now }, isStarted: true, isReady: true });
+    if (attempt !== undefined && attempt.startedAt === undefined && attempt.exit === undefined)
+      this.set(name, { attempt: { ...attempt, startedAt: this.now }, isStarted: true, isReady: true });
   }
 
   end(name: string, exitCode: number): void {
     const { attempt } = this.at(name);
     if (attempt === undefined || attempt.exit !== undefined) return;
-    const exit: ContainerExit = { exitCode, reason: exitCode === 0 ? "Completed" : "Error", startedAt: attempt.startedAt ?? this.now, finishedAt: this.now };
+    const exit: ContainerExit = {
+      exitCode,
+      reason: exitCode === 0 ? "Completed" : "Error",
+      startedAt: attempt.startedAt ?? this.now,
+      finishedAt: this.now,
+    };
     this.set(name, { attempt: { ...attempt, startedAt: exit.startedAt, exit }, isStarted: false, isReady: false });
   }
 
@@ -102,13 +119,17 @@ class Simulation {
   }
 }
 
-const state = (plan: PodPlan, name: string) => [...(plan.status.initContainerStatuses ?? []), ...(plan.status.containerStatuses ?? [])].find((one) => one.name === name)?.state;
+const state = (plan: PodPlan, name: string) =>
+  [...(plan.status.initContainerStatuses ?? []), ...(plan.status.containerStatuses ?? [])].find((one) => one.name === name)?.state;
 
 describe("a pod", () => {
   test("waits, runs and succeeds", () => {
     const world = new Simulation(podOf({}));
     const first = world.plan();
-    expect(first).toMatchObject({ actions: [{ type: "setUp" }], status: { phase: "Pending", containerStatuses: [{ state: { waiting: { reason: "ContainerCreating" } } }] } });
+    expect(first).toMatchObject({
+      actions: [{ type: "setUp" }],
+      status: { phase: "Pending", containerStatuses: [{ state: { waiting: { reason: "ContainerCreating" } } }] },
+    });
     world.settle();
     world.run("main");
     expect(world.settle().status).toMatchObject({ phase: "Running", podIP: "2.2.2.2", containerStatuses: [{ ready: true, started: true }] });
@@ -132,7 +153,9 @@ describe("a pod", () => {
       const plan = world.settle();
       if (due > world.now) {
         expect(plan.wakeAt).toBe(due);
-        expect(state(plan, "main")).toMatchObject({ waiting: { reason: "CrashLoopBackOff", message: expect.stringContaining("restarting failed container=main pod=p_n(u)") } });
+        expect(state(plan, "main")).toMatchObject({
+          waiting: { reason: "CrashLoopBackOff", message: expect.stringContaining("restarting failed container=main pod=p_n(u)") },
+        });
         expect(plan.status).toMatchObject({ phase: "Running", containerStatuses: [{ lastState: { terminated: { exitCode: 1 } } }] });
         world.now = due;
         world.settle();
@@ -196,7 +219,14 @@ describe("a pod", () => {
   });
 
   test("that failed to initialise fails, and says which container did", () => {
-    const world = new Simulation(podOf({ initContainers: [{ name: "side", image: "x", restartPolicy: "Always" }, { name: "init", image: "x" }] }));
+    const world = new Simulation(
+      podOf({
+        initContainers: [
+          { name: "side", image: "x", restartPolicy: "Always" },
+          { name: "init", image: "x" },
+        ],
+      }),
+    );
     expect(state(world.plan(), "init")).toEqual({ waiting: { reason: "PodInitializing" } });
     world.settle();
     expect(world.starts).toEqual(["side"]);
@@ -208,13 +238,28 @@ describe("a pod", () => {
     expect(world.stops).toEqual(["side"]);
     world.end("side", 0);
     const { status } = world.settle();
-    expect(status).toMatchObject({ phase: "Failed", initContainerStatuses: [{ state: { terminated: { exitCode: 0 } } }, { state: { terminated: { exitCode: 9 } } }] });
-    expect(status.conditions?.find(({ type }) => type === "Initialized")).toMatchObject({ status: "False", message: "containers with incomplete status: [side init]" });
+    expect(status).toMatchObject({
+      phase: "Failed",
+      initContainerStatuses: [{ state: { terminated: { exitCode: 0 } } }, { state: { terminated: { exitCode: 9 } } }],
+    });
+    expect(status.conditions?.find(({ type }) => type === "Initialized")).toMatchObject({
+      status: "False",
+      message: "containers with incomplete status: [side init]",
+    });
   });
 
   test("keeps conditions of others, and the time of transitions that are none", () => {
     const world = new Simulation(podOf({}));
-    world.pod = { ...world.pod, status: { qosClass: "BestEffort", conditions: [{ type: "PodScheduled", status: "True", lastTransitionTime: "t0" }, { type: "DisruptionTarget", status: "True" }] } };
+    world.pod = {
+      ...world.pod,
+      status: {
+        qosClass: "BestEffort",
+        conditions: [
+          { type: "PodScheduled", status: "True", lastTransitionTime: "t0" },
+          { type: "DisruptionTarget", status: "True" },
+        ],
+      },
+    };
     world.settle();
     world.now += 10_000;
     const before = world.pod.status?.conditions;
@@ -232,7 +277,10 @@ describe("a pod", () => {
     world.settle();
     const ready = (): unknown => world.pod.status?.conditions?.find(({ type }) => type === "Ready");
     expect(ready()).toMatchObject({ status: "False", reason: "ReadinessGatesNotReady" });
-    world.pod = { ...world.pod, status: { ...world.pod.status, conditions: [...(world.pod.status?.conditions ?? []), { type: "x/y", status: "True" }] } };
+    world.pod = {
+      ...world.pod,
+      status: { ...world.pod.status, conditions: [...(world.pod.status?.conditions ?? []), { type: "x/y", status: "True" }] },
+    };
     world.settle();
     expect(ready()).toMatchObject({ status: "True" });
   });
@@ -241,10 +289,17 @@ describe("a pod", () => {
 const containers = (prefix: string, sidecars: boolean): fc.Arbitrary<Container[]> =>
   fc
     .array(fc.boolean(), { minLength: sidecars ? 0 : 1, maxLength: 3 })
-    .map((list) => list.map((isSide, i): Container => ({ name: `${prefix}${i}`, image: "x", ...(sidecars && isSide ? { restartPolicy: "Always" } : {}) })));
+    .map((list) =>
+      list.map((isSide, i): Container => ({ name: `${prefix}${i}`, image: "x", ...(sidecars && isSide ? { restartPolicy: "Always" } : {}) })),
+    );
 
 test("whatever happens in whatever order, the rules hold", () => {
-  const event = fc.record({ what: fc.constantFrom("run", "run", "end", "tick", "delete", "unhealthy"), who: fc.nat(5), exitCode: fc.constantFrom(0, 0, 1, 137), ms: fc.integer({ min: 1, max: 400_000 }) });
+  const event = fc.record({
+    what: fc.constantFrom("run", "run", "end", "tick", "delete", "unhealthy"),
+    who: fc.nat(5),
+    exitCode: fc.constantFrom(0, 0, 1, 137),
+    ms: fc.integer({ min: 1, max: 400_000 }),
+  });
   fc.assert(
     fc.property(
       containers("i", true),
@@ -253,7 +308,14 @@ test("whatever happens in whatever order, the rules hold", () => {
       fc.option(fc.integer({ min: 1, max: 2000 }), { nil: undefined }),
       fc.array(event, { maxLength: 60 }),
       (inits, mains, restartPolicy, activeDeadlineSeconds, events) => {
-        const world = new Simulation(podOf({ restartPolicy, initContainers: inits, containers: mains, ...(activeDeadlineSeconds === undefined ? {} : { activeDeadlineSeconds }) }));
+        const world = new Simulation(
+          podOf({
+            restartPolicy,
+            initContainers: inits,
+            containers: mains,
+            ...(activeDeadlineSeconds === undefined ? {} : { activeDeadlineSeconds }),
+          }),
+        );
         const all = [...inits, ...mains];
         const isMain = (name: string): boolean => name.startsWith("m");
         const ranks = ["Pending", "Running", "Succeeded", "Failed"];
@@ -289,7 +351,8 @@ test("whatever happens in whatever order, the rules hold", () => {
             expect(world.setup.state === "ready").toBe(false);
           }
           if (status.phase === "Succeeded") for (const main of mains) expect(world.at(main.name).attempt?.exit?.exitCode).toBe(0);
-          if (restartPolicy === "Never") for (const one of all) if (!isSidecar(one)) expect(world.starts.filter((name) => name === one.name).length).toBeLessThanOrEqual(1);
+          if (restartPolicy === "Never")
+            for (const one of all) if (!isSidecar(one)) expect(world.starts.filter((name) => name === one.name).length).toBeLessThanOrEqual(1);
           expect(world.plan().actions.filter(({ type }) => type !== "finish")).toEqual([]);
         };
         check();
@@ -298,8 +361,13 @@ test("whatever happens in whatever order, the rules hold", () => {
           if (what === "run") world.run(name);
           else if (what === "end") world.end(name, exitCode);
           else if (what === "tick") world.now += ms;
-          else if (what === "unhealthy" && world.at(name).attempt?.startedAt !== undefined && world.alive.includes(name)) world.set(name, { unhealthy: { graceMs: 1000 } });
-          else if (what === "delete") world.pod = { ...world.pod, metadata: { ...world.pod.metadata, deletionTimestamp: "2026-01-01T00:00:00Z", deletionGracePeriodSeconds: 30 } };
+          else if (what === "unhealthy" && world.at(name).attempt?.startedAt !== undefined && world.alive.includes(name))
+            world.set(name, { unhealthy: { graceMs: 1000 } });
+          else if (what === "delete")
+            world.pod = {
+              ...world.pod,
+              metadata: { ...world.pod.metadata, deletionTimestamp: "2026-01-01T00:00:00Z", deletionGracePeriodSeconds: 30 },
+            };
           if (!world.isFinished) check();
         }
         // Left alone, and every container ending well, a pod that may end does.

@@ -149,7 +149,10 @@ function nextToStop(alive: readonly Container[]): readonly Container[] {
 }
 
 function graceMs({ metadata, spec }: Pod): number {
-  const seconds = metadata.deletionTimestamp === undefined ? spec.terminationGracePeriodSeconds : (metadata.deletionGracePeriodSeconds ?? spec.terminationGracePeriodSeconds);
+  const seconds =
+    metadata.deletionTimestamp === undefined
+      ? spec.terminationGracePeriodSeconds
+      : (metadata.deletionGracePeriodSeconds ?? spec.terminationGracePeriodSeconds);
   return (seconds ?? 30) * 1000;
 }
 
@@ -160,6 +163,7 @@ function deadlineOf(pod: Pod, { startTime }: ObservedPod): number {
 /** A pod whose containers had all ended by themselves in time has kept its deadline, however late that is learnt. */
 function isPastDeadline(pod: Pod, observed: ObservedPod, now: number, ended: readonly ObservedContainer[] | undefined): boolean {
   const deadline = deadlineOf(pod, observed);
-  const isInTime = ({ attempt, stopping }: ObservedContainer): boolean => stopping === undefined && (attempt?.exit?.finishedAt ?? -Infinity) < deadline;
+  const isInTime = ({ attempt, stopping }: ObservedContainer): boolean =>
+    stopping === undefined && (attempt?.exit?.finishedAt ?? -Infinity) < deadline;
   return now >= deadline && ended?.every(isInTime) !== true;
 }

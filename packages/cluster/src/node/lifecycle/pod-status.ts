@@ -38,7 +38,9 @@ function phaseOf({ pod, at, isEnded, isExpired, observed, isInitialized, hasMain
     return isClean && mains.every(({ attempt }) => attempt?.exit?.exitCode === 0) ? "Succeeded" : "Failed";
   }
   if (!isInitialized && !hasMainBegun) return "Pending";
-  return mains.every(({ attempt, previous }) => attempt?.startedAt !== undefined || attempt?.exit !== undefined || previous !== undefined) ? "Running" : "Pending";
+  return mains.every(({ attempt, previous }) => attempt?.startedAt !== undefined || attempt?.exit !== undefined || previous !== undefined)
+    ? "Running"
+    : "Pending";
 }
 
 function reasonOf({ observed, isExpired }: PodView): { readonly reason?: string; readonly message?: string } {
@@ -61,14 +63,31 @@ function conditionsOf(view: PodView, phase: string, inits: readonly ContainerSta
     ...(over === undefined ? { reason: "ContainersNotReady", message: `containers with unready status: ${list(unready)}` } : { reason: over }),
   };
   const isReady = over === undefined && unready.length === 0;
-  const closed = (pod.spec.readinessGates ?? []).filter(({ conditionType }) => !pod.status?.conditions?.some(({ type, status }) => type === conditionType && status === "True"));
+  const closed = (pod.spec.readinessGates ?? []).filter(
+    ({ conditionType }) => !pod.status?.conditions?.some(({ type, status }) => type === conditionType && status === "True"),
+  );
   return [
     { type: "PodReadyToStartContainers", status: observed.setup.state === "ready" && !view.isEnded ? "True" : "False" },
     isInitialized
       ? { type: "Initialized", status: "True", ...(phase === "Succeeded" ? { reason: "PodCompleted" } : {}) }
-      : { type: "Initialized", status: "False", reason: "ContainersNotInitialized", message: `containers with incomplete status: ${list(incomplete)}` },
+      : {
+          type: "Initialized",
+          status: "False",
+          reason: "ContainersNotInitialized",
+          message: `containers with incomplete status: ${list(incomplete)}`,
+        },
     isReady && closed.length > 0
-      ? { type: "Ready", status: "False", reason: "ReadinessGatesNotReady", message: closed.map(({ conditionType }) => `corresponding condition of pod readiness gate ${JSON.stringify(conditionType)} does not exist or is not "True".`).join(", ") }
+      ? {
+          type: "Ready",
+          status: "False",
+          reason: "ReadinessGatesNotReady",
+          message: closed
+            .map(
+              ({ conditionType }) =>
+                `corresponding condition of pod readiness gate ${JSON.stringify(conditionType)} does not exist or is not "True".`,
+            )
+            .join(", "),
+        }
       : { type: "Ready", ...(isReady ? { status: "True" } : notReady) },
     { type: "ContainersReady", ...(isReady ? { status: "True" } : notReady) },
     { type: "PodScheduled", status: "True" },

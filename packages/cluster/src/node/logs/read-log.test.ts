@@ -50,7 +50,9 @@ describe("a log", () => {
     };
     at(1000, "one\ntw");
     at(5000, "o\nthree\n");
-    expect(await read(directory, { timestamps: true })).toBe("1970-01-01T00:00:01.000000000Z one\n1970-01-01T00:00:01.000000000Z two\n1970-01-01T00:00:05.000000000Z three\n");
+    expect(await read(directory, { timestamps: true })).toBe(
+      "1970-01-01T00:00:01.000000000Z one\n1970-01-01T00:00:01.000000000Z two\n1970-01-01T00:00:05.000000000Z three\n",
+    );
     expect(await read(directory, { since: 2000 })).toBe("three\n");
     expect(await read(directory, { since: 6000 })).toBe("");
     expect(await read(directory, { since: 500, tailLines: 1, timestamps: true, limitBytes: 33 })).toBe("1970-01-01T00:00:05.000000000Z th");
@@ -81,20 +83,30 @@ describe("a log", () => {
   });
 
   test("is cut exactly, however long it is", async () => {
-    const text = fc.array(fc.string({ minLength: 0, maxLength: 40 }).map((line) => line.replaceAll("\n", "")), { maxLength: 30 });
+    const text = fc.array(
+      fc.string({ minLength: 0, maxLength: 40 }).map((line) => line.replaceAll("\n", "")),
+      { maxLength: 30 },
+    );
     await fc.assert(
-      fc.asyncProperty(text, fc.boolean(), fc.nat(40), fc.nat(200), fc.integer({ min: 1, max: 4000 }), async (lines, isEnded, tailLines, limitBytes, times) => {
-        const all = lines.length === 0 ? "" : lines.join("\n") + (isEnded ? "\n" : "");
-        const long = "x".repeat(times * 40);
-        const whole = `${long}\n${all}`;
-        const directory = fresh(whole);
-        const rows = whole.endsWith("\n") ? whole.slice(0, -1).split("\n") : whole.split("\n");
-        const expected = tailLines === 0 ? "" : rows.slice(-tailLines).join("\n") + (whole.endsWith("\n") ? "\n" : "");
-        expect(await read(directory, { tailLines })).toBe(expected);
-        expect(Buffer.from(await read(directory, { limitBytes })).length).toBeLessThanOrEqual(limitBytes + 3);
-        const tail = await logTail(directory, { lines: tailLines, bytes: limitBytes });
-        expect(expected.endsWith(tail) || tail.includes("\uFFFD")).toBe(true);
-      }),
+      fc.asyncProperty(
+        text,
+        fc.boolean(),
+        fc.nat(40),
+        fc.nat(200),
+        fc.integer({ min: 1, max: 4000 }),
+        async (lines, isEnded, tailLines, limitBytes, times) => {
+          const all = lines.length === 0 ? "" : lines.join("\n") + (isEnded ? "\n" : "");
+          const long = "x".repeat(times * 40);
+          const whole = `${long}\n${all}`;
+          const directory = fresh(whole);
+          const rows = whole.endsWith("\n") ? whole.slice(0, -1).split("\n") : whole.split("\n");
+          const expected = tailLines === 0 ? "" : rows.slice(-tailLines).join("\n") + (whole.endsWith("\n") ? "\n" : "");
+          expect(await read(directory, { tailLines })).toBe(expected);
+          expect(Buffer.from(await read(directory, { limitBytes })).length).toBeLessThanOrEqual(limitBytes + 3);
+          const tail = await logTail(directory, { lines: tailLines, bytes: limitBytes });
+          expect(expected.endsWith(tail) || tail.includes("\uFFFD")).toBe(true);
+        },
+      ),
       { numRuns: 50 },
     );
   });

@@ -62,7 +62,7 @@ async function startOf(file: FileHandle, directory: string, { tailLines, since, 
 /** The first line that begins at `offset` or later. */
 async function lineStart(file: FileHandle, offset: number, size: number): Promise<number> {
   const buffer = Buffer.allocUnsafe(CHUNK);
-  for (let at = offset - 1; at >= 0 && at < size; ) {
+  for (let at = offset - 1; at >= 0 && at < size;) {
     const { bytesRead } = await file.read(buffer, 0, CHUNK, at);
     const found = buffer.subarray(0, bytesRead).indexOf(NEWLINE);
     if (found >= 0) return at + found + 1;
@@ -77,7 +77,7 @@ async function tailStart(file: FileHandle, size: number, count: number): Promise
   if (count === 0) return size;
   const buffer = Buffer.allocUnsafe(CHUNK);
   let missing = count;
-  for (let end = size; end > 0; ) {
+  for (let end = size; end > 0;) {
     const from = Math.max(0, end - CHUNK);
     const { bytesRead } = await file.read(buffer, 0, end - from, from);
     for (let i = bytesRead - 1; i >= 0; i--) {
@@ -134,7 +134,7 @@ async function* stamped(raw: AsyncIterable<Chunk>, directory: string, startedAt:
   for await (const { offset, bytes } of raw) {
     const times = new LogTimes(directory);
     const parts: Buffer[] = [];
-    for (let from = 0; from < bytes.length; ) {
+    for (let from = 0; from < bytes.length;) {
       const found = bytes.indexOf(NEWLINE, from);
       const to = found < 0 ? bytes.length : found + 1;
       if (isAtStart) parts.push(Buffer.from(`${new Date(times.at(offset + from) ?? startedAt).toISOString().replace("Z", "000000Z")} `));

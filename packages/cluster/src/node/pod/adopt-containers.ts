@@ -34,7 +34,11 @@ export function adoptContainer(container: Container, directory: PodDirectory, jo
   const indexes = new Set([...directory.attempts(container.name), ...own.map(({ index }) => index)]);
   const known: NonNullable<Adopted["last"]>[] = [];
   for (const index of [...indexes].sort((a, b) => a - b)) {
-    const found = adoptAttempt(container, directory, index, { now, isFromEarlierBoot: own.some((entry) => entry.index === index && entry.boot !== boot), restartCount: known.length });
+    const found = adoptAttempt(container, directory, index, {
+      now,
+      isFromEarlierBoot: own.some((entry) => entry.index === index && entry.boot !== boot),
+      restartCount: known.length,
+    });
     if (found !== undefined) known.push(found);
   }
   const nextIndex = Math.max(-1, ...indexes) + 1;
@@ -78,7 +82,15 @@ function adoptAttempt(
 /** An attempt as the planner sees it. */
 export function attemptOf(record: AttemptRecord, startedAt?: number, exit?: ContainerExit): Attempt {
   const { index, restartCount, crashes, containerId, imageId } = record;
-  return { index, restartCount, crashes, containerId, imageId, ...(startedAt === undefined ? {} : { startedAt }), ...(exit === undefined ? {} : { exit }) };
+  return {
+    index,
+    restartCount,
+    crashes,
+    containerId,
+    imageId,
+    ...(startedAt === undefined ? {} : { startedAt }),
+    ...(exit === undefined ? {} : { exit }),
+  };
 }
 
 /** Kills every process that a pod's directory knows of. */

@@ -21,7 +21,12 @@ export async function describeExit(
   const { directory, startedAt, wasOutOfMemory } = options;
   const times = { startedAt: Math.min(startedAt ?? finishedAt, finishedAt), finishedAt };
   if (how === "lost") {
-    return { exitCode, reason: "ContainerStatusUnknown", message: "The container is gone, and left no exit code: it was killed together with its supervisor, or the machine went down", ...times };
+    return {
+      exitCode,
+      reason: "ContainerStatusUnknown",
+      message: "The container is gone, and left no exit code: it was killed together with its supervisor, or the machine went down",
+      ...times,
+    };
   }
   if (how === "cannotRun") return { exitCode, reason: "ContainerCannotRun", message: (await logTail(directory, FALLBACK)).trimEnd(), ...times };
   const isOutOfMemory = exitCode === KILLED && (await wasOutOfMemory());

@@ -167,7 +167,17 @@ export class ContainerRunner {
     this.#running = new AbortController();
     if (!isAdopted) {
       const { attempt: previous } = this.#state;
-      this.#set({ attempt: attemptOf(record), previous: previous ?? this.#state.previous, isStarting: false, blocked: undefined, progress: undefined, stopping: undefined, unhealthy: undefined, isStarted: false, isReady: false });
+      this.#set({
+        attempt: attemptOf(record),
+        previous: previous ?? this.#state.previous,
+        isStarting: false,
+        blocked: undefined,
+        progress: undefined,
+        stopping: undefined,
+        unhealthy: undefined,
+        isStarted: false,
+        isReady: false,
+      });
       if (!record.isProgram) this.#tell("Normal", "Created", `Created container: ${this.#container.name}`);
     }
     void handle.started.then((startedAt) => {
@@ -249,8 +259,13 @@ export class ContainerRunner {
   #block(error: unknown, starting: AbortController, references: number): void {
     if (starting.signal.aborted) return;
     const { node, pod } = this.#host;
-    if (!(error instanceof StartError)) node.logger.error("a container cannot be made", { pod: pod.metadata.name, container: this.#container.name, error });
-    const blocked = blockedBy(error, this.#state.blocked, { now: node.clock.now(), backoff: node.restartBackoff, hasChanged: references !== this.#host.references });
+    if (!(error instanceof StartError))
+      node.logger.error("a container cannot be made", { pod: pod.metadata.name, container: this.#container.name, error });
+    const blocked = blockedBy(error, this.#state.blocked, {
+      now: node.clock.now(),
+      backoff: node.restartBackoff,
+      hasChanged: references !== this.#host.references,
+    });
     const { reason, message } = blocked;
     if (reason === "ErrImagePull") this.#tell("Warning", "Failed", `Failed to pull image ${JSON.stringify(this.#container.image ?? "")}: ${message}`);
     this.#tell("Warning", "Failed", `Error: ${reason.startsWith("CreateContainer") ? message : reason}`);
@@ -265,7 +280,8 @@ export class ContainerRunner {
         const prepared = this.#prepared ?? (await this.#prepare(this.#running.signal));
         const { sandbox, node } = this.#host;
         const pid = this.#handle?.pid;
-        if (prepared.kind === "program" || sandbox === undefined || pid === undefined) throw new Error(`no command can run in container ${this.#container.name}`);
+        if (prepared.kind === "program" || sandbox === undefined || pid === undefined)
+          throw new Error(`no command can run in container ${this.#container.name}`);
         return node.launcher.run(sandbox.exec(pid, { ...prepared.process, argv }), options);
       },
     };
@@ -287,6 +303,11 @@ export class ContainerRunner {
 
   #failed(what: string, error: unknown): void {
     const { metadata } = this.#host.pod;
-    this.#host.node.logger.error(`container ${what} failed`, { pod: metadata.name, namespace: metadata.namespace, container: this.#container.name, error });
+    this.#host.node.logger.error(`container ${what} failed`, {
+      pod: metadata.name,
+      namespace: metadata.namespace,
+      container: this.#container.name,
+      error,
+    });
   }
 }

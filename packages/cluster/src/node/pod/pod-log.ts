@@ -25,9 +25,14 @@ export function openPodLog(source: LogSource, options: LogOptions): AsyncIterabl
   let chosen: Attempt | undefined = hasBegun ? attempt : previous;
   if (options.previous === true) {
     chosen = previous;
-    if (chosen === undefined) throw new ApiError("BadRequest", `previous terminated container ${JSON.stringify(container)} in pod ${JSON.stringify(name)} not found`);
+    if (chosen === undefined)
+      throw new ApiError("BadRequest", `previous terminated container ${JSON.stringify(container)} in pod ${JSON.stringify(name)} not found`);
   }
-  if (chosen === undefined) throw new ApiError("BadRequest", `container ${JSON.stringify(container)} in pod ${JSON.stringify(name)} is waiting to start: ${waitingFor(pod, container)}`);
+  if (chosen === undefined)
+    throw new ApiError(
+      "BadRequest",
+      `container ${JSON.stringify(container)} in pod ${JSON.stringify(name)} is waiting to start: ${waitingFor(pod, container)}`,
+    );
   const isLive = chosen === attempt && attempt.exit === undefined;
   return readLog(directory.attempt(container, chosen.index), {
     tailLines: options.tailLines,

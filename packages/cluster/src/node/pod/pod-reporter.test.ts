@@ -12,7 +12,11 @@ function apiOf(pod: Pod) {
       await Promise.resolve();
       if (next.metadata.resourceVersion !== api.pod.metadata.resourceVersion) throw new ApiError("Conflict", "stale");
       api.writes++;
-      api.pod = { ...next, metadata: { ...next.metadata, resourceVersion: String(api.writes + 1) }, status: next.status?.phase === undefined ? {} : { phase: next.status.phase } };
+      api.pod = {
+        ...next,
+        metadata: { ...next.metadata, resourceVersion: String(api.writes + 1) },
+        status: next.status?.phase === undefined ? {} : { phase: next.status.phase },
+      };
       return api.pod;
     },
     find: async () => api.pod,

@@ -144,7 +144,14 @@ export class PodSetup {
     const { metadata, spec } = pod();
     const { uid = "", namespace = "", name } = metadata;
     const { hostNetwork = false, subdomain } = spec;
-    this.#sandbox = await node.sandboxes.ensure({ uid, namespace, name, hostname: hostnameOf(pod()), hostNetwork, ...(subdomain === undefined ? {} : { subdomain }) });
+    this.#sandbox = await node.sandboxes.ensure({
+      uid,
+      namespace,
+      name,
+      hostname: hostnameOf(pod()),
+      hostNetwork,
+      ...(subdomain === undefined ? {} : { subdomain }),
+    });
     this.#podIp = this.#sandbox.podIp;
     await this.#makeVolumes(onError);
   }

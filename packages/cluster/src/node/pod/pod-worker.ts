@@ -66,7 +66,8 @@ export class PodWorker {
   /** Takes a newer version of the pod; an older one, such as the echo of our own write, is not news. */
   update(pod: Pod): void {
     if (Number(pod.metadata.resourceVersion) <= Number(this.#pod.metadata.resourceVersion)) return;
-    const hasNewMeta = !jsonEqual(pod.metadata.labels, this.#pod.metadata.labels) || !jsonEqual(pod.metadata.annotations, this.#pod.metadata.annotations);
+    const hasNewMeta =
+      !jsonEqual(pod.metadata.labels, this.#pod.metadata.labels) || !jsonEqual(pod.metadata.annotations, this.#pod.metadata.annotations);
     this.#pod = pod;
     if (hasNewMeta) this.#setup.refreshPodFiles();
     this.wake();
@@ -85,7 +86,9 @@ export class PodWorker {
     return [
       ...this.#containers().flatMap(environmentReferences),
       ...volumes.flatMap(volumeReferences),
-      ...volumes.flatMap(({ persistentVolumeClaim: claim }) => (claim === undefined ? [] : [{ kind: "PersistentVolumeClaim" as const, name: claim.claimName }])),
+      ...volumes.flatMap(({ persistentVolumeClaim: claim }) =>
+        claim === undefined ? [] : [{ kind: "PersistentVolumeClaim" as const, name: claim.claimName }],
+      ),
     ];
   }
 
@@ -99,7 +102,10 @@ export class PodWorker {
     if (this.#runners.size === 0) this.#adopt();
     const name = options.container ?? this.#pod.spec.containers[0]?.name ?? "";
     const runner = this.#runners.get(name);
-    return openPodLog({ pod: this.#pod, container: name, directory: this.#directory, state: runner?.state, ended: runner?.ended, now: this.#node.clock.now() }, options);
+    return openPodLog(
+      { pod: this.#pod, container: name, directory: this.#directory, state: runner?.state, ended: runner?.ended, now: this.#node.clock.now() },
+      options,
+    );
   }
 
   /** The object is gone: whatever is left of the pod goes at once. */
@@ -206,7 +212,15 @@ export class PodWorker {
   #observe(): ObservedPod {
     const containers = new Map([...this.#runners].map(([name, runner]) => [name, runner.state]));
     const { state, podIp } = this.#setup;
-    return { startTime: this.#startTime, refused: this.#options.refused, setup: state, hostIp: this.#node.sandboxes.hostIp, podIp, containers, stopSince: this.#stopSince };
+    return {
+      startTime: this.#startTime,
+      refused: this.#options.refused,
+      setup: state,
+      hostIp: this.#node.sandboxes.hostIp,
+      podIp,
+      containers,
+      stopSince: this.#stopSince,
+    };
   }
 
   #advance(): void {

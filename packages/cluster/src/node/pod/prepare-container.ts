@@ -100,6 +100,7 @@ function userOf(container: Container, pod: Pod): number | undefined {
   const user = container.securityContext?.runAsUser ?? pod.spec.securityContext?.runAsUser;
   const mustNotBeRoot = container.securityContext?.runAsNonRoot ?? pod.spec.securityContext?.runAsNonRoot;
   if (mustNotBeRoot === true && user === 0) throw new ConfigError("container's runAsUser breaks non-root policy");
-  if (mustNotBeRoot === true && user === undefined && process.getuid?.() === 0) throw new ConfigError("container has runAsNonRoot and image will run as root");
+  if (mustNotBeRoot === true && user === undefined && process.getuid?.() === 0)
+    throw new ConfigError("container has runAsNonRoot and image will run as root");
   return user;
 }

@@ -70,7 +70,11 @@ function processOptions(node: NodeContext, sandbox: Sandbox, index: LogIndex): C
 }
 
 /** Runs a program in this process, or runs it again: it bears that, and its log says so. */
-function startProgram(container: Container, prepared: Extract<PreparedContainer, { kind: "program" }>, { directory, record, node }: StartOptions): StartedContainer {
+function startProgram(
+  container: Container,
+  prepared: Extract<PreparedContainer, { kind: "program" }>,
+  { directory, record, node }: StartOptions,
+): StartedContainer {
   const attempt = directory.attempt(container.name, record.index);
   const index = new LogIndex(attempt, node.clock);
   const handle = new ContainerProgram({

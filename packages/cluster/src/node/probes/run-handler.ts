@@ -44,12 +44,19 @@ function get(action: HTTPGetAction, { container, podIp }: HandlerTarget, signal:
     host,
     port: portOf(port, container),
     path: path.startsWith("/") ? path : `/${path}`,
-    headers: { "user-agent": "kube-probe/1.34", accept: "*/*", connection: "close", ...Object.fromEntries(httpHeaders.map(({ name, value }) => [name, value])) },
+    headers: {
+      "user-agent": "kube-probe/1.34",
+      accept: "*/*",
+      connection: "close",
+      ...Object.fromEntries(httpHeaders.map(({ name, value }) => [name, value])),
+    },
     signal,
   };
   return new Promise((resolve, reject) => {
     const request = scheme === "HTTPS" ? httpsRequest({ ...options, rejectUnauthorized: false }) : httpRequest(options);
-    request.on("error", (error) => reject(new Error(`Get ${JSON.stringify(`${scheme.toLowerCase()}://${host}:${options.port}${options.path}`)}: ${error.message}`)));
+    request.on("error", (error) =>
+      reject(new Error(`Get ${JSON.stringify(`${scheme.toLowerCase()}://${host}:${options.port}${options.path}`)}: ${error.message}`)),
+    );
     request.on("response", (response) => {
       response.destroy();
       const code = response.statusCode ?? 0;

@@ -71,7 +71,12 @@ export class Launcher implements AsyncDisposable {
     await gone;
   }
 
-  #ask(request: { readonly do: "launch"; readonly command: HostCommand; readonly log: string } | { readonly do: "run"; readonly command: HostCommand; readonly maxBytes: number }, answered: (answer: Answer) => void): number {
+  #ask(
+    request:
+      | { readonly do: "launch"; readonly command: HostCommand; readonly log: string }
+      | { readonly do: "run"; readonly command: HostCommand; readonly maxBytes: number },
+    answered: (answer: Answer) => void,
+  ): number {
     const id = ++this.#serial;
     this.#waiting.set(id, answered);
     this.#send({ ...request, id });
@@ -126,40 +131,43 @@ function launcherProcess(): void {
   };
   // Whoever is left when the program ends is adopted by its next run.
   process.on("disconnect", () => process.exit());
-  process.on("message", (request: { id: number; do: string; command: { argv: string[]; env: Record<string, string>; cwd: string }; log: string; maxBytes: number }) => {
-    const { id, command, log, maxBytes } = request;
-    if (request.do === "kill") {
-      const pid = running.get(id);
-      try {
-        if (pid !== undefined) process.kill(-pid, "SIGKILL");
-      } catch {
-        // It has just ended.
+  process.on(
+    "message",
+    (request: { id: number; do: string; command: { argv: string[]; env: Record<string, string>; cwd: string }; log: string; maxBytes: number }) => {
+      const { id, command, log, maxBytes } = request;
+      if (request.do === "kill") {
+        const pid = running.get(id);
+        try {
+          if (pid !== undefined) process.kill(-pid, "SIGKILL");
+        } catch {
+          // It has just ended.
+        }
+        return;
       }
-      return;
-    }
-    const isLaunch = request.do === "launch";
-    let file: number | undefined;
-    try {
-      file = isLaunch ? openSync(log, "a") : undefined;
-      const [program = "", ...args] = command.argv;
-      const child = start(program, args, { cwd: command.cwd, env: command.env, detached: true, stdio: ["ignore", file ?? "pipe", file ?? "pipe"] });
-      let output = "";
-      const collect = (chunk: string): void => {
-        if (output.length < maxBytes) output += chunk.slice(0, maxBytes - output.length);
-      };
-      child.stdout?.setEncoding("utf8").on("data", collect);
-      child.stderr?.setEncoding("utf8").on("data", collect);
-      if (child.pid !== undefined) running.set(id, child.pid);
-      child.on("error", (error) => answer({ id, error: error.message }));
-      const ended = (code: number | null, signal: NodeJS.Signals | null): void => {
-        answer({ id, exitCode: code ?? 128 + (signal === null ? 0 : constants.signals[signal]), output });
-      };
-      if (isLaunch) child.on("exit", ended);
-      else child.on("close", ended);
-    } catch (error) {
-      answer({ id, error: error instanceof Error ? error.message : String(error) });
-    } finally {
-      if (file !== undefined) closeSync(file);
-    }
-  });
+      const isLaunch = request.do === "launch";
+      let file: number | undefined;
+      try {
+        file = isLaunch ? openSync(log, "a") : undefined;
+        const [program = "", ...args] = command.argv;
+        const child = start(program, args, { cwd: command.cwd, env: command.env, detached: true, stdio: ["ignore", file ?? "pipe", file ?? "pipe"] });
+        let output = "";
+        const collect = (chunk: string): void => {
+          if (output.length < maxBytes) output += chunk.slice(0, maxBytes - output.length);
+        };
+        child.stdout?.setEncoding("utf8").on("data", collect);
+        child.stderr?.setEncoding("utf8").on("data", collect);
+        if (child.pid !== undefined) running.set(id, child.pid);
+        child.on("error", (error) => answer({ id, error: error.message }));
+        const ended = (code: number | null, signal: NodeJS.Signals | null): void => {
+          answer({ id, exitCode: code ?? 128 + (signal === null ? 0 : constants.signals[signal]), output });
+        };
+        if (isLaunch) child.on("exit", ended);
+        else child.on("close", ended);
+      } catch (error) {
+        answer({ id, error: error instanceof Error ? error.message : String(error) });
+      } finally {
+        if (file !== undefined) closeSync(file);
+      }
+    },
+  );
 }

@@ -56,7 +56,9 @@ export class PodDirectory {
 
   /** The indexes of a container's attempts, the oldest first. */
   attempts(container: string): readonly number[] {
-    return list(join(this.path, "containers", container)).map(Number).sort((a, b) => a - b);
+    return list(join(this.path, "containers", container))
+      .map(Number)
+      .sort((a, b) => a - b);
   }
 
   /** The containers that have attempts. */

@@ -37,7 +37,10 @@ function readStat(pid: number): string | undefined {
 
 /** The fields after the command's name, which may hold anything, spaces and brackets too. */
 function fieldsOf(stat: string): readonly string[] {
-  return stat.slice(stat.lastIndexOf(")") + 1).trim().split(" ");
+  return stat
+    .slice(stat.lastIndexOf(")") + 1)
+    .trim()
+    .split(" ");
 }
 
 function startTimeOf(stat: string): string | undefined {

@@ -21,7 +21,11 @@ afterEach(async () => {
   rmSync(home, { recursive: true, force: true });
 });
 
-const shell = (script: string, env: Record<string, string> = {}): HostCommand => ({ argv: ["sh", "-c", script], env: { PATH: process.env["PATH"] ?? "", ...env }, cwd: home });
+const shell = (script: string, env: Record<string, string> = {}): HostCommand => ({
+  argv: ["sh", "-c", script],
+  env: { PATH: process.env["PATH"] ?? "", ...env },
+  cwd: home,
+});
 const attempt = (): string => mkdtempSync(join(home, "attempt-"));
 const options = (): ContainerProcessOptions => ({
   launcher,
@@ -52,7 +56,12 @@ describe("the launcher", () => {
     expect(await handle.started).toBeGreaterThan(0);
     const parent = Number((await launcher.run(shell("echo $PPID"), limits)).output);
     process.kill(parent, "SIGKILL");
-    await eventually(() => launcher.run(shell("echo $PPID"), limits).then(({ output }) => output, () => "")).not.toBe("");
+    await eventually(() =>
+      launcher.run(shell("echo $PPID"), limits).then(
+        ({ output }) => output,
+        () => "",
+      ),
+    ).not.toBe("");
     writeFileSync(join(home, "go"), "");
     expect(await handle.ended).toMatchObject({ exitCode: 6, how: "exited" });
   });

@@ -81,5 +81,8 @@ function readEntries(path: string): JournalEntry[] {
     throw error;
   }
   // A last line without an end was never flushed, so that nothing was started for it.
-  return text.split("\n").slice(0, -1).map((line) => JSON.parse(line) as JournalEntry);
+  return text
+    .split("\n")
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as JournalEntry);
 }

@@ -48,7 +48,8 @@ export function supervisorOf(directory: string, command: HostCommand): HostComma
 }
 
 /** Variables that some shell sets or guards itself. */
-const SPECIAL = /^(?:IFS|PWD|OLDPWD|PPID|OPT(?:IND|ARG|ERR)|LINENO|PS[0-4]|ENV|_|SHLVL|E?UID|GROUPS|S?RANDOM|SECONDS|EPOCH\w+|DIRSTACK|FUNCNAME|HIST\w+|COMP_\w+|BASH\w*|SHELLOPTS|PIPESTATUS)$/;
+const SPECIAL =
+  /^(?:IFS|PWD|OLDPWD|PPID|OPT(?:IND|ARG|ERR)|LINENO|PS[0-4]|ENV|_|SHLVL|E?UID|GROUPS|S?RANDOM|SECONDS|EPOCH\w+|DIRSTACK|FUNCNAME|HIST\w+|COMP_\w+|BASH\w*|SHELLOPTS|PIPESTATUS)$/;
 
 /** A shell hands on only variables whose names it could have itself, and not all of those as they were; such take the way through `env`. */
 function shellEnvironment(all: HostCommand["env"]): { readonly env: Record<string, string>; readonly unspeakable: string[] } {

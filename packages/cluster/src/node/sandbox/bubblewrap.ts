@@ -48,7 +48,8 @@ export function bubblewrapCommand(options: BubblewrapOptions): readonly string[]
   const absent = mounts.map(({ target }) => target).filter((target) => !existsSync(shownAt(options.view, target)));
   const view = makeRoom(options.view, absent);
   const hidden = options.hidden.filter((path) => view.some((entry) => isWithin(entry.path, path)));
-  const isShown = (path: string): boolean => view.some((entry) => isWithin(entry.path, path)) && !hidden.some((directory) => isWithin(directory, path));
+  const isShown = (path: string): boolean =>
+    view.some((entry) => isWithin(entry.path, path)) && !hidden.some((directory) => isWithin(directory, path));
   const home = throughLinks(links, workingDirectory);
   const made = new Set<string>();
   /** Makes the directories above `path` itself: those that bubblewrap makes are closed to other users. */

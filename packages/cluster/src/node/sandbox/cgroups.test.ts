@@ -38,7 +38,9 @@ test("version 1 writes them into a hierarchy for each controller", () => {
   writeFileSync(join(root, "memory/memory.limit_in_bytes"), "");
   const cgroups = openCgroups("sluice-x", root);
   if (typeof cgroups === "string") throw new Error(cgroups);
-  expect(cgroups.prepare("u", "main", { cpuMillis: 1500 })).toEqual(["memory", "cpu", "pids"].map((controller) => join(root, controller, "sluice-x/u/main.1/tasks")));
+  expect(cgroups.prepare("u", "main", { cpuMillis: 1500 })).toEqual(
+    ["memory", "cpu", "pids"].map((controller) => join(root, controller, "sluice-x/u/main.1/tasks")),
+  );
   expect(readFileSync(join(root, "cpu/sluice-x/u/main.1/cpu.cfs_quota_us"), "utf8")).toBe("150000");
   expect(existsSync(join(root, "memory/sluice-x/u/main.1/memory.limit_in_bytes"))).toBe(false);
   writeFileSync(join(root, "memory/sluice-x/u/main.1/memory.oom_control"), "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n");

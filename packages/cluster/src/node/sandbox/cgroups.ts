@@ -168,7 +168,10 @@ function processesIn(group: string): readonly number[] {
 }
 
 function pidsIn(group: string): readonly number[] {
-  return read(join(group, "cgroup.procs")).split("\n").filter((line) => line !== "").map(Number);
+  return read(join(group, "cgroup.procs"))
+    .split("\n")
+    .filter((line) => line !== "")
+    .map(Number);
 }
 
 function counterIn(file: string, name: string): number {

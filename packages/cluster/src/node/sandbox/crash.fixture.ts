@@ -10,8 +10,15 @@ const addresses: Record<string, string> = {};
 for (const name of ["kept", "lost"]) {
   const sandbox = await sandboxes.ensure(podNamed(name, { subdomain: "sub" }));
   addresses[name] = sandbox.podIp;
-  const code = 'import socket\ns = socket.create_server(("", 29500))\nprint("up", flush=True)\nwhile True:\n  c, _ = s.accept()\n  c.sendall(socket.gethostname().encode())\n  c.close()';
-  const command = sandbox.command({ container: "main", argv: ["/usr/bin/python3", "-c", code], env: { PATH: "/usr/bin:/bin" }, mounts: [], limits: {} });
+  const code =
+    'import socket\ns = socket.create_server(("", 29500))\nprint("up", flush=True)\nwhile True:\n  c, _ = s.accept()\n  c.sendall(socket.gethostname().encode())\n  c.close()';
+  const command = sandbox.command({
+    container: "main",
+    argv: ["/usr/bin/python3", "-c", code],
+    env: { PATH: "/usr/bin:/bin" },
+    mounts: [],
+    limits: {},
+  });
   // A supervisor that outlives this program, as the node has it.
   const child = start({ ...command, argv: ["/bin/sh", "-c", '"$@"; true', "sh", ...command.argv] }, { detached: true });
   await new Promise((resolve) => child.stdout?.once("data", resolve));

@@ -51,7 +51,9 @@ export async function decideFeatures(machine: Machine, allowed: { readonly isola
   const userNamespace = !machine.privileged;
   const complaint = await machine.tryBubblewrap(bwrap, userNamespace);
   if (complaint !== undefined) {
-    return plain(`containers run as plain processes: bubblewrap does not work here (${complaint}): ${userNamespace ? ALLOW_NAMESPACES : "run outside of a container"}`);
+    return plain(
+      `containers run as plain processes: bubblewrap does not work here (${complaint}): ${userNamespace ? ALLOW_NAMESPACES : "run outside of a container"}`,
+    );
   }
   const bubblewrap = { program: bwrap, userNamespace, nsenter };
   const shared = (why: string): Decision => ({

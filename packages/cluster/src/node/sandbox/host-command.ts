@@ -36,7 +36,8 @@ export function hostCommand(context: CommandContext, process: SandboxProcess, gr
   }
   mkdirSync(places.tmp, { recursive: true });
   chmodSync(places.tmp, 0o1777);
-  const command = context.bubblewrap === undefined ? plainCommand(context, process, places) : isolatedCommand(context, context.bubblewrap, process, places);
+  const command =
+    context.bubblewrap === undefined ? plainCommand(context, process, places) : isolatedCommand(context, context.bubblewrap, process, places);
   return { ...command, argv: [...joinGroups(groups), ...context.enterNetwork, ...command.argv] };
 }
 
@@ -46,7 +47,10 @@ export function execCommand(
   process: SandboxProcess,
   { first, groups }: { readonly first: number | undefined; readonly groups: readonly string[] },
 ): HostCommand {
-  const command = context.bubblewrap === undefined ? plainCommand(context, process, placesOf(context, process)) : enteringCommand(context, context.bubblewrap, process, first);
+  const command =
+    context.bubblewrap === undefined
+      ? plainCommand(context, process, placesOf(context, process))
+      : enteringCommand(context, context.bubblewrap, process, first);
   return { ...command, argv: [...joinGroups(groups), ...command.argv] };
 }
 
@@ -83,11 +87,26 @@ function isolatedCommand(context: CommandContext, bubblewrap: Bubblewrap, proces
   return { argv, env: { ...environmentOf(process), [POD_VARIABLE]: context.podUid }, cwd: "/" };
 }
 
-function enteringCommand({ podUid }: CommandContext, { nsenter, userNamespace }: Bubblewrap, process: SandboxProcess, first: number | undefined): HostCommand {
+function enteringCommand(
+  { podUid }: CommandContext,
+  { nsenter, userNamespace }: Bubblewrap,
+  process: SandboxProcess,
+  first: number | undefined,
+): HostCommand {
   const where = `container ${process.container} of pod ${podUid}`;
   if (first === undefined) throw new UserError(`cannot run a command in ${where}: it is not running`);
-  if (nsenter === undefined) throw new UserError(`cannot run a command in ${where}: this machine has no nsenter`, { fix: "apt-get install util-linux" });
-  const namespaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd", ...(userNamespace ? ["--user", "--preserve-credentials"] : [])];
+  if (nsenter === undefined)
+    throw new UserError(`cannot run a command in ${where}: this machine has no nsenter`, { fix: "apt-get install util-linux" });
+  const namespaces = [
+    "--mount",
+    "--uts",
+    "--ipc",
+    "--net",
+    "--pid",
+    "--root",
+    "--wd",
+    ...(userNamespace ? ["--user", "--preserve-credentials"] : []),
+  ];
   const loader = Object.entries(process.env).flatMap(([name, value]) => (isLoaderVariable(name) ? [`${name}=${value}`] : []));
   return {
     argv: [

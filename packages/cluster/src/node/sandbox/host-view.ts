@@ -10,7 +10,17 @@ export type ViewEntry =
 const TOP: readonly string[] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix/store", "/sys"];
 
 /** The directories that programs look for in `/etc`. Keys and this machine's own configuration are not among them. */
-const ETC_DIRECTORIES: readonly string[] = ["alternatives", "crypto-policies", "fonts", "java", "openmpi", "pki/ca-trust", "pki/tls/certs", "R", "ssl/certs"];
+const ETC_DIRECTORIES: readonly string[] = [
+  "alternatives",
+  "crypto-policies",
+  "fonts",
+  "java",
+  "openmpi",
+  "pki/ca-trust",
+  "pki/tls/certs",
+  "R",
+  "ssl/certs",
+];
 const ETC_FILES: readonly string[] = [
   ...["bash.bashrc", "ca-certificates.conf", "debian_version", "gai.conf", "group", "host.conf", "inputrc", "ld.so.cache", "ld.so.conf"],
   ...["localtime", "login.defs", "magic", "mailcap", "mime.types", "nsswitch.conf", "os-release", "passwd", "pip.conf", "profile"],

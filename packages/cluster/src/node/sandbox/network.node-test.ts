@@ -24,8 +24,11 @@ const shell = (script: string): SandboxProcess => ({
 });
 const run = async (sandbox: Sandbox, script: string): Promise<string> => (await finish(sandbox.command(shell(script)))).output;
 const python = (code: string): string => `/usr/bin/python3 -c '${code}'`;
-const listen = python('import socket; s = socket.create_server(("", 29500)); print("up", flush=True); c, _ = s.accept(); c.sendall(socket.gethostname().encode()); c.close()');
-const dial = (host: string, port = 29500): string => python(`import socket; print(socket.create_connection(("${host}", ${port}), 5).recv(99).decode())`);
+const listen = python(
+  'import socket; s = socket.create_server(("", 29500)); print("up", flush=True); c, _ = s.accept(); c.sendall(socket.gethostname().encode()); c.close()',
+);
+const dial = (host: string, port = 29500): string =>
+  python(`import socket; print(socket.create_connection(("${host}", ${port}), 5).recv(99).decode())`);
 const bridgeOf = (sandboxes: Sandboxes): string | undefined =>
   Object.entries(networkInterfaces()).find(([, addresses = []]) => addresses.some(({ address }) => address === sandboxes.hostIp))?.[0];
 const namespacesOf = (bridge: string): readonly string[] => readdirSync("/run/netns").filter((name) => name.startsWith(`${bridge}-`));

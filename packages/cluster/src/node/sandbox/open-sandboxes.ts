@@ -61,7 +61,9 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
     nameserver: dns === undefined ? undefined : network?.gateway,
     hostIp: network?.gateway ?? "127.0.0.1",
     discard(path) {
-      rm(path, { recursive: true, force: true }).catch((error: unknown) => options.logger.warn("cannot delete what a container has left", { path, error }));
+      rm(path, { recursive: true, force: true }).catch((error: unknown) =>
+        options.logger.warn("cannot delete what a container has left", { path, error }),
+      );
     },
   };
   return new NodeSandboxes(options, means, {
@@ -101,7 +103,13 @@ async function openNetwork(
     });
     return { network, dns, missing: egressMissing(network) };
   } catch (error) {
-    return { network, missing: [...egressMissing(network), `pods cannot look each other up by name: ${messageOf(error)}: stop what listens on port ${DNS_PORT} of all addresses`] };
+    return {
+      network,
+      missing: [
+        ...egressMissing(network),
+        `pods cannot look each other up by name: ${messageOf(error)}: stop what listens on port ${DNS_PORT} of all addresses`,
+      ],
+    };
   }
 }
 

@@ -42,10 +42,11 @@ export function podSandbox({ pod, address }: PodRecord, directory: string, means
   return {
     podIp,
     command: (process) => hostCommand(context, process, cgroups?.prepare(pod.uid, process.container, process.limits) ?? []),
-    exec: (hostPid, process) => execCommand(context, process, {
-      first: bubblewrap === undefined ? undefined : firstProcessOf(hostPid).first,
-      groups: cgroups?.joining(pod.uid, process.container) ?? [],
-    }),
+    exec: (hostPid, process) =>
+      execCommand(context, process, {
+        first: bubblewrap === undefined ? undefined : firstProcessOf(hostPid).first,
+        groups: cgroups?.joining(pod.uid, process.container) ?? [],
+      }),
     signal: async (hostPid, signal) => (bubblewrap === undefined ? signalPlain(hostPid, signal) : signalIsolated(hostPid, signal)),
     wasOutOfMemory: async (container) => (cgroups?.oomKills(pod.uid, container) ?? 0) > 0,
   };

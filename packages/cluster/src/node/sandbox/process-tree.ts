@@ -13,7 +13,10 @@ export function readProcessTable(): ProcessTable {
 
 /** The children of `pid`, oldest first as long as PIDs have not wrapped. */
 export function childrenOf(table: ProcessTable, pid: number): readonly number[] {
-  return [...table].filter(([, parent]) => parent === pid).map(([child]) => child).sort((a, b) => a - b);
+  return [...table]
+    .filter(([, parent]) => parent === pid)
+    .map(([child]) => child)
+    .sort((a, b) => a - b);
 }
 
 /** `pid`'s children, their children, and so on. */

@@ -26,11 +26,18 @@ test.each([
 
 test("text without a target stays as it is, and every target alone becomes its source", () => {
   const rewrite = pathRewriter(mounts);
-  fc.assert(fc.property(fc.string().filter((text) => !/tmp|minio/.test(text)), (text) => rewrite(text) === text));
-  fc.assert(fc.property(fc.constantFrom(...mounts), fc.stringMatching(/^(\/[a-z]+){0,3}$/), ({ source, target }, rest) => {
-    fc.pre(sourceOf(mounts, target + rest) === source + rest);
-    return rewrite(` ${target}${rest} `) === ` ${source}${rest} `;
-  }));
+  fc.assert(
+    fc.property(
+      fc.string().filter((text) => !/tmp|minio/.test(text)),
+      (text) => rewrite(text) === text,
+    ),
+  );
+  fc.assert(
+    fc.property(fc.constantFrom(...mounts), fc.stringMatching(/^(\/[a-z]+){0,3}$/), ({ source, target }, rest) => {
+      fc.pre(sourceOf(mounts, target + rest) === source + rest);
+      return rewrite(` ${target}${rest} `) === ` ${source}${rest} `;
+    }),
+  );
 });
 
 test("the last of two mounts at one path counts", () => {

@@ -44,7 +44,9 @@ describe.each([["namespaces"], ["none"]] as const)("isolation %s", (isolation) =
   });
 
   test("its working directory is there and can be written, and so is /tmp", async () => {
-    const { code, output } = await finish(sandbox.command(shell("touch here && echo x > /tmp/y && cat /tmp/y && mktemp -d", { workingDirectory: "/work/it" })));
+    const { code, output } = await finish(
+      sandbox.command(shell("touch here && echo x > /tmp/y && cat /tmp/y && mktemp -d", { workingDirectory: "/work/it" })),
+    );
     expect({ code, output }).toEqual({ code: 0, output: expect.stringMatching(/^x\n.*\/tmp/) });
   });
 
@@ -74,7 +76,8 @@ describe.each([["namespaces"], ["none"]] as const)("isolation %s", (isolation) =
     const child = start(sandbox.command(shell("echo mine > /tmp/note; echo up; exec sleep 1000")));
     const closed = once(child, "close");
     await once(child.stdout ?? child, "data");
-    const exec = (script: string, more?: Partial<SandboxProcess>): ReturnType<typeof finish> => finish(sandbox.exec(child.pid ?? 0, shell(script, more)));
+    const exec = (script: string, more?: Partial<SandboxProcess>): ReturnType<typeof finish> =>
+      finish(sandbox.exec(child.pid ?? 0, shell(script, more)));
     expect(await exec("cat /tmp/note; echo $X", { env: { PATH: "/usr/bin:/bin", X: "y", LD_UNUSED: "z" } })).toEqual({ code: 0, output: "mine\ny" });
     expect(await exec("exit 3")).toMatchObject({ code: 3 });
     await sandbox.signal(child.pid ?? 0, "SIGKILL");
@@ -116,7 +119,10 @@ describe.each([["namespaces"], ["none"]] as const)("isolation %s", (isolation) =
   test("half a processor is half a processor", async () => {
     const script = "a=$(date +%s%N); b=$a; while [ $((b-a)) -lt 1000000000 ]; do b=$(date +%s%N); done; times";
     const { output } = await finish(sandbox.command(shell(script, { limits: { cpuMillis: 200 } })));
-    const seconds = [...output.matchAll(/(\d+)m([\d.]+)s/g)].reduce((sum, [, minutes = "0", rest = "0"]) => sum + Number(minutes) * 60 + Number(rest), 0);
+    const seconds = [...output.matchAll(/(\d+)m([\d.]+)s/g)].reduce(
+      (sum, [, minutes = "0", rest = "0"]) => sum + Number(minutes) * 60 + Number(rest),
+      0,
+    );
     expect(seconds).toBeLessThan(0.45);
   });
 });
@@ -130,7 +136,8 @@ describe("with namespaces", () => {
     sandbox = await trial.sandboxes.ensure(podNamed("p", { subdomain: "sub" }));
   });
   afterEach(() => trial[Symbol.asyncDispose]());
-  const output = async (script: string, more?: Partial<SandboxProcess>): Promise<string> => (await finish(sandbox.command(shell(script, more)))).output;
+  const output = async (script: string, more?: Partial<SandboxProcess>): Promise<string> =>
+    (await finish(sandbox.command(shell(script, more)))).output;
 
   test("it sees nothing of other processes, of homes, of secrets and of the data directory", async () => {
     expect(await output("ls -A /home /root")).toBe("/home:\n\n/root:");
@@ -153,14 +160,17 @@ describe("with namespaces", () => {
     expect(await output("grep CapEff /proc/self/status", { runAsUser: 1000 })).toMatch(/0{16}$/);
     expect(await output("grep CapEff /proc/self/status")).toMatch(/0{8}800425fb$/);
     expect(await output("echo x > /tmp/x && cat /tmp/x", { runAsUser: 1000 })).toBe("x");
-    expect(await output("ls -d /run/secrets", { runAsUser: 1000, mounts: [{ source: "/etc/hostname", target: "/var/run/secrets/a/b", readOnly: true }] })).toBe("/run/secrets");
+    expect(
+      await output("ls -d /run/secrets", { runAsUser: 1000, mounts: [{ source: "/etc/hostname", target: "/var/run/secrets/a/b", readOnly: true }] }),
+    ).toBe("/run/secrets");
   });
 
   test("another command has the rights of the container and sees its processes", async () => {
     const child = start(sandbox.command(shell("echo up; exec sleep 1000", { workingDirectory: "/work" })));
     const closed = once(child, "close");
     await once(child.stdout ?? child, "data");
-    const exec = (script: string, more?: Partial<SandboxProcess>): ReturnType<typeof finish> => finish(sandbox.exec(child.pid ?? 0, shell(script, more)));
+    const exec = (script: string, more?: Partial<SandboxProcess>): ReturnType<typeof finish> =>
+      finish(sandbox.exec(child.pid ?? 0, shell(script, more)));
     expect((await exec("grep CapEff /proc/self/status")).output).toMatch(/0{8}800425fb$/);
     expect(await exec("id -u; grep -c '0000000000000000' /proc/self/status; hostname; pwd", { runAsUser: 1000 })).toEqual({
       code: 0,

@@ -26,7 +26,15 @@ export async function prepareClaim(client: Client, key: { readonly namespace: st
   try {
     await client.update(
       PersistentVolumeClaim,
-      { ...claim, status: { ...claim.status, phase: "Bound", ...(accessModes === undefined ? {} : { accessModes }), ...(storage === undefined ? {} : { capacity: { storage } }) } },
+      {
+        ...claim,
+        status: {
+          ...claim.status,
+          phase: "Bound",
+          ...(accessModes === undefined ? {} : { accessModes }),
+          ...(storage === undefined ? {} : { capacity: { storage } }),
+        },
+      },
       { subresource: "status" },
     );
   } catch (error) {

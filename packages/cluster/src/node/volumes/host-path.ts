@@ -16,7 +16,8 @@ export function prepareHostPath({ path, type = "" }: HostPathVolumeSource): stri
   if (type === "FileOrCreate" && statSync(path, { throwIfNoEntry: false }) === undefined) writeFileSync(path, "", { mode: 0o644 });
   const check = CHECKS[type.replace("OrCreate", "")];
   const stats = statSync(path, { throwIfNoEntry: false });
-  if (check !== undefined && (stats === undefined || !check.is(stats))) throw new ConfigError(`hostPath type check failed: ${path} is not ${check.what}`);
+  if (check !== undefined && (stats === undefined || !check.is(stats)))
+    throw new ConfigError(`hostPath type check failed: ${path} is not ${check.what}`);
   if (stats === undefined) throw new ConfigError(`hostPath ${path} does not exist on this machine`);
   return path;
 }

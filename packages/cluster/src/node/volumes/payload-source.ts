@@ -83,7 +83,13 @@ async function filesOf(source: VolumeProjection, mode: number, context: PayloadC
   return { files: new Map(items.flatMap((item) => chosenFile(item, content.get(item.key), mode, reference, namespace))) };
 }
 
-function chosenFile({ key, path, mode }: KeyToPath, content: Buffer | undefined, defaultMode: number, reference: Reference, namespace: string): [string, PayloadFile][] {
+function chosenFile(
+  { key, path, mode }: KeyToPath,
+  content: Buffer | undefined,
+  defaultMode: number,
+  reference: Reference,
+  namespace: string,
+): [string, PayloadFile][] {
   if (content !== undefined) return [[path, { content, mode: mode ?? defaultMode }]];
   if (reference.isOptional) return [];
   throw new ConfigError(`references non-existent ${reference.kind === "Secret" ? "secret" : "config"} key: ${key} in ${namespace}/${reference.name}`);
@@ -95,7 +101,11 @@ function downwardFile({ fieldRef, resourceFieldRef, mode }: DownwardAPIVolumeFil
     fieldRef !== undefined
       ? fieldValue(fieldRef, context)
       : resourceFieldRef !== undefined
-        ? resourceValue(resourceFieldRef, all.find(({ name }) => name === resourceFieldRef.containerName), context)
+        ? resourceValue(
+            resourceFieldRef,
+            all.find(({ name }) => name === resourceFieldRef.containerName),
+            context,
+          )
         : "";
   return { content: Buffer.from(value), mode: mode ?? defaultMode };
 }

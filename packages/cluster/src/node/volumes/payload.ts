@@ -1,4 +1,17 @@
-import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync, chmodSync } from "node:fs";
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+  chmodSync,
+} from "node:fs";
 import { dirname, join, normalize, sep } from "node:path";
 import { ConfigError } from "../environment/config-error.ts";
 
@@ -41,7 +54,8 @@ export function writePayload(directory: string, payload: Payload): void {
 
 function checkPath(path: string): void {
   const parts = normalize(path).split(sep);
-  if (path === "" || path.startsWith("/") || parts.includes("..") || path.startsWith("..")) throw new ConfigError(`path ${JSON.stringify(path)} must lie in its volume`);
+  if (path === "" || path.startsWith("/") || parts.includes("..") || path.startsWith(".."))
+    throw new ConfigError(`path ${JSON.stringify(path)} must lie in its volume`);
 }
 
 function currentTarget(directory: string): string | undefined {

@@ -32,7 +32,11 @@ const MEMORY = "/dev/shm";
  * Makes all volumes of a pod, or makes them anew where they show what changes; data stay. Throws `ConfigError` with
  * kubelet's wording, or tells `onError` if the pod runs already and goes on with what it has.
  */
-export async function makeVolumes(volumes: readonly Volume[], context: VolumeContext, options: { readonly onError?: (error: ConfigError) => void } = {}): Promise<MadeVolumes> {
+export async function makeVolumes(
+  volumes: readonly Volume[],
+  context: VolumeContext,
+  options: { readonly onError?: (error: ConfigError) => void } = {},
+): Promise<MadeVolumes> {
   const paths = new Map<string, string>();
   let refreshAt: number | undefined;
   for (const volume of volumes) {

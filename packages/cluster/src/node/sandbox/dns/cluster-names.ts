@@ -89,7 +89,13 @@ function podRecords(name: string, pods: PodNames): readonly DnsRecord[] | undefi
 
 /** Nobody else can know the names of our addresses. */
 function reverseAnswer(name: string, type: number, { pods, subnet }: { readonly pods: PodNames; readonly subnet: Subnet }): DnsAnswer {
-  const value = parseAddress(name.replace(/\.in-addr\.arpa$/u, "").split(".").reverse().join("."));
+  const value = parseAddress(
+    name
+      .replace(/\.in-addr\.arpa$/u, "")
+      .split(".")
+      .reverse()
+      .join("."),
+  );
   if (value === undefined || value < subnet.base || value >= subnet.base + 2 ** (32 - subnet.prefix)) return "elsewhere";
   const host = pods.nameOf(formatAddress(value));
   if (host === undefined) return "unknown";

@@ -86,7 +86,10 @@ test("pods are found by hostname and subdomain, by subdomain, and by address; of
 
 test("nothing that is sent stops it", async () => {
   const socket = createSocket("udp4");
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 600 }), (bytes) => decodeQuery(Buffer.from(bytes)) !== null), { numRuns: 2000 });
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 600 }), (bytes) => decodeQuery(Buffer.from(bytes)) !== null),
+    { numRuns: 2000 },
+  );
   await new Promise((resolve) => socket.send(Buffer.alloc(40, 0xff), server.port, "127.0.0.1", resolve));
   socket.close();
   expect(await resolver.resolve4("web.default.svc.cluster.local")).toEqual(["10.96.0.7"]);
@@ -128,6 +131,12 @@ test("frames come out as they went in, however they are cut", () => {
 });
 
 test("resolver configurations", () => {
-  expect(resolverConfiguration("10.0.0.1", "team")).toBe("nameserver 10.0.0.1\nsearch team.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n");
-  expect(nameserversIn("# nameserver 9.9.9.9\nnameserver 1.1.1.1\n  nameserver  ::1 # local\nsearch x\nnameserver fe80::1%eth0\n")).toEqual(["1.1.1.1", "::1", "fe80::1"]);
+  expect(resolverConfiguration("10.0.0.1", "team")).toBe(
+    "nameserver 10.0.0.1\nsearch team.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n",
+  );
+  expect(nameserversIn("# nameserver 9.9.9.9\nnameserver 1.1.1.1\n  nameserver  ::1 # local\nsearch x\nnameserver fe80::1%eth0\n")).toEqual([
+    "1.1.1.1",
+    "::1",
+    "fe80::1",
+  ]);
 });

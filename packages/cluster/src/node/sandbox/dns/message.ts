@@ -55,7 +55,10 @@ export function decodeQuery(message: Buffer): DnsQuery | undefined {
 }
 
 /** Writes the answer to a query. One that exceeds `maxBytes` is marked as cut short, so that the resolver asks again by TCP. */
-export function encodeResponse(query: DnsQuery, answer: { readonly code: number; readonly records: readonly DnsRecord[]; readonly maxBytes: number }): Buffer {
+export function encodeResponse(
+  query: DnsQuery,
+  answer: { readonly code: number; readonly records: readonly DnsRecord[]; readonly maxBytes: number },
+): Buffer {
   const bodies = answer.records.map(encodeRecord);
   const whole = HEADER_BYTES + query.question.length + bodies.reduce((sum, body) => sum + body.length, 0);
   const isCut = whole > answer.maxBytes;

@@ -33,7 +33,10 @@ const KEPT = 32;
 export async function openPodNetwork(options: PodNetworkOptions): Promise<PodNetwork> {
   const bridge = `sl${options.tag}`;
   const links = await readLinks(options.programs.ip);
-  const subnet = subnetOf(options, links.filter(({ name }) => name !== bridge).flatMap(({ subnets }) => subnets));
+  const subnet = subnetOf(
+    options,
+    links.filter(({ name }) => name !== bridge).flatMap(({ subnets }) => subnets),
+  );
   const network = new PodNetwork(options, bridge, subnet);
   await network.open(links.find(({ name }) => name === bridge));
   return network;
@@ -80,7 +83,9 @@ export class PodNetwork implements AsyncDisposable {
     const made = this.#ip([
       ...this.#strays().map((number) => `netns del ${this.#nameOf(number)}`),
       ...(found === undefined ? [`link add ${this.#bridge} type bridge`] : []),
-      ...(found?.subnets.some(({ base }) => base === this.subnet.base) !== true ? [`addr add ${this.gateway}/${this.subnet.prefix} dev ${this.#bridge}`] : []),
+      ...(found?.subnets.some(({ base }) => base === this.subnet.base) !== true
+        ? [`addr add ${this.gateway}/${this.subnet.prefix} dev ${this.#bridge}`]
+        : []),
       `link set ${this.#bridge} up`,
     ]);
     const ruled = this.#egress?.add().catch((error: unknown) => {
@@ -227,7 +232,8 @@ export class PodNetwork implements AsyncDisposable {
       this.#next = number >= last ? 2 : number + 1;
       if (!this.#leased.has(number) && !this.#ready.includes(number) && !this.#making.has(number)) free.push(number);
     }
-    if (free.length === 0) throw new UserError(`no address is free in the pods' subnet ${formatSubnet(this.subnet)}`, { fix: "delete pods that are over" });
+    if (free.length === 0)
+      throw new UserError(`no address is free in the pods' subnet ${formatSubnet(this.subnet)}`, { fix: "delete pods that are over" });
     return free;
   }
 
@@ -242,7 +248,12 @@ export class PodNetwork implements AsyncDisposable {
     await Promise.all(
       numbers.map((number) => {
         const address = formatAddress(this.subnet.base + number);
-        const inside = ["link set lo up", `addr add ${address}/${this.subnet.prefix} dev eth0`, "link set eth0 up", `route add default via ${this.gateway}`];
+        const inside = [
+          "link set lo up",
+          `addr add ${address}/${this.subnet.prefix} dev eth0`,
+          "link set eth0 up",
+          `route add default via ${this.gateway}`,
+        ];
         return this.#ip(inside, ["-n", this.#nameOf(number)]);
       }),
     );

@@ -14,12 +14,16 @@ test("addresses and subnets are read as they are written", () => {
 test("the chosen subnet lies in the range and overlaps nothing that is taken", () => {
   const subnets = fc.record({ base: fc.nat(2 ** 23 - 1).map((offset) => range.base + offset), prefix: fc.integer({ min: 12, max: 32 }) });
   fc.assert(
-    fc.property(fc.array(subnets.map(({ base, prefix }): Subnet => ({ base: base - (base % 2 ** (32 - prefix)), prefix }))), fc.nat(2 ** 24), (taken, seed) => {
-      const chosen = chooseSubnet(range, taken, { prefix: 20, seed });
-      expect(chosen).toBeDefined();
-      expect(chosen !== undefined && overlaps(chosen, range) && chosen.prefix === 20).toBe(true);
-      expect(taken.some((other) => chosen !== undefined && overlaps(chosen, other))).toBe(false);
-    }),
+    fc.property(
+      fc.array(subnets.map(({ base, prefix }): Subnet => ({ base: base - (base % 2 ** (32 - prefix)), prefix }))),
+      fc.nat(2 ** 24),
+      (taken, seed) => {
+        const chosen = chooseSubnet(range, taken, { prefix: 20, seed });
+        expect(chosen).toBeDefined();
+        expect(chosen !== undefined && overlaps(chosen, range) && chosen.prefix === 20).toBe(true);
+        expect(taken.some((other) => chosen !== undefined && overlaps(chosen, other))).toBe(false);
+      },
+    ),
     { numRuns: 200 },
   );
 });

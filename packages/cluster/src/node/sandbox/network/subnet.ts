@@ -42,7 +42,11 @@ export function overlaps(a: Subnet, b: Subnet): boolean {
 }
 
 /** A part of `range` that nobody has: the one that `seed` points at, or the next free one. */
-export function chooseSubnet(range: Subnet, taken: readonly Subnet[], options: { readonly prefix: number; readonly seed: number }): Subnet | undefined {
+export function chooseSubnet(
+  range: Subnet,
+  taken: readonly Subnet[],
+  options: { readonly prefix: number; readonly seed: number },
+): Subnet | undefined {
   const prefix = Math.max(options.prefix, range.prefix);
   const count = 2 ** (prefix - range.prefix);
   for (let step = 0; step < count; step++) {
