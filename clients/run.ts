@@ -39,8 +39,19 @@ try {
   execFileSync(process.execPath, [sluice, "up", "--detach", "--data-dir", dataDir, "--port", "0", "--api-port", "0"], { stdio: "inherit" });
   const running = await findRunning(dataDir);
   if (running?.url === undefined || running.kubeconfig === undefined) throw new Error("Sluice is not running");
-  const env = { ...process.env, SLUICE_URL: running.url, KUBECONFIG: running.kubeconfig, KUBECTL: kubectl, NODE: process.execPath, PYTHONDONTWRITEBYTECODE: "1" };
-  const { status } = spawnSync(python, ["-m", "pytest", "-p", "no:cacheprovider", "-W", "ignore::FutureWarning", here, "-q", ...process.argv.slice(2)], { stdio: "inherit", env });
+  const env = {
+    ...process.env,
+    SLUICE_URL: running.url,
+    KUBECONFIG: running.kubeconfig,
+    KUBECTL: kubectl,
+    NODE: process.execPath,
+    PYTHONDONTWRITEBYTECODE: "1",
+  };
+  const { status } = spawnSync(
+    python,
+    ["-m", "pytest", "-p", "no:cacheprovider", "-W", "ignore::FutureWarning", here, "-q", ...process.argv.slice(2)],
+    { stdio: "inherit", env },
+  );
   failed = status !== 0;
 } finally {
   spawnSync(process.execPath, [sluice, "down", "--data-dir", dataDir], { stdio: "inherit" });

@@ -44,6 +44,8 @@ export interface ClusterOptions {
   readonly programs?: readonly Program[] | undefined;
   /** This program's environment variables: where the node looks for interpreters and tools. */
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
+  /** What stands in for images that have no profile of their own, by image. */
+  readonly imageProfiles?: Readonly<Record<string, string>> | undefined;
   readonly clock?: Clock | undefined;
   readonly logger?: Logger | undefined;
   /** A fresh UUID. */
@@ -154,7 +156,12 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     await Promise.all(running);
   });
   if (sandboxes !== undefined) {
-    const images = await openImages({ directory: join(home, "images"), environment, isolate: (process) => sandboxes.isolate(process) });
+    const images = await openImages({
+      directory: join(home, "images"),
+      environment,
+      profiles: options.imageProfiles,
+      isolate: (process) => sandboxes.isolate(process),
+    });
     const access = { host: sandboxes.hostIp, port: served.port, caCertificate: pki.authority };
     node = stack.use(
       await startNode({

@@ -22,6 +22,8 @@ export interface Config {
   /** Where the log goes: `sluice.log` in the data directory, or standard error. */
   readonly log: "file" | "stderr";
   readonly logLevel: "info" | "warn" | "error";
+  /** What stands in for images that have no profile of their own: image → `python:3.11 numpy`, `node:24`, `busybox`, … */
+  readonly imageProfiles?: Readonly<Record<string, string>> | undefined;
   /** The built dashboard, if it is not the one of this installation. */
   readonly dashboard?: string | undefined;
 }
@@ -41,6 +43,7 @@ const schema = z.strictObject({
   components: z.union([z.array(z.string()), names]).optional(),
   log: z.enum(["file", "stderr"]).default("file"),
   logLevel: z.enum(["info", "warn", "error"]).default("info"),
+  imageProfiles: z.record(z.string(), z.string()).optional(),
   dashboard: z.string().optional(),
 }) satisfies z.ZodType<Config>;
 

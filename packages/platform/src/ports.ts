@@ -1,5 +1,6 @@
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { createServer } from "node:net";
+import { basename } from "node:path";
 import { UserError } from "@sluice/kubernetes";
 
 /** Throws a `UserError` unless `port` can be listened on; it names the process that has it, where this machine tells. */
@@ -37,11 +38,18 @@ async function holderOf(port: number): Promise<string | undefined> {
     for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/u.test(name))) {
       for (const fd of await readdir(`/proc/${pid}/fd`).catch(() => [])) {
         const target = await readlink(`/proc/${pid}/fd/${fd}`).catch(() => "");
-        if (sockets.has(target)) return `${(await readFile(`/proc/${pid}/comm`, "utf8")).trim()} (process ${pid})`;
+        if (sockets.has(target)) return `${nameOf(await readFile(`/proc/${pid}/cmdline`, "utf8"))} (process ${pid})`;
       }
     }
   } catch {
     // No /proc: the port is taken all the same.
   }
   return undefined;
+}
+
+/** The program that a command line starts, and what an interpreter runs: `node sluice.js`. */
+function nameOf(commandLine: string): string {
+  const [program = "", ...words] = commandLine.split("\0").map((word) => basename(word));
+  const script = words.find((word) => /\.(?:[cm]?[jt]s|py)$/u.test(word));
+  return script === undefined ? program : `${program} ${script}`;
 }

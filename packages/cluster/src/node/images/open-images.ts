@@ -75,8 +75,8 @@ function profileOf(image: string, mapped: Readonly<Record<string, string>>): { r
   throw new ImageError(
     "ErrImagePull",
     `image ${image} cannot run here: images are not pulled on this machine yet, and no profile stands in for it. ` +
-      `There are profiles for ${PROFILE_IMAGES.join(", ")}; to use one, map the image to it in the image profiles of the configuration, ` +
-      `e.g. {"${name.repository}": "python:3.11"}.`,
+      `There are profiles for ${PROFILE_IMAGES.join(", ")}; to use one, name it in sluice.yaml in the data directory, ` +
+      `e.g. imageProfiles: {"${name.repository}": "python:3.11"}.`,
   );
 }
 
