@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { createClient, createHttpsTransport, loadKubeconfig } from "@sluice/client";
 import { Namespace, PersistentVolumeClaim, Pod } from "@sluice/kubernetes";
 import { findRunning } from "@sluice/platform";
-import { compile, container, createPipelinesClient, isFinished, pipeline, string, type Run } from "@sluice/sdk";
+import { compile, container, createPipelinesClient, pipeline, string, type Run } from "@sluice/sdk";
 import { afterEach, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
 
@@ -28,17 +28,17 @@ afterEach(() => {
 const step = container({
   name: "step",
   image: "busybox",
-  command: ["sh", "-c", 'echo "$0" >> /marks/ran && sleep 0.3 && echo "$0" >> /marks/ended'],
-  args: ({ inputs }) => [inputs.name],
-  inputs: { name: string() },
+  command: ["sh", "-c", 'echo "$0 $1" >> /marks/ran && sleep 0.3 && echo "$0 $1" >> /marks/ended'],
+  args: ({ inputs }) => [inputs.round, inputs.name],
+  inputs: { round: string(), name: string() },
   outputs: {},
 });
 
-const steps = pipeline({ name: "survives", inputs: {} }, () => {
+const steps = pipeline({ name: "survives", inputs: { round: string() } }, ({ round }) => {
   const [name = "", ...names] = NAMES;
-  const first = step({ name }, { cache: false });
-  const middle = names.slice(0, -1).map((each) => step({ name: each }, { cache: false, after: [first] }));
-  step({ name: names.at(-1) ?? "" }, { cache: false, after: middle });
+  const first = step({ round, name }, { cache: false });
+  const middle = names.slice(0, -1).map((each) => step({ round, name: each }, { cache: false, after: [first] }));
+  step({ round, name: names.at(-1) ?? "" }, { cache: false, after: middle });
 });
 
 /** The pipeline, with the claim mounted into every task: what its Kubernetes platform adds. */
@@ -65,15 +65,21 @@ interface Ports {
   readonly apiPort: number;
 }
 
-/** Starts Sluice and resolves once it is ready. */
-async function up({ port, apiPort }: Ports): Promise<ChildProcess> {
+/** Starts Sluice. */
+function start({ port, apiPort }: Ports): ChildProcess {
   const args = [SLUICE, "up", "--data-dir", directory, "--port", String(port), "--api-port", String(apiPort)];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
   children.add(child);
+  return child;
+}
+
+/** Starts Sluice and resolves once it is ready. */
+async function up(ports: Ports): Promise<ChildProcess> {
+  const child = start(ports);
   let said = "";
-  child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  child.stderr?.on("data", (chunk: Buffer) => (said += chunk.toString()));
   const ended = once(child, "exit").then(() => Promise.reject(new Error(`Sluice ended: ${said}`)));
-  await Promise.race([once(child.stdout, "data"), ended]);
+  await Promise.race([child.stdout === null ? ended : once(child.stdout, "data"), ended]);
   ended.catch(() => undefined); // Being killed is what it is for.
   return child;
 }
@@ -82,6 +88,10 @@ async function kill(child: ChildProcess): Promise<void> {
   child.kill("SIGKILL");
   if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
   children.delete(child);
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function marks(file: string): string[] {
@@ -103,7 +113,7 @@ function processes(): string[] {
     });
 }
 
-test(`a run outlives ${KILLS} kill -9s, and nothing that has run runs again`, { timeout: 30_000 + KILLS * 10_000 }, async () => {
+test(`runs outlive ${KILLS} kill -9s, and nothing that has run runs again`, { timeout: 30_000 + KILLS * 10_000 }, async () => {
   const ports: Ports = { port: await freePort(), apiPort: await freePort() };
   let child = await up(ports);
   const pipelines = createPipelinesClient({ host: `http://127.0.0.1:${ports.port}` });
@@ -119,24 +129,32 @@ test(`a run outlives ${KILLS} kill -9s, and nothing that has run runs again`, { 
       spec: { accessModes: ["ReadWriteMany"], resources: { requests: { storage: "1Mi" } } },
     });
   }
-  const { run_id: id } = await pipelines.submit({ pipeline: withMarks() });
-
-  let run: Run = await pipelines.getRun(id);
-  for (let kills = 0; kills < KILLS && !isFinished(run); kills++) {
-    // From before the first pod exists to the middle of the last one: any moment will do.
-    await new Promise((resolve) => setTimeout(resolve, Math.random() * 400));
+  const runs: string[] = [];
+  for (let kills = 0; kills < KILLS;) {
+    const round = String(runs.length);
+    const { run_id: id } = await pipelines.submit({ pipeline: withMarks(), parameters: { round } });
+    runs.push(id);
+    // From before the first pod exists to the middle of the last one, and while Sluice is just starting: any moment will do.
+    await pause(Math.random() * 500);
+    for (let again = Math.random() * 4; again > 0 && kills < KILLS; again--, kills++) {
+      await kill(child);
+      child = start(ports);
+      await pause(Math.random() * 2000);
+    }
     await kill(child);
+    kills++;
     child = await up(ports);
-    run = await pipelines.getRun(id);
+    let run: Run = await pipelines.getRun(id);
+    for await (const change of pipelines.follow(id)) run = change.run;
+    expect(run.state, run.error?.message).toBe("SUCCEEDED");
   }
-  for await (const change of pipelines.follow(id)) run = change.run;
-  expect(run.state, run.error?.message).toBe("SUCCEEDED");
-  expect(marks("ran")).toEqual(NAMES.toSorted());
-  expect(marks("ended")).toEqual(NAMES.toSorted());
+  const all = runs.flatMap((_, round) => NAMES.map((name) => `${round} ${name}`)).toSorted();
+  expect(marks("ran")).toEqual(all);
+  expect(marks("ended")).toEqual(all);
 
   using transport = await connect();
-  const pods = await createClient(transport).list(Pod, { labelSelector: `pipeline/runid=${id}` });
-  expect(pods.items.map(({ status }) => status?.phase)).toEqual(NAMES.map(() => "Succeeded"));
+  const pods = await createClient(transport).list(Pod, { labelSelector: "pipeline/runid" });
+  expect(pods.items.map(({ status }) => status?.phase)).toEqual(all.map(() => "Succeeded"));
   child.kill("SIGTERM");
   await once(child, "exit");
   expect(processes()).toEqual([]);
