@@ -89,7 +89,7 @@ function conditionsOf({ machine, features }: NodeFacts): Condition[] {
     type: `node.sluice.dev/${type}`,
     status: isThere ? "True" : "False",
     reason: isThere ? "Available" : "Missing",
-    message: isThere ? yes : [no, ...features.missing].join(" "),
+    message: isThere ? yes : `${no} ${features.missing.join("; ")}`.trimEnd(),
   });
   return [
     isMemoryShort
