@@ -68,7 +68,7 @@ function factsOf({ name, directory, features, hostIp, version, clock }: Registra
 }
 
 function timeless({ status }: Node): unknown {
-  return { ...status, conditions: status?.conditions?.map(({ lastHeartbeatTime: _, ...condition }) => condition) };
+  return { ...status, conditions: status?.conditions?.map(({ lastHeartbeatTime: _time, ...condition }) => condition) };
 }
 
 async function renewLease(node: Node, { client, name, clock }: RegistrationOptions): Promise<void> {
