@@ -59,12 +59,12 @@ test("reads files that it names, relative to itself, and a token anew each time"
 
 test.each<[string, () => Promise<unknown>, RegExp]>([
   ["an absent file", () => loadKubeconfig(path), /cannot read the kubeconfig .*ENOENT/],
-  ["what is no kubeconfig", async () => (await writeFile(path, "- a\n"), loadKubeconfig(path)), /is not a kubeconfig/],
-  ["what is no YAML", async () => (await writeFile(path, "a: [\n"), loadKubeconfig(path)), /is not YAML/],
-  ["a context that is not there", async () => (await write({}), loadKubeconfig(path, "other")), /has no context "other"/],
-  ["a context whose cluster is not there", async () => (await write({}), loadKubeconfig(path, "lost")), /has no cluster "nowhere"/],
-  ["credentials from a program", async () => (await write({ exec: { command: "aws" } }), loadKubeconfig(path)), /"u".*from a program \(exec\)/],
-  ["an address that is none", async () => (await write({}, { server: "here" }), loadKubeconfig(path)), /no valid server URL/],
+  ["what is no kubeconfig", () => writeFile(path, "- a\n").then(() => loadKubeconfig(path)), /is not a kubeconfig/],
+  ["what is no YAML", () => writeFile(path, "a: [\n").then(() => loadKubeconfig(path)), /is not YAML/],
+  ["a context that is not there", () => write({}).then(() => loadKubeconfig(path, "other")), /has no context "other"/],
+  ["a context whose cluster is not there", () => write({}).then(() => loadKubeconfig(path, "lost")), /has no cluster "nowhere"/],
+  ["credentials from a program", () => write({ exec: { command: "aws" } }).then(() => loadKubeconfig(path)), /"u".*from a program \(exec\)/],
+  ["an address that is none", () => write({}, { server: "here" }).then(() => loadKubeconfig(path)), /no valid server URL/],
 ])("refuses %s", async (_, load, message) => {
   await expect(load()).rejects.toThrow(message);
 });

@@ -37,7 +37,7 @@ async function withAccess<T>(
 const unchanged = (access: ClusterAccess): ClusterAccess => access;
 const withToken =
   (token: string) =>
-  ({ clientCertificate: _, clientKey: __, ...access }: ClusterAccess): ClusterAccess => ({ ...access, token: async () => token });
+  ({ clientCertificate: _certificate, clientKey: _key, ...access }: ClusterAccess): ClusterAccess => ({ ...access, token: async () => token });
 
 test("keeps its objects, its keys and its tokens over a restart", async () => {
   let token: string;

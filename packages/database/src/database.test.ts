@@ -119,7 +119,7 @@ describe.each(["a file", "memory"])("a database in %s", (kind) => {
               if (value === undefined) model.delete(id);
               else model.set(id, value);
             }
-            states.push(JSON.stringify(Object.fromEntries([...model].sort())));
+            states.push(JSON.stringify(Object.fromEntries([...model].sort(([a], [b]) => (a < b ? -1 : 1)))));
           }
           const index = states.length - 1;
           const work = database.transaction(async (transaction) => {

@@ -129,7 +129,7 @@ test("without a built dashboard a page says how to build it, and closing ends", 
   const bare = await serveGateway({ host: "127.0.0.1", port: 0, routes: [], dashboard: join(directory, "none"), logger });
   expect(await (await fetch(bare.url)).text()).toContain("npm run build");
   await bare[Symbol.asyncDispose]();
-  await expect(fetch(bare.url)).rejects.toThrow();
+  await expect(fetch(bare.url)).rejects.toThrow("fetch failed");
 });
 
 /** `fetch` does not let a caller choose Host and Origin. */

@@ -12,7 +12,7 @@ export type MergeType =
   | ListType;
 
 /** An object whose fields have owners of their own. */
-export interface MapType {
+interface MapType {
   readonly kind: "map";
   field(name: string): MergeField;
 }
@@ -24,7 +24,7 @@ export interface MergeField {
 }
 
 /** A list whose elements have owners of their own. */
-export interface ListType {
+interface ListType {
   readonly kind: "list";
   /** The path element of an item: `k:{…}` by its keys, `v:…` by itself. */
   elementOf(item: unknown): string;

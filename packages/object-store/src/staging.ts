@@ -5,7 +5,7 @@ import { ApiError } from "@sluice/kubernetes";
 import { hashFile } from "./hash-file.ts";
 
 /** Up to this size bytes live in the index, where a thousand of them cost one write to the disk. */
-export const INLINE_BYTES: number = 64 * 1024;
+const INLINE_BYTES: number = 64 * 1024;
 const FILE_MODE = 0o644;
 
 /** Bytes that are on disk or in memory, and not yet an object. */

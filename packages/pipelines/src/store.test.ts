@@ -84,7 +84,7 @@ describe("a run", () => {
   test("that names no experiment shares one that is made once, and only for a run that is stored", async () => {
     const stored = await Promise.all(["1", "2"].map((id) => store.createRun(run(id), experiment(`new-${id}`, { name: "Default" }))));
     expect(stored.map(({ experiment_id }) => experiment_id)).toEqual(["new-1", "new-1"]);
-    await expect(store.createRun(run("1", { namespace: "m" }), experiment("new-3", { name: "Default", namespace: "m" }))).rejects.toThrow();
+    await expect(store.createRun(run("1", { namespace: "m" }), experiment("new-3", { name: "Default", namespace: "m" }))).rejects.toThrow("UNIQUE");
     expect((await store.listExperiments(page([equals("namespace", "m")]))).total).toBe(0);
   });
 

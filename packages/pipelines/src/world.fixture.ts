@@ -9,6 +9,7 @@ import { ApiError, pathOf, type KubernetesObject, type ObjectKey, type Resource,
 import { openDirectoryStore, type ObjectStore } from "@sluice/object-store";
 import { Hono } from "hono";
 import { createHash, randomUUID } from "node:crypto";
+import { inspect } from "node:util";
 import { ATTEMPT_LABEL, RUN_LABEL, TASK_LABEL, type EngineContext, type TaskReport } from "./engine/index.ts";
 import { runPods } from "./controllers/run-pods.ts";
 import { pipelinesSchema } from "./migrations/001-pipelines.ts";
@@ -105,7 +106,11 @@ export class World {
     await this.#database.migrate("pipelines", [pipelinesSchema]);
     this.store = new Store(pipelinesDatabase(this.#database));
     const engine: EngineContext = { sha256: (text) => createHash("sha256").update(text).digest("hex"), settings: {}, isCacheEnabled: true };
-    const logger = { info: () => undefined, warn: () => undefined, error: (message: string, fields?: object) => console.error(message, fields) };
+    const logger = {
+      info: () => undefined,
+      warn: () => undefined,
+      error: (message: string, fields?: object) => process.stderr.write(`${message} ${inspect(fields)}\n`),
+    };
     const clock = {
       now: () => Date.now(),
       sleep: (ms: number, signal: AbortSignal) =>
@@ -184,7 +189,7 @@ export class World {
       if (!this.objects.has(key)) return;
       this.#put(key, { ...pod, status } as ObservedPod, "MODIFIED");
     };
-    setImmediate(async () => {
+    const act = async (): Promise<void> => {
       if (waits !== undefined) return set({ phase: "Pending", containerStatuses: [{ name: "main", state: { waiting: waits } }] });
       set({ phase: "Running" });
       if (hangs) return;
@@ -207,7 +212,8 @@ export class World {
         phase: exitCode === 0 ? "Succeeded" : "Failed",
         containerStatuses: [{ name: "main", state: { terminated: { exitCode, reason: exitCode === 0 ? "Completed" : "Error" } } }],
       });
-    });
+    };
+    setImmediate(() => void act());
   }
 
   #put(key: string, object: KubernetesObject, type: "ADDED" | "MODIFIED"): void {

@@ -10,7 +10,7 @@ import type { ObjectStore } from "@sluice/object-store";
 import type { Config } from "./config.ts";
 
 /** What a cluster must offer to the platform. */
-export interface HomeCluster extends AsyncDisposable {
+interface HomeCluster extends AsyncDisposable {
   client(user: Identity): Client;
   readonly api: KubernetesApi;
   readonly url: string;
@@ -18,7 +18,7 @@ export interface HomeCluster extends AsyncDisposable {
 }
 
 /** What a cluster is started with. */
-export interface HomeClusterOptions {
+interface HomeClusterOptions {
   readonly programs: readonly Program[];
   readonly clock: Clock;
   readonly logger: Logger;

@@ -45,7 +45,7 @@ test("starts, says where it is, and stops in the opposite order", async () => {
   await platform[Symbol.asyncDispose]();
   expect(events).toEqual(["cluster stopped", "database closed"]);
   expect(await findRunning(config.dataDir)).toBeUndefined();
-  await expect(fetch(platform.url)).rejects.toThrow();
+  await expect(fetch(platform.url)).rejects.toThrow("fetch failed");
 });
 
 test("a start that fails leaves nothing running", async () => {

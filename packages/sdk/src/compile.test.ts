@@ -278,7 +278,13 @@ test.each([
     "outside the condition it is in",
   ],
 ])("%s", (_, body, message) => {
-  expect(() => compile(pipeline({ name: "wrong", inputs: {} }, () => void body()))).toThrow(message);
+  expect(() =>
+    compile(
+      pipeline({ name: "wrong", inputs: {} }, () => {
+        body();
+      }),
+    ),
+  ).toThrow(message);
 });
 
 function accuracy(): ReturnType<typeof train>["outputs"]["accuracy"] {

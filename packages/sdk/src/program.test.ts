@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { runInThisContext } from "node:vm";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { artifacts, component, container, dataset, list, model, number, string } from "./index.ts";
 import type { ComponentDefinition } from "./graph.ts";
@@ -39,7 +40,7 @@ test("a function gets its inputs and gives its outputs", () => {
     outputs: { model: model(), accuracy: number() },
     run: async ({ inputs, outputs }) => {
       const { readFileSync: read, writeFileSync: write } = process.getBuiltinModule("node:fs");
-      write(outputs.model.path, `$$ $(x) {{$}} ${inputs.lr} ${inputs.data.map(({ path }) => read(path, "utf8"))}`);
+      write(outputs.model.path, `$$ $(x) {{$}} ${inputs.lr} ${inputs.data.map(({ path }) => read(path, "utf8")).join()}`);
       outputs.model.metadata["lr"] = inputs.lr;
       return { accuracy: inputs.lr * 2 };
     },
@@ -63,7 +64,7 @@ test("a function gets its inputs and gives its outputs", () => {
 
 /** A function as it is written by an author whose module no test runner has rewritten. */
 function written(body: string): () => never {
-  return new Function(`return async ({ inputs, outputs }) => {${body}}`)() as () => never;
+  return runInThisContext(`async ({ inputs, outputs }) => {${body}}`) as () => never;
 }
 const answer = { outputs: { parameters: { text: { outputFile: "" } } } };
 

@@ -10,7 +10,7 @@ export interface StrategyContext {
 }
 
 /** An object that another brings with it, and the store's table it goes to. */
-export interface Companion {
+interface Companion {
   readonly table: string;
   readonly object: UnknownObject;
 }

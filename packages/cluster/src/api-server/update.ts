@@ -92,7 +92,7 @@ export function mergeUpdate(
   return toStorage(served, { ...grown, metadata: withManagedFields(grown.metadata, managedFields) });
 }
 
-function withManagedFields({ managedFields: _, ...metadata }: ObjectMeta, managedFields: ObjectMeta["managedFields"]): ObjectMeta {
+function withManagedFields({ managedFields: _managedFields, ...metadata }: ObjectMeta, managedFields: ObjectMeta["managedFields"]): ObjectMeta {
   return managedFields === undefined ? metadata : { ...metadata, managedFields };
 }
 
@@ -152,14 +152,14 @@ function newFinalizers(before: ObjectMeta, next: ObjectMeta): string[] {
 
 /** Whether nothing has changed; the times at which managers wrote do not count. */
 function isUnchanged(before: UnknownObject, next: UnknownObject): boolean {
-  const content = ({ metadata: { managedFields: _, ...metadata }, ...rest }: UnknownObject): unknown => ({ ...rest, metadata });
+  const content = ({ metadata: { managedFields: _managedFields, ...metadata }, ...rest }: UnknownObject): unknown => ({ ...rest, metadata });
   return isSameOwnership(before.metadata.managedFields, next.metadata.managedFields) && jsonEqual(content(before), content(next));
 }
 
 /** One generation more if what is asked for has changed. */
 function withGeneration(served: ServedResource, before: UnknownObject, next: UnknownObject): UnknownObject {
   if (!hasGeneration(served)) return next;
-  const wish = ({ metadata: _, status, ...content }: UnknownObject): unknown =>
+  const wish = ({ metadata: _metadata, status, ...content }: UnknownObject): unknown =>
     served.isCustom && !served.resource.subresources.status ? { ...content, status } : content;
   return jsonEqual(wish(before), wish(next)) ? next : { ...next, metadata: { ...next.metadata, generation: (before.metadata.generation ?? 0) + 1 } };
 }

@@ -8,7 +8,7 @@ import type { ApiServerOptions } from "./api-server-options.ts";
 import { createApiServer } from "./create-api-server.ts";
 
 /** What a request of a scenario may carry. */
-export interface Sent {
+interface Sent {
   readonly query?: Record<string, string>;
   readonly body?: unknown;
   readonly bodyText?: string;

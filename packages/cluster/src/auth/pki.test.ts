@@ -46,8 +46,15 @@ test.each<[string, () => Promise<Pki>, readonly (keyof Pki)[]]>([
   ["what is about to expire", () => open(Date.now() + 306 * day), ["server", "admin"]],
   ["everything when the root goes", () => open(Date.now() + 3600 * day), ["authority", "server", "admin"]],
   ["the server's certificate for a new name", () => open(Date.now(), ["10.88.0.1"]), ["server"]],
-  ["a pair of which half is missing", async () => (await rm(join(directory, "admin.key")), open()), ["admin"]],
-  ["a pair that does not match", async () => (await writeFile(join(directory, "admin.key"), (await open()).server.key), open()), ["admin"]],
+  ["a pair of which half is missing", () => rm(join(directory, "admin.key")).then(() => open()), ["admin"]],
+  [
+    "a pair that does not match",
+    async () => {
+      await writeFile(join(directory, "admin.key"), (await open()).server.key);
+      return open();
+    },
+    ["admin"],
+  ],
 ])("renews %s", async (_, again, renewed) => {
   const first = await open();
   const second = await again();

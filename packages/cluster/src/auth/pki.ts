@@ -6,7 +6,7 @@ import { writeSecretFile } from "./secret-file.ts";
 import { issueCertificate, type CertificateOptions, type CertificateSubject } from "./certificate.ts";
 
 /** A certificate and its private key, both in PEM. */
-export interface KeyPair {
+interface KeyPair {
   readonly certificate: string;
   readonly key: string;
 }

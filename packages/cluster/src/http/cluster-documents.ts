@@ -15,7 +15,7 @@ import { TOKEN_ISSUER, type ServiceAccountTokens } from "../auth/service-account
 import type { RequestCounts } from "./request-counts.ts";
 
 /** The version of Kubernetes whose API this is. */
-export const KUBERNETES_VERSION = "v1.33.6";
+const KUBERNETES_VERSION = "v1.33.6";
 
 /** What the documents are about. */
 export interface ClusterDocumentsOptions {

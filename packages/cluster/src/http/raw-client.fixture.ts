@@ -3,7 +3,7 @@ import { Agent, request, type RequestOptions } from "node:https";
 import { loadKubeconfig } from "@sluice/client";
 
 /** An answer as it came over the wire. */
-export interface RawAnswer {
+interface RawAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly bytes: Buffer;
@@ -19,7 +19,7 @@ export interface RawRequest {
 }
 
 /** The administrator of a cluster, or somebody without any credentials. */
-export type Who = "admin" | "nobody";
+type Who = "admin" | "nobody";
 
 /** Plain HTTPS to a cluster. */
 export interface RawClient extends Disposable {

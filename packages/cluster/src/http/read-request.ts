@@ -5,7 +5,7 @@ import { parseDocument } from "yaml";
 import { isApply } from "../api-server/media-type.ts";
 
 /** The largest body that is read. */
-export const MAX_BODY_BYTES: number = 3 * 1024 * 1024;
+const MAX_BODY_BYTES: number = 3 * 1024 * 1024;
 
 /** Reads a request from the wire: its path, its query, and its body in whichever encoding it came. */
 export async function readRequest(message: IncomingMessage): Promise<ApiRequest> {

@@ -9,7 +9,7 @@ export class RequestCounts {
 
   /** The counts in Prometheus' text format. */
   toMetrics(): string {
-    const lines = [...this.#counts].toSorted().map(([labels, count]) => `apiserver_request_total{${labels}} ${count}`);
+    const lines = [...this.#counts].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([labels, count]) => `apiserver_request_total{${labels}} ${count}`);
     return ["# HELP apiserver_request_total Requests that have been answered.", "# TYPE apiserver_request_total counter", ...lines, ""].join("\n");
   }
 }

@@ -110,10 +110,7 @@ export async function serveApi(options: ServeApiOptions): Promise<ServedApi> {
   const servers: Server[] = [];
   let { port } = options;
   for (const host of hosts) {
-    const https = createServer(
-      { ...tls(options.pki), requestCert: true, rejectUnauthorized: false, keepAlive: true, keepAliveTimeout: 90_000, maxHeaderSize: 64 * 1024 },
-      listener,
-    );
+    const https = createServer({ ...tls(options.pki), requestCert: true, rejectUnauthorized: false, ...CONNECTIONS }, listener);
     await listen(https, host, port);
     port = (https.address() as AddressInfo).port;
     stack.defer(() => close(https, clock));

@@ -20,7 +20,7 @@ export class HostPorts {
 }
 
 /** The ports of this machine that a pod says it uses. On the host's network, its containers' ports are such. */
-export function hostPortsOf({ spec }: Pod): string[] {
+function hostPortsOf({ spec }: Pod): string[] {
   const sidecars = (spec.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === "Always");
   return [...spec.containers, ...sidecars].flatMap(({ ports = [] }) =>
     ports.flatMap(({ hostPort, containerPort, protocol = "TCP" }) => {

@@ -21,7 +21,7 @@ export interface RegistrationOptions {
 const LEASE_NAMESPACE = "kube-node-lease";
 const LEASE_SECONDS = 40;
 /** As upstream: how often the lease is renewed. */
-export const HEARTBEAT_MS = 10_000;
+const HEARTBEAT_MS = 10_000;
 /** How often the node's status is written though nothing but its time has changed. */
 const STATUS_MS = 300_000;
 
@@ -68,7 +68,7 @@ function factsOf({ name, directory, features, hostIp, version, clock }: Registra
 }
 
 function timeless({ status }: Node): unknown {
-  return { ...status, conditions: status?.conditions?.map(({ lastHeartbeatTime: _, ...condition }) => condition) };
+  return { ...status, conditions: status?.conditions?.map(({ lastHeartbeatTime: _time, ...condition }) => condition) };
 }
 
 async function renewLease(node: Node, { client, name, clock }: RegistrationOptions): Promise<void> {

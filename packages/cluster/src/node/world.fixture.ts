@@ -18,7 +18,7 @@ import { startNode } from "./start-node.ts";
 export const NODE = "here";
 
 /** Plain processes; what a container would see mounted is put into its words instead. */
-export const plainSandboxes: Sandboxes = {
+const plainSandboxes: Sandboxes = {
   features: { isolation: "none", network: "shared", limits: "none", missing: ["These are tests."] },
   hostIp: "127.0.0.1",
   isolate: plainCommand,
@@ -73,7 +73,7 @@ export const plainImages: Images = {
 };
 
 /** Keeps what went wrong, for tests to look at. */
-export function recordingLogger(): Logger & { readonly errors: string[] } {
+function recordingLogger(): Logger & { readonly errors: string[] } {
   const errors: string[] = [];
   return {
     errors,

@@ -4,7 +4,7 @@ import { createStore, useStore, type ExternalStore } from "./external-store.ts";
 import classes from "./notices.module.css";
 
 /** Something that the user should know now. */
-export interface Notice {
+interface Notice {
   readonly id: number;
   readonly kind: "success" | "failure";
   readonly title: string;

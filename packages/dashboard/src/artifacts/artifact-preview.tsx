@@ -15,7 +15,7 @@ import classes from "./artifact-preview.module.css";
 const MOST_BYTES = 256 * 1024;
 
 /** What is in an artifact. */
-export type Content =
+type Content =
   | { readonly type: "directory"; readonly files: readonly ArtifactFile[] }
   | { readonly type: "html" | "image" | "binary" }
   | { readonly type: Exclude<Rendering, "html" | "image">; readonly text: string; readonly isCut: boolean };

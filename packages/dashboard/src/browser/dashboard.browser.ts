@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser.close();
   await server[Symbol.asyncDispose]();
-  console.log(`screenshots: ${SCREENSHOTS}`);
+  process.stdout.write(`screenshots: ${SCREENSHOTS}\n`);
 });
 
 const look = (path = "", options: Look = {}): Promise<Opened> => open(browser, `${server.url}/${path}`, options);
@@ -235,7 +235,7 @@ describe("a run", () => {
       .getByLabel(/^link[-\d]*, SUCCEEDED/u)
       .first()
       .waitFor();
-    console.log(`a graph of 1,000 tasks was drawn in ${Date.now() - started} ms`);
+    process.stdout.write(`a graph of 1,000 tasks was drawn in ${Date.now() - started} ms\n`);
     await settled(page);
     await opened.shoot("run-broad");
     await closeClean(opened);

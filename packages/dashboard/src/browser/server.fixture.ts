@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { inspect } from "node:util";
 import { createPipelinesClient, type JsonValue, type Pipeline, type PipelinesClient } from "@sluice/sdk";
 import { serveGateway, type Gateway } from "../../../gateway/src/index.ts";
 import { ATTEMPT_LABEL, RUN_LABEL, TASK_LABEL } from "../../../pipelines/src/engine/index.ts";
@@ -39,7 +40,11 @@ export class Server {
 
   async start(): Promise<void> {
     if (this.world.app === undefined) await this.world.boot();
-    const logger = { info: () => undefined, warn: () => undefined, error: (message: string, fields?: object) => console.error(message, fields) };
+    const logger = {
+      info: () => undefined,
+      warn: () => undefined,
+      error: (message: string, fields?: object) => process.stderr.write(`${message} ${inspect(fields)}\n`),
+    };
     this.#gateway = await serveGateway({
       host: "127.0.0.1",
       port: this.#port,

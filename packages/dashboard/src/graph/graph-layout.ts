@@ -19,7 +19,7 @@ export interface Point {
 }
 
 /** An arrow from the bottom of one box to the top of another, and the points between them that lead it around others. */
-export interface Arrow {
+interface Arrow {
   readonly from: string;
   readonly to: string;
   readonly points: readonly Point[];

@@ -18,7 +18,7 @@ export interface OpenLimits {
 }
 
 /** What stays readable and fluid. */
-export const OPEN_LIMITS: OpenLimits = { iterations: 6, nodes: 150 };
+const OPEN_LIMITS: OpenLimits = { iterations: 6, nodes: 150 };
 
 /** What to draw of `scope`: everything that is in it, opened level by level for as long as that stays small. */
 export function graphOf(index: TaskIndex, scope: TaskPlace, limits: OpenLimits = OPEN_LIMITS): readonly GraphNode[] {

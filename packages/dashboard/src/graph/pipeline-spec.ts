@@ -4,7 +4,7 @@ import type { JsonValue, RunTask } from "@sluice/sdk";
 export type TaskKind = RunTask["type"];
 
 /** What a graph of tasks says of one of them, as far as it is drawn. */
-export interface SpecTask {
+interface SpecTask {
   readonly key: string;
   readonly label: string;
   readonly kind: TaskKind;

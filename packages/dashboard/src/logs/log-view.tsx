@@ -34,19 +34,19 @@ export function LogView({ log, downloadUrl, fileName, silence }: LogViewProps): 
   const [top, setTop] = useState(0);
   const { ref: sizer, width, height } = useElementSize();
   const frame = useRef<HTMLDivElement>(null);
-  const columnWidth = useColumnWidth();
+  const [columnWidth] = useState(measureColumn);
   const columns = isWrapped ? Math.max(20, Math.floor((width - NUMBER_WIDTH - PADDING) / columnWidth)) : Infinity;
 
   const rows = useMemo(() => new LogRows(buffer, columns), [buffer, columns]);
   const count = rows.count();
   // Only what has come since is new to a search, but a log is searched faster than it is read.
-  const hits = useMemo(() => findLines(buffer, query), [buffer, query, buffer.length]);
+  const hits = useMemo(() => findLines(log.buffer, query), [log, query]);
   const current = hits.length === 0 ? undefined : hits[Math.min(hit, hits.length - 1)];
   const boxHeight = Math.min(count * ROW_HEIGHT, TALLEST);
   const isScaled = boxHeight < count * ROW_HEIGHT;
-  const first = isScaled
-    ? Math.round((top / Math.max(1, boxHeight - height)) * Math.max(0, count - height / ROW_HEIGHT))
-    : Math.floor(top / ROW_HEIGHT);
+  const rowAt = (offset: number): number =>
+    isScaled ? Math.round((offset / Math.max(1, boxHeight - height)) * Math.max(0, count - height / ROW_HEIGHT)) : Math.floor(offset / ROW_HEIGHT);
+  const first = rowAt(top);
   const from = Math.max(0, first - OVERSCAN);
   const to = Math.min(count, first + Math.ceil(height / ROW_HEIGHT) + OVERSCAN);
 
@@ -68,7 +68,6 @@ export function LogView({ log, downloadUrl, fileName, silence }: LogViewProps): 
     if (!isFollowing) show(current ?? anchor.current);
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [rows]);
-  useEffect(() => void (anchor.current = rows.at(Math.min(first + Math.floor(height / ROW_HEIGHT / 2), Math.max(0, count - 1))).line), [top]);
 
   const step = (by: number): void => {
     if (hits.length === 0) return;
@@ -125,6 +124,7 @@ export function LogView({ log, downloadUrl, fileName, silence }: LogViewProps): 
         aria-label="Log"
         onScroll={({ currentTarget: { scrollTop, scrollHeight, clientHeight } }) => {
           setTop(scrollTop);
+          anchor.current = rows.at(Math.min(rowAt(scrollTop) + Math.floor(height / ROW_HEIGHT / 2), Math.max(0, count - 1))).line;
           const isAtEnd = scrollHeight - scrollTop - clientHeight < ROW_HEIGHT;
           if (isAtEnd) setFollowing(true);
         }}
@@ -185,17 +185,14 @@ function Tool({ icon, label, onClick, isOn, isDisabled = false }: ToolProps): Re
 }
 
 /** How wide one character is. */
-function useColumnWidth(): number {
-  const [width, setWidth] = useState(7.2);
-  useLayoutEffect(() => {
-    const probe = document.createElement("span");
-    probe.className = classes["probe"] ?? "";
-    probe.textContent = "0".repeat(100);
-    document.body.append(probe);
-    setWidth(probe.getBoundingClientRect().width / 100);
-    probe.remove();
-  }, []);
-  return width;
+function measureColumn(): number {
+  const probe = document.createElement("span");
+  probe.className = classes["probe"] ?? "";
+  probe.textContent = "0".repeat(100);
+  document.body.append(probe);
+  const { width } = probe.getBoundingClientRect();
+  probe.remove();
+  return width / 100;
 }
 
 function draw(pieces: readonly TextPiece[], query: string): ReactNode {

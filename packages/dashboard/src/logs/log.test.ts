@@ -54,7 +54,7 @@ test("chunks may break anywhere", () => {
 test("wrapped rows show every character once", () => {
   fc.assert(
     fc.property(
-      fc.array(fc.string({ maxLength: 30 }).filter((line) => !/[\n\r\t\u001b]/u.test(line))),
+      fc.array(fc.string({ maxLength: 30 }).filter((line) => !["\n", "\r", "\t", "\u001b"].some((control) => line.includes(control)))),
       fc.integer({ min: 1, max: 9 }),
       (lines, columns) => {
         const log = buffer(lines.map((line) => `${line}\n`).join(""));

@@ -23,17 +23,26 @@ export interface LogOptions {
   readonly isRunning: boolean;
 }
 
+function noLog(): Log {
+  return { buffer: new LogBuffer(), state: "waiting" };
+}
+
 /** Reads a task's log as it is written. */
 export function useLog(runId: string, taskId: string, { pod, isRunning }: LogOptions): Log {
   const { pipelines, connection } = useServices();
-  const [log, setLog] = useState<Log>(() => ({ buffer: new LogBuffer(), state: "waiting" }));
+  const [log, setLog] = useState<Log>(noLog);
+  const source = `${runId}/${taskId}/${pod}`;
+  const [shown, setShown] = useState(source);
+  if (shown !== source) {
+    setShown(source);
+    setLog(noLog());
+  }
   const mayGrow = useRef(isRunning);
   useEffect(() => void (mayGrow.current = isRunning), [isRunning]);
 
   useEffect(() => {
     const stop = new AbortController();
     const { signal } = stop;
-    setLog({ buffer: new LogBuffer(), state: "waiting" });
     let timer: ReturnType<typeof setTimeout> | undefined;
     const show = (next: Log): void => {
       clearTimeout(timer);

@@ -14,7 +14,7 @@ export interface TaskRow {
 const OPEN_ITERATIONS = 10;
 
 /** Whether a container shows what is in it before anybody said so. */
-export function isOpenAtFirst(index: TaskIndex, place: TaskPlace): boolean {
+function isOpenAtFirst(index: TaskIndex, place: TaskPlace): boolean {
   return place.kind !== "LOOP" || place.iteration !== undefined || index.children(place).length <= OPEN_ITERATIONS;
 }
 

@@ -1,7 +1,7 @@
 import { Button, Group, SegmentedControl, TextInput } from "@mantine/core";
 import { useDebouncedCallback } from "@mantine/hooks";
 import { useNavigate } from "@tanstack/react-router";
-import { useEffect, useState, type ReactNode } from "react";
+import { useState, type ReactNode } from "react";
 import { useExperiments, useRuns } from "../api/use-runs.ts";
 import { plural } from "../app/format.ts";
 import { Icon } from "../app/icons.tsx";
@@ -119,7 +119,11 @@ const TYPING_MS = 250;
 
 function NameFilter({ name, onChange }: { readonly name: string; readonly onChange: (name: string) => void }): ReactNode {
   const [text, setText] = useState(name);
-  useEffect(() => setText(name), [name]);
+  const [known, setKnown] = useState(name);
+  if (known !== name) {
+    setKnown(name);
+    setText(name);
+  }
   const change = useDebouncedCallback(onChange, TYPING_MS);
   return (
     <TextInput

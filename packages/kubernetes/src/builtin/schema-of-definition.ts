@@ -116,6 +116,6 @@ function schemaOfScalar(scalar: Scalar): Schema {
 }
 
 /** `core.v1.PodSpec` of `io.k8s.api.core.v1.PodSpec`: how the hand-written overlays name a definition. */
-export function shortName(definition: string): string {
+function shortName(definition: string): string {
   return definition.split(".").slice(-3).join(".");
 }

@@ -74,7 +74,8 @@ function isMap(value: ExpressionValue): value is { readonly [key: string]: JsonV
 
 /** Equality across types: values of different types differ, except that 1 equals 1.0. */
 function equal(a: ExpressionValue, b: ExpressionValue): boolean {
-  if (isNumeric(a) && isNumeric(b)) return a <= b && a >= b;
+  // Unlike ===, this compares an int with a double.
+  if (isNumeric(a) && isNumeric(b)) return a == b;
   if (isList(a) && isList(b)) return a.length === b.length && a.every((item, i) => equal(item, b[i] ?? null));
   if (isMap(a) && isMap(b)) {
     const keys = Object.keys(a);

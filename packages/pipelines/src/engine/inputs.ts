@@ -62,7 +62,7 @@ function finalStatus(run: RunState, graph: TaskRecord, producer: string): JsonOb
 }
 
 /** The value that a task input takes from its graph, constants as they are written; undefined if there is none. */
-export function sourceValue(run: RunState, graph: TaskRecord, input: TaskInputParameter): JsonValue | undefined {
+function sourceValue(run: RunState, graph: TaskRecord, input: TaskInputParameter): JsonValue | undefined {
   let value: JsonValue | undefined;
   if (input.taskOutputParameter !== undefined) {
     const { producerTask, outputParameterKey } = input.taskOutputParameter;
@@ -167,7 +167,7 @@ function resolveArtifacts(run: RunState, graph: TaskRecord, task: PlannedTask): 
 }
 
 /** The input that an iteration gets its item in, if the task is a loop. */
-export function itemInput(spec: TaskSpec): string | undefined {
+function itemInput(spec: TaskSpec): string | undefined {
   return spec.parameterIterator?.itemInput ?? spec.artifactIterator?.itemInput;
 }
 

@@ -11,7 +11,7 @@ export function typeOf(spec: Pick<InputParameterSpec, "type" | "parameterType">)
 }
 
 /** Whether a value is of a type; integers are not told from other numbers, as on the wire. */
-export function isOfType(value: JsonValue, type: ParameterType): boolean {
+function isOfType(value: JsonValue, type: ParameterType): boolean {
   switch (type) {
     case "STRING":
       return typeof value === "string";

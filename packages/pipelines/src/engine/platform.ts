@@ -58,7 +58,7 @@ export function claimNamesOf(run: RunState, task: TaskRecord): readonly string[]
 }
 
 /** Whether a task sees the run's workspace: one of its inputs names it or lies in it. */
-export function usesWorkspace(run: RunState, task: TaskRecord): boolean {
+function usesWorkspace(run: RunState, task: TaskRecord): boolean {
   if (run.info.platform?.platforms.kubernetes.pipelineConfig?.workspace === undefined) return false;
   const inArtifacts = Object.values(task.inputs.artifacts).some((list) => list.some(({ metadata }) => metadata["_kfp_workspace"] === true));
   return inArtifacts || JSON.stringify(task.inputs.parameters).includes("/kfp-workspace");

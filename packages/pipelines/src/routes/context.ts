@@ -12,7 +12,7 @@ import type { ListRequest } from "./list-options.ts";
 import { compact } from "./json.ts";
 
 /** The namespace of requests that name none. */
-export const DEFAULT_NAMESPACE = "kubeflow";
+const DEFAULT_NAMESPACE = "kubeflow";
 
 /** What the routes work with. */
 export interface RouteOptions {

@@ -19,7 +19,7 @@ export function compact(fields: Fields): JsonObject {
 }
 
 /** RFC 3339 with seconds; unset for 0 and undefined. */
-export function timestamp(time: number | undefined): string | undefined {
+function timestamp(time: number | undefined): string | undefined {
   return time === undefined || time === 0 ? undefined : new Date(time).toISOString().replace(/\.\d+Z$/u, "Z");
 }
 
@@ -125,7 +125,7 @@ function definedOnly(fields: Fields): JsonObject {
 }
 
 /** KFP's Artifact, with what is known of its bytes. */
-export function artifactJson(
+function artifactJson(
   artifact: ArtifactRecord,
   { namespace, createdAt }: { readonly namespace: string; readonly createdAt: number | undefined },
 ): JsonObject {

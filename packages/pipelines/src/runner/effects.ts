@@ -38,7 +38,9 @@ export function outboxRowsOf(row: RunRow, effects: readonly Effect[]): OutboxRow
       case "deleteVolumeClaim":
         // A task's own claim is its task's business; the one of the workspace outlives the run by a moment.
         return effect.taskId === undefined ? [outboxRow(row, "deleteClaim", effect.name)] : [];
-      default:
+      case "createVolumeClaim":
+      case "lookupCache":
+      case "wakeAt":
         return [];
     }
   });

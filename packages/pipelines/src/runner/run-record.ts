@@ -5,7 +5,7 @@ import type { HistoryEntry } from "../store-change.ts";
 import type { RunRow } from "../store-tables.ts";
 
 /** Where artifacts go when nobody says otherwise. */
-export const DEFAULT_PIPELINE_ROOT = "minio://mlpipeline/v2/artifacts";
+const DEFAULT_PIPELINE_ROOT = "minio://mlpipeline/v2/artifacts";
 
 /** What the engine needs to know of a stored run. */
 export function runInfoOf(row: RunRow): RunInfo {

@@ -90,7 +90,7 @@ export class Runner {
     const stored = await this.#options.store.createRun(row, fallback);
     const run = new LiveRun(stored, state, []);
     this.#runs.set(row.id, run);
-    this.#push(run, { type: "runStarted", time: this.#now() });
+    void this.#push(run, { type: "runStarted", time: this.#now() });
     return stored;
   }
 
@@ -160,10 +160,10 @@ export class Runner {
       void this.#finished(run, pod, { taskId, attempt });
     } else if (obstacle !== undefined) {
       run.over.add(name);
-      this.#push(run, { type: "podFinished", time: this.#now(), taskId, attempt, succeeded: false, isStuck: true, message: obstacle });
+      void this.#push(run, { type: "podFinished", time: this.#now(), taskId, attempt, succeeded: false, isStuck: true, message: obstacle });
     } else if (pod.status?.phase === "Running" && !run.running.has(name)) {
       run.running.add(name);
-      this.#push(run, { type: "podRunning", time: this.#now(), taskId, attempt });
+      void this.#push(run, { type: "podRunning", time: this.#now(), taskId, attempt });
     }
   }
 
@@ -177,14 +177,14 @@ export class Runner {
 
   #gone(run: LiveRun, podName: string, { taskId, attempt }: { readonly taskId: string; readonly attempt: number }, message: string): void {
     run.over.add(podName);
-    this.#push(run, { type: "podFinished", time: this.#now(), taskId, attempt, succeeded: false, message });
+    void this.#push(run, { type: "podFinished", time: this.#now(), taskId, attempt, succeeded: false, message });
   }
 
   async #finished(run: LiveRun, pod: ObservedPod, { taskId, attempt }: { readonly taskId: string; readonly attempt: number }): Promise<void> {
     const time = this.#now();
     const outcome = await podOutcome(this.#options.client, pod);
     const report = run.report(taskId, attempt);
-    this.#push(run, { type: "podFinished", time, taskId, attempt, ...outcome, ...(report === undefined ? {} : { report }) });
+    void this.#push(run, { type: "podFinished", time, taskId, attempt, ...outcome, ...(report === undefined ? {} : { report }) });
   }
 
   async #load(row: RunRow): Promise<LiveRun> {
@@ -201,7 +201,7 @@ export class Runner {
   #adopt(run: LiveRun, pods: ReadonlyMap<string, ObservedPod>, outbox: ReadonlySet<string>): void {
     const { row } = run;
     if (run.state.tasks.size === 0) {
-      this.#push(run, { type: "runStarted", time: this.#now() });
+      void this.#push(run, { type: "runStarted", time: this.#now() });
       return;
     }
     const effects = outstandingEffects(run.state, this.#options.engine);

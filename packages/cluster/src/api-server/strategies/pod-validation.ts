@@ -95,10 +95,10 @@ function duplicate(field: string, value: unknown): Cause {
 export function validatePodChange(next: PodSpec, before: PodSpec): Cause[] {
   const isGated = (before.schedulingGates ?? []).length > 0;
   const fixed = ({
-    activeDeadlineSeconds: _,
-    tolerations: __,
-    schedulingGates: ___,
-    terminationGracePeriodSeconds: ____,
+    activeDeadlineSeconds: _deadline,
+    tolerations: _tolerations,
+    schedulingGates: _gates,
+    terminationGracePeriodSeconds: _grace,
     ...spec
   }: PodSpec): unknown => ({
     ...spec,

@@ -47,7 +47,7 @@ export function fieldValue({ fieldPath }: ObjectFieldSelector, { pod, nodeName, 
 /** The value of a `resourceFieldRef`: the amount in units of the divisor, rounded up. */
 export function resourceValue(selector: ResourceFieldSelector, container: Container | undefined, { allocatable }: DownwardSource): string {
   const { resource, divisor } = selector;
-  const [list, name = ""] = [resource.slice(0, resource.indexOf(".")), resource.slice(resource.indexOf(".") + 1)];
+  const [list, name] = [resource.slice(0, resource.indexOf(".")), resource.slice(resource.indexOf(".") + 1)];
   if (container === undefined) throw new ConfigError(`container ${selector.containerName ?? ""} not found`);
   if (list !== "limits" && list !== "requests") throw new ConfigError(`unsupported container resource : ${resource}`);
   const given = container.resources?.[list]?.[name];

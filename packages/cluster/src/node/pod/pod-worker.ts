@@ -160,7 +160,8 @@ export class PodWorker {
   }
 
   #host(): RunnerHost {
-    const worker = this;
+    const pod = (): Pod => this.#pod;
+    const references = (): number => this.#references;
     const setup = this.#setup;
     return {
       node: this.#node,
@@ -169,13 +170,13 @@ export class PodWorker {
         return setup.sandbox;
       },
       get surroundings() {
-        return { pod: worker.#pod, podIp: setup.podIp ?? "", volumes: setup.volumes };
+        return { pod: pod(), podIp: setup.podIp ?? "", volumes: setup.volumes };
       },
       get pod() {
-        return worker.#pod;
+        return pod();
       },
       get references() {
-        return worker.#references;
+        return references();
       },
       changed: () => this.wake(),
       tell: (event) => tellOf(this.#node.events, this.#pod, event),
@@ -202,7 +203,7 @@ export class PodWorker {
     const isUnderWay = [...adopted.values()].some(({ last }) => last !== undefined && last.state.is !== "told");
     if (isUnderWay && !(this.isOver && [...adopted.values()].every(({ last }) => last?.state.is !== "running"))) {
       await this.#setup.resume();
-      const resumed = await Promise.allSettled([...adopted].map(([name, found]) => this.#runners.get(name)?.resume(found)));
+      const resumed = await Promise.allSettled([...adopted].map(async ([name, found]) => this.#runners.get(name)?.resume(found)));
       for (const outcome of resumed) if (outcome.status === "rejected") this.#failed("adopt", outcome.reason);
     }
     this.#isReady = true;

@@ -13,7 +13,7 @@ export interface ProbeListener {
 }
 
 /** The three probes. */
-export type ProbeKind = "startup" | "liveness" | "readiness";
+type ProbeKind = "startup" | "liveness" | "readiness";
 
 /** What probes run with. */
 export interface ProberOptions {

@@ -23,5 +23,5 @@ for (const name of ["kept", "lost"]) {
   const child = start({ ...command, argv: ["/bin/sh", "-c", '"$@"; true', "sh", ...command.argv] }, { detached: true });
   await new Promise((resolve) => child.stdout?.once("data", resolve));
 }
-console.log(JSON.stringify(addresses));
+process.stdout.write(`${JSON.stringify(addresses)}\n`);
 setInterval(() => {}, 1000);

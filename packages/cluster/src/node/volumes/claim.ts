@@ -45,7 +45,7 @@ export async function prepareClaim(client: Client, key: { readonly namespace: st
 }
 
 /** Where a claim's data lie. */
-export function claimDirectory(node: string, { namespace, name }: { readonly namespace: string; readonly name: string }): string {
+function claimDirectory(node: string, { namespace, name }: { readonly namespace: string; readonly name: string }): string {
   return join(node, "volumes", namespace, name);
 }
 
