@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // Plain JavaScript that any Node can read: where this one is too old, the one that npm installed beside Sluice takes over.
 import { spawn } from "node:child_process";
-import { createRequire } from "node:module";
-import { constants } from "node:os";
+import { createRequire, enableCompileCache } from "node:module";
+import { constants, homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -14,6 +14,8 @@ if (Number(process.versions.node.split(".")[0]) >= FLOOR) {
   process.on("warning", (warning) => {
     if (warning.name !== "ExperimentalWarning") process.stderr.write(`${warning.name}: ${warning.message}\n`);
   });
+  // What Node makes of the source is kept for the next start; where that cannot be, starts take longer.
+  enableCompileCache(process.env.NODE_COMPILE_CACHE ?? join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "sluice"));
   await import("../src/main.ts");
 } else {
   let node;

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { mkdir, open } from "node:fs/promises";
+import { flushCompileCache } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UserError } from "@sluice/kubernetes";
@@ -33,6 +34,7 @@ export async function up(flags: Flags): Promise<void> {
   });
   if (process.send === undefined) process.stdout.write(banner);
   report({ banner });
+  flushCompileCache(); // Now, as nobody knows whether this process ends in peace.
   await stopSignal();
   if (process.stdout.isTTY) process.stdout.write("\nstopping; pods go on and are found again (Ctrl-C once more to stop at once)\n");
   await platform[Symbol.asyncDispose]();

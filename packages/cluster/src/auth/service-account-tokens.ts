@@ -41,12 +41,16 @@ const CACHE_SIZE = 1000;
 export class ServiceAccountTokens {
   readonly #options: ServiceAccountTokensOptions;
   readonly #publicKey: KeyObject;
+  readonly #keyId: string;
   /** Tokens whose signature is known to be right, the oldest first. */
   readonly #verified = new Map<string, Claims>();
 
   constructor(options: ServiceAccountTokensOptions) {
     this.#options = options;
     this.#publicKey = createPublicKey(options.key);
+    this.#keyId = createHash("sha256")
+      .update(this.#publicKey.export({ format: "der", type: "spki" }))
+      .digest("base64url");
   }
 
   /** A token for `seconds` from now, and when that is over. */
@@ -64,7 +68,7 @@ export class ServiceAccountTokens {
       serviceaccount: { name: account.name, uid: account.uid },
     };
     const token = await new SignJWT({ "kubernetes.io": about })
-      .setProtectedHeader({ alg: "ES256", kid: this.#keyId() })
+      .setProtectedHeader({ alg: "ES256", kid: this.#keyId })
       .setIssuer(TOKEN_ISSUER)
       .setSubject(usernameOf(account))
       .setAudience([...options.audiences])
@@ -91,13 +95,7 @@ export class ServiceAccountTokens {
 
   /** The public key, as OpenID Connect publishes it. */
   async publicKeys(): Promise<{ readonly keys: readonly JWK[] }> {
-    return { keys: [{ ...(await exportJWK(this.#publicKey)), use: "sig", alg: "ES256", kid: this.#keyId() }] };
-  }
-
-  #keyId(): string {
-    return createHash("sha256")
-      .update(this.#publicKey.export({ format: "der", type: "spki" }))
-      .digest("base64url");
+    return { keys: [{ ...(await exportJWK(this.#publicKey)), use: "sig", alg: "ES256", kid: this.#keyId }] };
   }
 
   async #check(token: string): Promise<Claims> {

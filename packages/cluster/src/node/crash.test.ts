@@ -156,7 +156,7 @@ test("a supervisor that is killed leaves a container that nobody knows the end o
   await untilPhase(world.client, "a", "Running");
   await world.restartNode();
   const { uid = "" } = (await world.client.get(Pod, { namespace: "default", name: "a" })).metadata;
-  const supervisor = readFileSync(join(directory(), "pods", uid, "containers/main/0/supervisor"), "utf8");
+  const supervisor = readFileSync(join(directory(), "pods", uid, "main.0/supervisor"), "utf8");
   process.kill(-Number.parseInt(supervisor, 10), "SIGKILL");
   await world.restartNode();
   const pod = await untilPhase(world.client, "a", "Failed");

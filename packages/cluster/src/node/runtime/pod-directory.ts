@@ -4,6 +4,8 @@ import { join } from "node:path";
 import type { Pod } from "@sluice/kubernetes";
 import type { ContainerExit } from "../lifecycle/observed-pod.ts";
 
+const ATTEMPT = /^([^.]+)\.(\d+)$/u;
+
 /** What is written down about an attempt before it starts. */
 export interface AttemptRecord {
   readonly index: number;
@@ -20,7 +22,10 @@ export interface PodRecord {
   readonly pod: Pod;
 }
 
-/** All that is kept about one pod, below `<node>/pods/<uid>`. */
+/**
+ * All that is kept about one pod, below `<node>/pods/<uid>`. An attempt lies in `<container>.<index>`: directories cost more
+ * than all else there, and no container's name has a dot.
+ */
 export class PodDirectory {
   readonly path: string;
 
@@ -51,19 +56,19 @@ export class PodDirectory {
   }
 
   attempt(container: string, index: number): string {
-    return join(this.path, "containers", container, String(index));
+    return join(this.path, `${container}.${index}`);
   }
 
   /** The indexes of a container's attempts, the oldest first. */
   attempts(container: string): readonly number[] {
-    return list(join(this.path, "containers", container))
-      .map(Number)
+    return this.#attempts()
+      .flatMap(([name, index]) => (name === container ? [Number(index)] : []))
       .sort((a, b) => a - b);
   }
 
   /** The containers that have attempts. */
   containers(): readonly string[] {
-    return list(join(this.path, "containers"));
+    return [...new Set(this.#attempts().map(([name]) => name))];
   }
 
   writeAttempt(container: string, record: AttemptRecord): string {
@@ -92,6 +97,13 @@ export class PodDirectory {
   /** The last thing that is done about a pod. */
   async remove(): Promise<void> {
     await rm(this.path, { recursive: true, force: true, maxRetries: 3 });
+  }
+
+  #attempts(): readonly (readonly [container: string, index: string])[] {
+    return list(this.path).flatMap((name) => {
+      const [, container, index] = ATTEMPT.exec(name) ?? [];
+      return container === undefined || index === undefined ? [] : [[container, index] as const];
+    });
   }
 }
 

@@ -18,8 +18,14 @@ export function pidOf(record: string): number {
   return Number.parseInt(record, 10);
 }
 
+let boot: string | undefined;
+
 /** Tells one boot of the machine from the next, where the system says so. */
 export function bootId(): string {
+  return (boot ??= readBootId());
+}
+
+function readBootId(): string {
   try {
     return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
   } catch {

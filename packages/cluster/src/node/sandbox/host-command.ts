@@ -61,7 +61,7 @@ interface Places {
 }
 
 function placesOf({ directory, mounts }: CommandContext, process: SandboxProcess): Places {
-  const home = join(directory, "containers", process.container);
+  const home = join(directory, `container-${process.container}`);
   const tmp = join(home, "tmp");
   const own = process.mounts.map((mount) => ({ ...mount, target: resolve(mount.target) }));
   return { home, tmp, mounts: [{ source: tmp, target: "/tmp", readOnly: false }, ...mounts, ...own] };
