@@ -79,7 +79,7 @@ describe("a run", () => {
   });
 
   test("is drawn live, from its first task to its last", async () => {
-    const work = digitsWork(server.put);
+    const work = digitsWork();
     server.hold("train");
     server.world.work = (pod) => (server.isHeld(pod) ? { ...work(pod), hangs: true } : work(pod));
     const id = await server.submit("digits live", DIGITS, { ...rates, source: "live" });
@@ -99,7 +99,7 @@ describe("a run", () => {
   });
 
   test.each(["light", "dark"] as const)("shows values, artifacts and logs of its tasks, %s", async (scheme) => {
-    server.world.work = digitsWork(server.put);
+    server.world.work = digitsWork();
     const id = await server.submit("digits", DIGITS, rates);
     await reaches(id, "SUCCEEDED");
     const opened = await look(`#/runs/details/${id}`, { scheme });
@@ -134,7 +134,7 @@ describe("a run", () => {
   });
 
   test("says why a task failed, why one was cached, and takes a retry", async () => {
-    server.world.work = digitsWork(server.put, { fails: "evaluate" });
+    server.world.work = digitsWork({ fails: "evaluate" });
     const id = await server.submit("digits broken", DIGITS, { rates: [0.3, 0.4], source: "broken" });
     await reaches(id, "FAILED");
     const opened = await look(`#/runs/details/${id}`);
@@ -146,7 +146,7 @@ describe("a run", () => {
     await page.getByRole("tab", { name: "Log" }).click();
     await page.getByRole("log").getByText('File "evaluate.py", line 12').waitFor();
     await opened.shoot("run-failed-log");
-    server.world.work = digitsWork(server.put);
+    server.world.work = digitsWork();
     await page.getByRole("button", { name: "Retry what failed" }).click();
     await page.getByText("What failed is started again").waitFor();
     await reaches(id, "SUCCEEDED");
