@@ -25,6 +25,10 @@ const reaches = (id: string, state: RunState): Promise<void> =>
 const stateOf = (page: Page, name: string): ReturnType<Page["locator"]> => page.getByRole("row").filter({ hasText: name });
 const settled = (page: Page): Promise<void> => page.waitForLoadState("networkidle").catch(() => undefined);
 
+/** Whether a box is where a page of the usual size shows its graph. */
+const isInView = (box: { readonly x: number; readonly y: number; readonly width: number; readonly height: number } | null): boolean =>
+  box !== null && box.x >= 200 && box.y >= 120 && box.x + box.width <= 1360 && box.y + box.height <= 860;
+
 /** A page must have nothing to say on the console, but what a test expects. */
 const closeClean = async ({ page, problems }: Opened, expected?: RegExp): Promise<void> => {
   await page.context().close();
@@ -95,6 +99,9 @@ describe("a run", () => {
     await page.getByLabel("publish, SUCCEEDED").waitFor();
     await page.getByLabel("condition-2, SKIPPED").waitFor();
     expect(await page.title()).toBe("Succeeded: digits live · Sluice");
+    // The skipped branch has closed, and the whole graph is in view again.
+    for (const label of ["prepare, SUCCEEDED", "publish, SUCCEEDED", "condition-2, SKIPPED"])
+      await vi.waitFor(async () => expect(await page.getByLabel(label).boundingBox()).toSatisfy(isInView));
     await closeClean(opened);
   });
 
