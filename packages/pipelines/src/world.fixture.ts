@@ -24,6 +24,8 @@ export interface PodWork {
   readonly exitCode?: number;
   readonly parameters?: TaskReport["parameters"];
   readonly artifacts?: TaskReport["artifacts"];
+  /** What its agent stores before it reports, by address. */
+  readonly files?: Readonly<Record<string, Uint8Array>>;
   readonly log?: string;
   /** Waits for ever, for this reason. */
   readonly waits?: { readonly reason: string; readonly message: string };
@@ -181,7 +183,7 @@ export class World {
   /** What a pod's node and agent do, in the order in which they do it. */
   #start(pod: ObservedPod): void {
     this.created.push(pod.metadata.name);
-    const { exitCode = 0, parameters = {}, artifacts = [], log = "", waits, hangs = false } = this.work(pod);
+    const { exitCode = 0, parameters = {}, artifacts = [], files = {}, log = "", waits, hangs = false } = this.work(pod);
     this.logs.set(pod.metadata.name, log);
     const labels = pod.metadata.labels ?? {};
     const set = (status: NonNullable<ObservedPod["status"]>): void => {
@@ -194,6 +196,7 @@ export class World {
       set({ phase: "Running" });
       if (hangs) return;
       if (exitCode === 0) {
+        await Promise.all(Object.entries(files).map(([uri, bytes]) => this.objectStore.put(uri, bytes)));
         const report = {
           runId: labels[RUN_LABEL] ?? "",
           taskId: labels[TASK_LABEL] ?? "",

@@ -25,6 +25,10 @@ const reaches = (id: string, state: RunState): Promise<void> =>
 const stateOf = (page: Page, name: string): ReturnType<Page["locator"]> => page.getByRole("row").filter({ hasText: name });
 const settled = (page: Page): Promise<void> => page.waitForLoadState("networkidle").catch(() => undefined);
 
+/** Whether a box is where a page of the usual size shows its graph. */
+const isInView = (box: { readonly x: number; readonly y: number; readonly width: number; readonly height: number } | null): boolean =>
+  box !== null && box.x >= 200 && box.y >= 120 && box.x + box.width <= 1360 && box.y + box.height <= 860;
+
 /** A page must have nothing to say on the console, but what a test expects. */
 const closeClean = async ({ page, problems }: Opened, expected?: RegExp): Promise<void> => {
   await page.context().close();
@@ -79,7 +83,7 @@ describe("a run", () => {
   });
 
   test("is drawn live, from its first task to its last", async () => {
-    const work = digitsWork(server.put);
+    const work = digitsWork();
     server.hold("train");
     server.world.work = (pod) => (server.isHeld(pod) ? { ...work(pod), hangs: true } : work(pod));
     const id = await server.submit("digits live", DIGITS, { ...rates, source: "live" });
@@ -95,11 +99,14 @@ describe("a run", () => {
     await page.getByLabel("publish, SUCCEEDED").waitFor();
     await page.getByLabel("condition-2, SKIPPED").waitFor();
     expect(await page.title()).toBe("Succeeded: digits live · Sluice");
+    // The skipped branch has closed, and the whole graph is in view again.
+    for (const label of ["prepare, SUCCEEDED", "publish, SUCCEEDED", "condition-2, SKIPPED"])
+      await vi.waitFor(async () => expect(await page.getByLabel(label).boundingBox()).toSatisfy(isInView));
     await closeClean(opened);
   });
 
   test.each(["light", "dark"] as const)("shows values, artifacts and logs of its tasks, %s", async (scheme) => {
-    server.world.work = digitsWork(server.put);
+    server.world.work = digitsWork();
     const id = await server.submit("digits", DIGITS, rates);
     await reaches(id, "SUCCEEDED");
     const opened = await look(`#/runs/details/${id}`, { scheme });
@@ -134,7 +141,7 @@ describe("a run", () => {
   });
 
   test("says why a task failed, why one was cached, and takes a retry", async () => {
-    server.world.work = digitsWork(server.put, { fails: "evaluate" });
+    server.world.work = digitsWork({ fails: "evaluate" });
     const id = await server.submit("digits broken", DIGITS, { rates: [0.3, 0.4], source: "broken" });
     await reaches(id, "FAILED");
     const opened = await look(`#/runs/details/${id}`);
@@ -146,7 +153,7 @@ describe("a run", () => {
     await page.getByRole("tab", { name: "Log" }).click();
     await page.getByRole("log").getByText('File "evaluate.py", line 12').waitFor();
     await opened.shoot("run-failed-log");
-    server.world.work = digitsWork(server.put);
+    server.world.work = digitsWork();
     await page.getByRole("button", { name: "Retry what failed" }).click();
     await page.getByText("What failed is started again").waitFor();
     await reaches(id, "SUCCEEDED");

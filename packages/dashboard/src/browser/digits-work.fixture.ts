@@ -42,23 +42,24 @@ const ROC = [
   [0.1, 0.55, 0.99],
 ].map(([confidenceThreshold, falsePositiveRate, recall]) => ({ confidenceThreshold, falsePositiveRate, recall }));
 
-/** What the tasks of the digits pipeline do; `put` stores their files. */
-export function digitsWork(put: (uri: string, bytes: Uint8Array) => void, options: { readonly fails?: string } = {}): (pod: ObservedPod) => PodWork {
+/** What the tasks of the digits pipeline do. */
+export function digitsWork(options: { readonly fails?: string } = {}): (pod: ObservedPod) => PodWork {
   let trained = 0;
   let last = 0;
-  const artifact = (
-    output: string,
-    schemaTitle: string,
-    content: string | Uint8Array | undefined,
-    metadata: ReportedArtifact["metadata"] = {},
-  ): ReportedArtifact => {
-    const uri = `minio://bucket/${output}-${last++}/${output}`;
-    if (content === undefined) return { output, name: output, type: { schemaTitle }, uri, metadata };
-    const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-    put(uri, bytes);
-    return { output, name: output, type: { schemaTitle }, uri, metadata, digest: "sha256:0", size: bytes.length };
-  };
   return (pod) => {
+    const files: Record<string, Uint8Array> = {};
+    const artifact = (
+      output: string,
+      schemaTitle: string,
+      content: string | Uint8Array | undefined,
+      metadata: ReportedArtifact["metadata"] = {},
+    ): ReportedArtifact => {
+      const uri = `minio://bucket/${output}-${last++}/${output}`;
+      if (content === undefined) return { output, name: output, type: { schemaTitle }, uri, metadata };
+      const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+      files[uri] = bytes;
+      return { output, name: output, type: { schemaTitle }, uri, metadata, digest: "sha256:0", size: bytes.length };
+    };
     const { name } = pod.metadata;
     if (options.fails !== undefined && name.includes(options.fails)) {
       const log = [
@@ -73,6 +74,7 @@ export function digitsWork(put: (uri: string, bytes: Uint8Array) => void, option
       return {
         parameters: { rows: 10_000 },
         artifacts: [artifact("digits", "system.Dataset", "label,pixels\n7,0 0 12 255\n2,0 3 99 1\n", { rows: 10_000 })],
+        files,
         log: "10000 rows\n",
       };
     if (name.includes("train")) {
@@ -88,14 +90,15 @@ export function digitsWork(put: (uri: string, bytes: Uint8Array) => void, option
           artifact("model", "system.Model", new Uint8Array([0, 1, 2, 250, 251]), { framework: "numpy" }),
           artifact("metrics", "system.Metrics", undefined, metadata),
         ],
+        files,
         log: `${log}\n`,
       };
     }
     if (name.includes("choose")) return { parameters: { best: 0.972 } };
     if (name.includes("evaluate")) {
-      const files = artifact("files", "system.Dataset", undefined);
-      put(`${files.uri}/part-0.json`, new TextEncoder().encode('{"digit": 7, "guess": 1}'));
-      put(`${files.uri}/part-1.txt`, new TextEncoder().encode("plain text\n"));
+      const directory = artifact("files", "system.Dataset", undefined);
+      files[`${directory.uri}/part-0.json`] = new TextEncoder().encode('{"digit": 7, "guess": 1}');
+      files[`${directory.uri}/part-1.txt`] = new TextEncoder().encode("plain text\n");
       return {
         artifacts: [
           artifact("scores", "system.ClassificationMetrics", undefined, { confusionMatrix: CONFUSION, confidenceMetrics: ROC } as never),
@@ -109,8 +112,9 @@ export function digitsWork(put: (uri: string, bytes: Uint8Array) => void, option
               { digit: 4, guess: 9 },
             ]),
           ),
-          files,
+          directory,
         ],
+        files,
         log: "evaluated\n",
       };
     }

@@ -62,9 +62,6 @@ export class Server {
     this.#gateway = undefined;
   }
 
-  /** Stores an artifact's bytes. */
-  readonly put: (uri: string, bytes: Uint8Array) => void = (uri, bytes) => void this.world.objectStore.put(uri, bytes);
-
   async submit(name: string, pipeline: Pipeline, parameters: Record<string, JsonValue> = {}): Promise<string> {
     return (await this.client.submit({ pipeline, name, parameters, experiment: "demo" })).run_id;
   }

@@ -3,7 +3,7 @@ import { parse } from "yaml";
 import { expect, test } from "vitest";
 import { compile, type JsonValue, type RunTask } from "@sluice/sdk";
 import { DIGITS, WIDE } from "../browser/pipelines.fixture.ts";
-import { conditionText } from "./kinds.ts";
+import { conditionText, detailOf } from "./kinds.ts";
 import { layOut, pathOf, type Box } from "./graph-layout.ts";
 import { graphOf, scopeShowing, shapeOf, type GraphNode, type Shape } from "./graph-model.ts";
 import { readPipelineSpec } from "./pipeline-spec.ts";
@@ -122,4 +122,14 @@ test("states are counted", () => {
     ["SUCCEEDED", 2],
     ["NONE", 1],
   ]);
+});
+
+test.each<[JsonValue, string]>([
+  [0.1, "0.1"],
+  [{ name: "32 units", hidden: [32] }, "32 units"],
+  [{ rate: 0.1 }, '{"rate":0.1}'],
+  [[1, 2], "[1,2]"],
+])("the item %j of an iteration is said in brief", (value, brief) => {
+  const item = task("i0", "for-loop-1", { inputs: { parameters: [{ parameter_key: "pipelinechannel--loop-item-param-1", value }] } });
+  expect(detailOf({ kind: "DAG", iteration: 0, task: item })).toBe(brief);
 });

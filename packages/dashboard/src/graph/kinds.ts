@@ -1,3 +1,4 @@
+import type { JsonValue } from "@sluice/sdk";
 import { formatValue } from "../app/format.ts";
 import type { TaskPlace } from "./task-tree.ts";
 
@@ -31,14 +32,26 @@ export function kindLabel({ kind, iteration, task }: Pick<TaskPlace, "kind" | "i
 /** What a place is, or what says more: an iteration's item, a condition. */
 export function detailOf(place: Pick<TaskPlace, "kind" | "iteration" | "task" | "condition">): string {
   if (place.condition !== undefined) return `if ${conditionText(place.condition)}`;
-  return itemOf(place) ?? kindLabel(place);
+  const item = itemValue(place);
+  return item === undefined ? kindLabel(place) : inBrief(item);
 }
 
 /** The item that an iteration is for. */
-export function itemOf({ iteration, task }: Pick<TaskPlace, "iteration" | "task">): string | undefined {
+export function itemOf(place: Pick<TaskPlace, "iteration" | "task">): string | undefined {
+  const item = itemValue(place);
+  return item === undefined ? undefined : formatValue(item);
+}
+
+function itemValue({ iteration, task }: Pick<TaskPlace, "iteration" | "task">): JsonValue | undefined {
   if (iteration === undefined) return undefined;
-  const item = task?.inputs?.parameters?.find(({ parameter_key: key }) => /loop-item/u.test(key));
-  return item?.value === undefined ? undefined : formatValue(item.value);
+  return task?.inputs?.parameters?.find(({ parameter_key: key }) => /loop-item/u.test(key))?.value;
+}
+
+/** A value in a few words: by its name, if it has one. */
+function inBrief(value: JsonValue): string {
+  if (typeof value !== "object" || value === null) return formatValue(value);
+  const name = Array.isArray(value) ? undefined : (value as { readonly [key: string]: JsonValue })["name"];
+  return typeof name === "string" ? name : JSON.stringify(value);
 }
 
 /** A condition as one would say it: names instead of the expressions that fetch them. */

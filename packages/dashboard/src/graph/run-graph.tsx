@@ -40,7 +40,7 @@ export default function RunGraph({ nodes, selected, onSelect, onEnter }: RunGrap
         if (node === undefined) return []; // Of the shape before; the new layout is on its way.
         return [
           {
-            ...{ id: path, type: isOpen ? "container" : "task", position: { x, y }, width, height },
+            ...{ id: path, type: isOpen ? "container" : "task", position: { x, y }, width, height, measured: { width, height } },
             ...(parent === undefined ? {} : { parentId: parent }),
             data: { place: node.place, ...(node.counts === undefined ? {} : { counts: node.counts }) },
             selected: path === selected,
