@@ -94,9 +94,9 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
+/** What the steps have said, in the claim's directory on this machine. */
 function marks(file: string): string[] {
-  const found = readdirSync(directory, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(`${CLAIM}/${file}`));
-  return found.flatMap((path) => readFileSync(join(directory, path), "utf8").trim().split("\n")).toSorted();
+  return readFileSync(join(directory, "node/volumes/kubeflow", CLAIM, file), "utf8").trim().split("\n").toSorted();
 }
 
 /** Processes of this machine that have to do with the data directory. */
