@@ -144,11 +144,14 @@ export function createPipelinesClient({ host, fetch: send = globalThis.fetch }: 
   async function* watch(runId: string, { signal }: WaitOptions = {}): AsyncGenerator<Pick<RunChange, "run" | "changed">> {
     const { body } = await request(`${runPath(runId)}:watch`, streaming(signal, "text/event-stream"));
     if (body !== null) {
+      let spec: Pick<Run, "pipeline_spec"> = {};
       for await (const { event, data } of readEvents(body)) {
         if (event === "end") return;
         if (event !== "run") continue;
         const { run, tasks: changed = [] } = JSON.parse(data) as { run: Run; tasks?: RunTask[] };
-        yield { run, changed };
+        // Only the first event brings the pipeline.
+        if (run.pipeline_spec !== undefined) spec = { pipeline_spec: run.pipeline_spec };
+        yield { run: { ...run, ...spec }, changed };
       }
     }
     throw new UserError(`the connection to ${server} broke`, { fix: `look at the run again: sluice run watch ${runId}` });

@@ -19,8 +19,8 @@
  *   GET    /runs?namespace&experiment_id               GET /runs/{id}?view=FULL (adds tasks)   DELETE /runs/{id}
  *   POST   /runs/{id}:terminate|:retry|:archive|:unarchive    {}
  *   GET    /runs/{id}/tasks?page_size&page_token       {tasks: [Task], total_size, next_page_token}   GET /runs/{id}/tasks/{task}
- *   GET    /runs/{id}:watch    server-sent events, `event: run`, `data: {run, tasks: [Task]}`: first all tasks, then those that
- *                              changed; `event: end` once the run is over, then the stream ends
+ *   GET    /runs/{id}:watch    server-sent events, `event: run`, `data: {run, tasks: [Task]}`: first all of it, then the run
+ *                              without its pipeline and the tasks that changed; `event: end` once the run is over, then the stream ends
  *   GET    /runs:watch?namespace    server-sent events, `event: run`, `data: {run_id, state}`: that run is new, changed its state, or is gone
  *   GET    /runs/{id}/nodes/{task or pod}/log?follow=true   text, also below /apis/v1alpha1
  *   GET    /runs/{id}/nodes/{task}/artifacts/{output}:read  {"data": base64}

@@ -53,13 +53,21 @@ export function versionJson(row: VersionRow): JsonObject {
 
 /** KFP's Run; with `tasks`, also KFP's details of them, and in full the tasks themselves. */
 export function runJson(row: RunRow, tasks?: readonly TaskRecord[], isFull = false): JsonObject {
-  const progress = progressOf(row);
   const children = Map.groupBy(tasks ?? [], ({ parentId }) => parentId);
-  const reference = row.version_id === "" ? undefined : { pipeline_id: row.pipeline_id, pipeline_version_id: row.version_id };
+  return compact({
+    ...runChangeJson(row),
+    pipeline_spec: row.version_id === "" ? (JSON.parse(row.spec) as JsonObject) : undefined,
+    run_details: tasks === undefined ? undefined : compact({ task_details: tasks.map((task) => taskDetailJson(task, children.get(task.id) ?? [])) }),
+    tasks: isFull ? tasks?.map((task) => taskJson(task, row)) : undefined,
+  });
+}
+
+/** KFP's Run without its pipeline, which is large and never changes. */
+export function runChangeJson(row: RunRow): JsonObject {
+  const progress = progressOf(row);
   return compact({
     ...{ run_id: row.id, experiment_id: row.experiment_id, display_name: row.name, description: row.description, storage_state: row.storage_state },
-    pipeline_spec: reference === undefined ? (JSON.parse(row.spec) as JsonObject) : undefined,
-    pipeline_version_reference: reference,
+    pipeline_version_reference: row.version_id === "" ? undefined : { pipeline_id: row.pipeline_id, pipeline_version_id: row.version_id },
     runtime_config: compact({ parameters: JSON.parse(row.parameters) as JsonObject, pipeline_root: row.pipeline_root }),
     ...{
       service_account: row.service_account,
@@ -69,8 +77,6 @@ export function runJson(row: RunRow, tasks?: readonly TaskRecord[], isFull = fal
     ...{ finished_at: timestamp(row.finished_at) ?? EPOCH, state: row.state },
     error: row.state === "FAILED" && progress.message !== undefined ? { code: 2, message: progress.message } : undefined,
     state_history: historyOf(row).map(historyJson),
-    run_details: tasks === undefined ? undefined : compact({ task_details: tasks.map((task) => taskDetailJson(task, children.get(task.id) ?? [])) }),
-    tasks: isFull ? tasks?.map((task) => taskJson(task, row)) : undefined,
   });
 }
 

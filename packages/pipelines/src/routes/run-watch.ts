@@ -3,13 +3,14 @@ import { isFinal, progressOf } from "../runner/run-record.ts";
 import type { TaskRecord } from "../engine/types.ts";
 import type { RunRow } from "../store-tables.ts";
 import type { RouteOptions } from "./context.ts";
-import { runJson, taskJson } from "./json.ts";
+import type { JsonObject } from "../domain/ir.ts";
+import { runChangeJson, runJson, taskJson } from "./json.ts";
 import { streamOf } from "./stream.ts";
 
 /** Keeps proxies from closing a stream of a run that is silent for long. */
 const HEARTBEAT_MS = 20_000;
 
-/** Server-sent events of a run: all of it, then every change, until it is over. */
+/** Server-sent events of a run: all of it, then every change, without the pipeline, until it is over. */
 export function watchRun({ store, runner, clock, signal }: RouteOptions, row: RunRow): Response {
   const encoder = new TextEncoder();
   const closed = new AbortController();
@@ -23,14 +24,14 @@ export function watchRun({ store, runner, clock, signal }: RouteOptions, row: Ru
   over.addEventListener("abort", () => wake(), { once: true });
 
   async function* events(): AsyncGenerator<Uint8Array> {
-    const event = (now: RunRow, tasks: readonly TaskRecord[]): Uint8Array =>
-      encoder.encode(`event: run\ndata: ${JSON.stringify({ run: runJson(now), tasks: tasks.map((task) => taskJson(task, now)) })}\n\n`);
+    const event = (run: JsonObject, now: RunRow, tasks: readonly TaskRecord[]): Uint8Array =>
+      encoder.encode(`event: run\ndata: ${JSON.stringify({ run, tasks: tasks.map((task) => taskJson(task, now)) })}\n\n`);
     const end = encoder.encode("event: end\ndata: {}\n\n");
     try {
       const tasks = await store.tasksOf(row.id);
       const now = await store.findRun(row.id);
       if (now === undefined) return yield end;
-      yield event(now, tasks);
+      yield event(runJson(now), now, tasks);
       if (notices.length === 0 && isFinal(progressOf(now).phase)) return yield end;
       while (!over.aborted) {
         if (notices.length === 0) {
@@ -45,7 +46,7 @@ export function watchRun({ store, runner, clock, signal }: RouteOptions, row: Ru
         const last = batch.at(-1);
         if (last === undefined) continue;
         const changed = new Map(batch.flatMap((notice) => notice.tasks.map((task): [string, TaskRecord] => [task.id, task])));
-        yield event(last.row, [...changed.values()]);
+        yield event(runChangeJson(last.row), last.row, [...changed.values()]);
         if (last.isOver) return yield end;
       }
     } finally {

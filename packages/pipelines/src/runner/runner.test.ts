@@ -177,6 +177,7 @@ describe("a run", () => {
     const events = text.split("\n\n").filter((event) => event !== "");
     expect(events.at(-1)).toMatch(/^event: end/u);
     expect(events.at(-2)).toContain('"state":"SUCCEEDED"');
+    expect(events.map((event) => event.includes('"pipeline_spec"'))).toEqual(events.map((_, index) => index === 0));
     const after = await (await world.app.request(`/runs/${id}:watch`)).text();
     expect(after.match(/^event: run/gmu)).toHaveLength(1);
   });

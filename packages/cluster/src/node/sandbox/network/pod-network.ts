@@ -25,6 +25,8 @@ const SUBNET_PREFIX = 20;
 const NAMESPACES = "/run/netns";
 /** Prints how many sockets namespaces have, each report below `=` and the namespace's path. */
 const SOCKETS = 'for path; do echo "=$path"; "$0" --net="$path" cat /proc/net/sockstat /proc/net/sockstat6; done';
+/** Takes pairs of a namespace and the commands of `ip` for it. One shell for all, as every program that this large process starts costs it much. */
+const CONFIGURE = 'while [ $# -gt 0 ]; do printf "%s\\n" "$2" | "$0" -n "$1" -batch - || exit; shift 2; done';
 /** How many namespaces wait for pods, so that pods need not wait for them: made so many at a time, and kept so many when pods have left them. */
 const READY = 8;
 const KEPT = 32;
@@ -245,24 +247,20 @@ export class PodNetwork implements AsyncDisposable {
         `link set ${this.#bridge}v${number} master ${this.#bridge} up`,
       ]),
     );
-    await Promise.all(
-      numbers.map((number) => {
-        const address = formatAddress(this.subnet.base + number);
-        const inside = [
-          "link set lo up",
-          `addr add ${address}/${this.subnet.prefix} dev eth0`,
-          "link set eth0 up",
-          `route add default via ${this.gateway}`,
-        ];
-        return this.#ip(inside, ["-n", this.#nameOf(number)]);
-      }),
-    );
+    const inside = numbers.flatMap((number) => [
+      this.#nameOf(number),
+      [
+        "link set lo up",
+        `addr add ${formatAddress(this.subnet.base + number)}/${this.subnet.prefix} dev eth0`,
+        "link set eth0 up",
+        `route add default via ${this.gateway}`,
+      ].join("\n"),
+    ]);
+    await mustSucceed(["sh", "-c", CONFIGURE, this.#options.programs.ip, ...inside]);
   }
 
-  async #ip(commands: readonly string[], options: readonly string[] = []): Promise<void> {
-    if (commands.length === 0) return;
-    const { code, stderr } = await runProgram([this.#options.programs.ip, ...options, "-batch", "-"], `${commands.join("\n")}\n`);
-    if (code !== 0) throw new Error(`ip: ${stderr}`);
+  async #ip(commands: readonly string[]): Promise<void> {
+    if (commands.length > 0) await mustSucceed([this.#options.programs.ip, "-batch", "-"], `${commands.join("\n")}\n`);
   }
 
   #nameOf(number: number): string {
@@ -272,6 +270,11 @@ export class PodNetwork implements AsyncDisposable {
   #numberOf(address: string): number {
     return (parseAddress(address) ?? 0) - this.subnet.base;
   }
+}
+
+async function mustSucceed(command: readonly string[], input?: string): Promise<void> {
+  const { code, stderr } = await runProgram(command, input);
+  if (code !== 0) throw new Error(`ip: ${stderr}`);
 }
 
 /** The namespaces of a bridge, by number. */
