@@ -43,7 +43,11 @@ export function ArtifactPreview({ artifact, path }: { readonly artifact: RunArti
       return <Directory artifact={artifact} files={data.files} />;
     case "html":
       // Somebody else's page: it may run, but as nobody, and reaches nothing of this one.
-      return <iframe className={classes["page"]} src={url} sandbox="allow-scripts" title={`Content of ${artifact.name ?? "the artifact"}`} />;
+      return (
+        <div className={classes["page"]}>
+          <iframe src={url} sandbox="allow-scripts" title={`Content of ${artifact.name ?? "the artifact"}`} />
+        </div>
+      );
     case "image":
       return <img className={classes["image"]} src={url} alt={`Content of ${artifact.name ?? "the artifact"}`} />;
     case "binary":

@@ -164,6 +164,8 @@ describe("a run", () => {
     await reaches(again, "SUCCEEDED");
     await page.goto(`${server.url}/#/runs/details/${again}?view=tasks&task=root.prepare`);
     await page.getByText("Taken from the cache.").waitFor();
+    await page.getByRole("button", { name: "Make the panel wider" }).click();
+    await vi.waitFor(async () => expect((await page.locator("tbody td").first().boundingBox())?.width).toBeGreaterThan(120));
     await opened.shoot("run-tasks");
     await closeClean(opened);
   });
@@ -184,6 +186,8 @@ describe("a run", () => {
     await page.getByRole("button", { name: "Terminate" }).click();
     await dialog.getByRole("button", { name: "Terminate" }).click();
     await page.getByText("Canceled", { exact: true }).first().waitFor();
+    await page.goto(`${server.url}/#/runs/details/${id}?task=root.step&tab=log`);
+    await page.getByText("The run was stopped, and the log went with the task's pod.").waitFor();
     await page.getByRole("button", { name: "Actions on unloved" }).click();
     await page.getByRole("menuitem", { name: "Archive" }).click();
     await page.getByText("Archived", { exact: true }).waitFor();

@@ -21,6 +21,8 @@ export interface LogOptions {
   readonly pod: string;
   /** Whether more may still be written. */
   readonly isRunning: boolean;
+  /** Whether the pod was deleted before it ended, and the log with it. */
+  readonly isGone: boolean;
 }
 
 function noLog(): Log {
@@ -28,7 +30,7 @@ function noLog(): Log {
 }
 
 /** Reads a task's log as it is written. */
-export function useLog(runId: string, taskId: string, { pod, isRunning }: LogOptions): Log {
+export function useLog(runId: string, taskId: string, { pod, isRunning, isGone }: LogOptions): Log {
   const { pipelines, connection } = useServices();
   const [log, setLog] = useState<Log>(noLog);
   const source = `${runId}/${taskId}/${pod}`;
@@ -37,8 +39,8 @@ export function useLog(runId: string, taskId: string, { pod, isRunning }: LogOpt
     setShown(source);
     setLog(noLog());
   }
-  const mayGrow = useRef(isRunning);
-  useEffect(() => void (mayGrow.current = isRunning), [isRunning]);
+  const fate = useRef({ isRunning, isGone });
+  useEffect(() => void (fate.current = { isRunning, isGone }), [isRunning, isGone]);
 
   useEffect(() => {
     const stop = new AbortController();
@@ -49,19 +51,24 @@ export function useLog(runId: string, taskId: string, { pod, isRunning }: LogOpt
       timer = undefined;
       if (!signal.aborted) setLog(next);
     };
+    let last: LogBuffer | undefined;
+    const end = (problem: string): void =>
+      show(last === undefined ? { buffer: new LogBuffer(), state: "failed", problem } : { buffer: last, state: "over" });
     const read = async (onRead: () => void): Promise<void> => {
+      if (fate.current.isGone) return end("The run was stopped, and the log went with the task's pod.");
       // A broken connection starts the log again; what was read stays on the screen until the same is there anew.
       const buffer = new LogBuffer();
       for await (const text of pipelines.logs(runId, taskId, { follow: true, signal })) {
         onRead();
         buffer.append(text);
+        last = buffer;
         timer ??= setTimeout(() => show({ buffer, state: "open" }), FRAME_MS);
       }
       // A server that stops ends its streams in good order, and what the task writes meanwhile is still to come.
-      if (mayGrow.current) throw new UserError("the log ended before its task did");
+      if (fate.current.isRunning) throw new UserError("the log ended before its task did");
       show({ buffer, state: "over" });
     };
-    keepReading(read, { connection, signal }).catch((error: Error) => show({ buffer: new LogBuffer(), state: "failed", problem: error.message }));
+    keepReading(read, { connection, signal }).catch((error: Error) => end(error.message));
     return () => {
       stop.abort();
       clearTimeout(timer);

@@ -10,6 +10,9 @@ test("a failure is taken apart into what happened, the log's end and the line th
     tail: "Traceback\n  line 12\nValueError: no",
     gist: "its container exited with code 1: ValueError: no",
   });
+  const stack = "its container exited with code 1: reading\nTypeError: no\n    at run (a.js:1:2)\n    at async main (b.js:3:4)\n\nNode.js v24\n";
+  expect(explain(stack).gist).toBe("its container exited with code 1: TypeError: no");
+  expect(explain("exited with code 1:     at run (a.js:1:2)").gist).toBe("exited with code 1: at run (a.js:1:2)");
   expect(explain("the pod was deleted")).toEqual({ what: "the pod was deleted", gist: "the pod was deleted" });
   expect(explain("Evicted: no memory\nlast words")).toMatchObject({ what: "Evicted: no memory", tail: "last words" });
 });

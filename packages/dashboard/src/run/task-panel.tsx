@@ -89,7 +89,7 @@ function TaskLog({
   readonly taskId: string;
   readonly pod: string;
 }): ReactNode {
-  const log = useLog(runId, taskId, { pod, isRunning: place.state === "RUNNING" || place.state === "PENDING" });
+  const log = useLog(runId, taskId, { pod, isRunning: place.state === "RUNNING" || place.state === "PENDING", isGone: place.state === "CANCELED" });
   const url = `/apis/v2beta1/runs/${encodeURIComponent(runId)}/nodes/${encodeURIComponent(taskId)}/log`;
   return <LogView log={log} downloadUrl={url} fileName={`${place.label}.log`} silence="The task wrote nothing." />;
 }

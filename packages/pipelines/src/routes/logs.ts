@@ -51,7 +51,8 @@ async function* source(
   } catch (error) {
     if (signal.aborted) return;
     const archived: ArtifactRecord | undefined = task.outputs.artifacts[LOG_ARTIFACT]?.[0];
-    if (!isApiError(error, "NotFound") || archived === undefined) throw error;
+    if (!isApiError(error, "NotFound")) throw error;
+    if (archived === undefined) throw new ApiError("NotFound", `the log of task ${task.displayName} is gone with its pod ${name}`);
     yield* objects.get(archived.uri);
   }
 }

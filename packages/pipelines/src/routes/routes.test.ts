@@ -202,6 +202,11 @@ describe("runs", () => {
     const task = tasks.find(({ name }) => name === "first")?.task_id ?? "";
     const log = await world.app.request(`/runs/${String(id)}/nodes/${task}/log?follow=true`);
     expect([log.headers.get("content-type"), await log.text()]).toEqual(["text/plain; charset=utf-8", "hello\n"]);
+    world.logs.clear();
+    expect(await world.request("GET", `/runs/${String(id)}/nodes/${task}/log`)).toMatchObject({
+      status: 404,
+      body: { code: 5, message: expect.stringMatching(/^the log of task first is gone with its pod \S+$/u) },
+    });
     expect(await ok("GET", `/runs/${String(id)}/nodes/${task}/artifacts/report:read`)).toEqual({ data: Buffer.from("<b>hi").toString("base64") });
     const { artifacts } = (await ok("GET", "/artifacts")) as unknown as { artifacts: { artifact_id: string }[] };
     expect(artifacts).toMatchObject([{ name: "report", type: "HTML", uri: "minio://b/report", size: "5", namespace: "kubeflow" }]);
