@@ -96,7 +96,10 @@ function pause(ms: number): Promise<void> {
 
 /** What the steps have said, in the claim's directory on this machine. */
 function marks(file: string): string[] {
-  return readFileSync(join(directory, "node/volumes/kubeflow", CLAIM, file), "utf8").trim().split("\n").toSorted();
+  return readFileSync(join(directory, "node/volumes/kubeflow", CLAIM, file), "utf8")
+    .trim()
+    .split("\n")
+    .toSorted();
 }
 
 /** Processes of this machine that have to do with the data directory. */
