@@ -10,7 +10,7 @@ export interface Connection {
 }
 
 const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 5000;
+const LONGEST_PAUSE_MS = 2000;
 
 /**
  * Watches the server through `probe`, which rejects or answers false when it cannot be reached. Whether the browser thinks that it is

@@ -67,7 +67,7 @@ export function ConfusionTable({ matrix: { labels, rows } }: { readonly matrix: 
           <thead>
             <tr>
               <th scope="col">
-                <span className={classes["corner"]}>True ↓ Predicted →</span>
+                <span className={classes["corner"]}>{"True\u00a0↓ Predicted\u00a0→"}</span>
               </th>
               {labels.map((label) => (
                 <th key={label} scope="col">
