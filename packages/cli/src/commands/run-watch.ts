@@ -8,6 +8,10 @@ import { stepsOf } from "../task-tree.ts";
 
 const LOG_LINES = 5;
 
+/** The size of a terminal that does not tell its own. */
+const ROWS = 24;
+const COLUMNS = 80;
+
 /** Shows a run until it is over; resolves to whether it succeeded. */
 export async function watchRun(run: string, options: ServerOptions): Promise<boolean> {
   const client = connect(options);
@@ -27,11 +31,11 @@ async function followInTerminal(client: PipelinesClient, runId: string): Promise
   let change: RunChange | undefined;
   const draw = (final = false): void => {
     if (change === undefined) return;
-    const size = final ? {} : { height: output.rows - 1 };
+    const size = final ? {} : { height: (output.rows || ROWS) - 1 };
     view.draw(
       renderRun(
         { run: change.run, tasks: change.tasks.values(), log: final ? undefined : tail.current },
-        { width: output.columns, now: Date.now(), color, ...size },
+        { width: output.columns || COLUMNS, now: Date.now(), color, ...size },
       ),
     );
   };
