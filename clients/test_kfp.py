@@ -145,6 +145,24 @@ def test_container_component(client, url):
     assert "LOUD" in log_of(url, run.run_id, named(tasks_of(url, run.run_id), "say"))
 
 
+def test_container_writes_where_it_is_told(client, url):
+    @dsl.container_component
+    def greet(greeting: dsl.Output[dsl.Artifact]):
+        return dsl.ContainerSpec(image="alpine", command=["sh", "-c", 'echo hello > "$0"'], args=[greeting.path])
+
+    @dsl.container_component
+    def show(greeting: dsl.Input[dsl.Artifact]):
+        return dsl.ContainerSpec(image="alpine", command=["cat"], args=[greeting.path])
+
+    @dsl.pipeline(name="plain-files")
+    def plain_files():
+        show(greeting=greet().outputs["greeting"])
+
+    run = client.create_run_from_pipeline_func(plain_files)
+    assert client.wait_for_run_completion(run.run_id, timeout=60).state == "SUCCEEDED"
+    assert "hello" in log_of(url, run.run_id, named(tasks_of(url, run.run_id), "show"))
+
+
 def test_packages_to_install(client):
     @dsl.component(packages_to_install=["six==1.16.0"])
     def uses_six() -> str:

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { readdir, readFile, realpath, stat } from "node:fs/promises";
-import { join, relative, sep } from "node:path";
+import { chmod, mkdir, readdir, readFile, realpath, stat } from "node:fs/promises";
+import { dirname, join, relative, sep } from "node:path";
 import type { Program, ProgramContext } from "@sluice/component";
 import { ApiError, UserError } from "@sluice/kubernetes";
 import type { ObjectStore } from "@sluice/object-store";
@@ -28,7 +28,7 @@ const MEBIBYTE = 2 ** 20;
 const AT_ONCE = 64;
 
 /**
- * The program beside every task: `fetch` brings its input artifacts before it starts, `publish` waits until it has ended
+ * The program beside every task: `fetch` brings its input artifacts and makes room for outputs before it starts, `publish` waits until it has ended
  * (SIGTERM), takes its outputs and reports them. Both may be run again.
  */
 export function artifactAgent(options: ArtifactAgentOptions): Program {
@@ -38,8 +38,10 @@ export function artifactAgent(options: ArtifactAgentOptions): Program {
       const task = JSON.parse(context.env[AGENT_TASK_ENV] ?? "null") as AgentTask | null;
       if (task === null) throw new UserError(`${AGENT_TASK_ENV} is not set`);
       const [verb] = context.args;
-      if (verb === "fetch") await fetchInputs(task, options.objects, context);
-      else if (verb === "publish") {
+      if (verb === "fetch") {
+        await fetchInputs(task, options.objects, context);
+        await makeRoom(task, context);
+      } else if (verb === "publish") {
         await aborted(context.signal);
         await publish(task, options, context);
       } else throw new UserError(`unknown argument ${JSON.stringify(verb)}`, { fix: "Use fetch or publish." });
@@ -53,6 +55,17 @@ function aborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve();
     else signal.addEventListener("abort", () => resolve(), { once: true });
   });
+}
+
+/** Makes the directories that outputs are to be written into, open to whichever user the container has. */
+async function makeRoom({ artifacts }: AgentTask, context: ProgramContext): Promise<void> {
+  for (const { uri } of Object.values(artifacts)) {
+    const path = localPathOfUri(uri);
+    if (path === uri) continue;
+    const directory = dirname(context.hostPath(path));
+    await mkdir(directory, { recursive: true });
+    await chmod(directory, 0o777);
+  }
 }
 
 async function fetchInputs(task: AgentTask, objects: ObjectStore, context: ProgramContext): Promise<void> {

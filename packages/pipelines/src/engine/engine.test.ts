@@ -167,7 +167,8 @@ test("runs tasks in order, passes artifacts, and shapes pods", () => {
   const [first, second] = world.pods.map(({ pod }) => pod);
   // A value's own $( is not a variable, the author's is.
   expect(first!.spec.containers[0]!.command).toEqual(["echo", "a$$(b)", "$(HOME)"]);
-  expect(first!.spec.initContainers.map(({ name }) => name)).toEqual(["publish"]);
+  // Also without inputs, the directories of outputs are made before the container starts.
+  expect(first!.spec.initContainers.map(({ name }) => name)).toEqual(["fetch", "publish"]);
   expect(second!.spec.initContainers.map(({ name }) => name)).toEqual(["fetch", "publish"]);
   expect(second!.spec.containers[0]!.resources!.limits).toEqual({ cpu: "1", "nvidia.com/gpu": "2" });
   expect(second!.spec.containers[0]!.command![1]).toMatch(/^\/minio\/b\//);

@@ -116,7 +116,7 @@ export function podOf(run: RunState, task: TaskRecord, context: Pick<EngineConte
       serviceAccountName: info.serviceAccount ?? settings.serviceAccount ?? "pipeline-runner",
       ...extras.spec,
       initContainers: [
-        ...(agentTask.inputs.length > 0 ? [agent("fetch", "fetch")] : []),
+        ...(agentTask.inputs.length + outputs.length > 0 ? [agent("fetch", "fetch")] : []),
         { ...agent("publish", "publish"), restartPolicy: "Always" },
         ...extras.initContainers,
       ],
