@@ -1,5 +1,6 @@
 import type { KubernetesList, Resource, UnknownObject, WatchEvent } from "@sluice/kubernetes";
 import { toPartialObjectMetadata, toPartialObjectMetadataList, toTable, type IncludeObject } from "../api-server/table.ts";
+import { encodeJson } from "../store/encoding.ts";
 import type { Form } from "./negotiate.ts";
 
 /** How answers about one resource are written. */
@@ -11,19 +12,9 @@ export interface Encoding {
   readonly now: () => number;
 }
 
-const encoded = new WeakMap<object, Buffer>();
-
-/** The JSON of an object. Of one that nobody can change, and hence may be asked for again, it is made once. */
+/** The JSON of an object; a list is put together from what is known of its items. */
 export function encodeObject(object: object): Buffer {
-  if (!Object.isFrozen(object)) return encodeAnew(object);
-  let bytes = encoded.get(object);
-  if (bytes === undefined) encoded.set(object, (bytes = Buffer.from(JSON.stringify(object))));
-  return bytes;
-}
-
-/** A list is put together from what is known of its items. */
-function encodeAnew(object: object): Buffer {
-  if (!isList(object)) return Buffer.from(JSON.stringify(object));
+  if (!isList(object)) return encodeJson(object);
   const { items, ...rest } = object;
   const head = JSON.stringify(rest);
   const parts: Buffer[] = [Buffer.from(`${head.slice(0, -1)},"items":[`)];

@@ -1,7 +1,17 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { UserError } from "@sluice/kubernetes";
+
+/** Why a file cannot be opened, and what to do about it. Not yet a `UserError`: the thread that opens it loads nothing else. */
+export class LogError extends Error {
+  override readonly name = "LogError";
+  readonly fix: string;
+
+  constructor(message: string, options: { readonly fix: string; readonly cause: unknown }) {
+    super(message, { cause: options.cause });
+    this.fix = options.fix;
+  }
+}
 
 /** One object as the disk has it; without `json` it is to be removed. */
 export interface Row {
@@ -38,7 +48,7 @@ export class Log {
   }
 
   /** The last committed revision. */
-  revision(): number {
+  get revision(): number {
     return Number(this.#database.prepare("SELECT value FROM meta WHERE key = 'revision'").get()?.["value"]);
   }
 
@@ -102,7 +112,7 @@ function isBusy(error: unknown): boolean {
   return error instanceof Error && "errcode" in error && (Number(error.errcode) & 0xff) === SQLITE_BUSY;
 }
 
-function heldError(path: string, cause: unknown): UserError {
+function heldError(path: string, cause: unknown): LogError {
   let pid = "";
   try {
     pid = readFileSync(`${path}.pid`, "utf8").trim();
@@ -110,19 +120,19 @@ function heldError(path: string, cause: unknown): UserError {
     // The holder has not written its name yet, or is just leaving.
   }
   if (pid === "")
-    return new UserError(`${path} is in use by another process`, {
+    return new LogError(`${path} is in use by another process`, {
       fix: "Stop that process, or choose another directory.",
       cause,
     });
-  return new UserError(`${path} is in use by process ${pid}`, {
+  return new LogError(`${path} is in use by process ${pid}`, {
     fix: `Stop it (kill ${pid}), or choose another directory.`,
     cause,
   });
 }
 
-function openError(path: string, cause: unknown): UserError {
+function openError(path: string, cause: unknown): LogError {
   const reason = cause instanceof Error ? cause.message : String(cause);
-  return new UserError(`cannot open ${path}: ${reason}`, {
+  return new LogError(`cannot open ${path}: ${reason}`, {
     fix: "Check that the path is writable and holds a Sluice store.",
     cause,
   });

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { isApiError, UserError, type UnknownObject } from "@sluice/kubernetes";
 import fc from "fast-check";
@@ -105,6 +105,18 @@ describe("writes", () => {
     await using reopened = await openStore({ path });
     expect(reopened.list(THINGS)).toEqual(before);
   });
+});
+
+test("a failed commit takes with it what was staged while it was under way", async () => {
+  const path = newPath();
+  await using store = await openStore({ path, maxBytes: 100_000 });
+  await put(store, "x");
+  const big = put(store, "big", "x".repeat(200_000));
+  await setImmediate();
+  const upon = store.write(THINGS, { namespace: "a", name: "big" }, (current) => current && { ...current, value: "small" });
+  for (const write of await Promise.allSettled([big, upon])) expect(write).toMatchObject({ status: "rejected", reason: { reason: "InternalError" } });
+  expect((await put(store, "y"))?.metadata.resourceVersion).toBe("3");
+  expect(names(store)).toEqual(["x", "y"]);
 });
 
 test("lists pages in key order, by namespace", async () => {

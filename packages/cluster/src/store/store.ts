@@ -1,6 +1,8 @@
-import { ApiError, type ObjectKey, type UnknownObject } from "@sluice/kubernetes";
+import { ApiError, UserError, type ObjectKey, type UnknownObject } from "@sluice/kubernetes";
 import { History, type StoreEvent, type StoreWatch } from "./history.ts";
-import { Log, type Row } from "./log.ts";
+import { rememberEncoding } from "./encoding.ts";
+import { LogThread } from "./log-thread.ts";
+import { Log, LogError, type Row } from "./log.ts";
 import { Table } from "./table.ts";
 
 /** Where the store lives and how much it remembers. */
@@ -39,33 +41,39 @@ export interface StoreWatchOptions {
 /** Computes the next state from the current one: `undefined` deletes, `current` itself changes nothing, an exception refuses. */
 export type StoreUpdate = (current: UnknownObject | undefined) => UnknownObject | undefined;
 
-/** The writes of one event-loop turn, which become durable and visible together or not at all. */
+/** Writes that become durable and visible together or not at all. */
 interface Batch {
   readonly rows: Map<string, Row & { readonly object: UnknownObject | undefined }>;
   readonly changes: { readonly event: StoreEvent; readonly key: string }[];
-  readonly immediate: NodeJS.Immediate;
   readonly committed: PromiseWithResolvers<void>;
   revision: number;
 }
 
 /**
- * The cluster's memory. Reads show what is committed; writes of a turn see each other, share one transaction and are
- * staged beside the committed state, so that rolling back is forgetting them. Objects are frozen.
+ * The cluster's memory. Reads show what is committed; the writes of a turn, and of the time that the commit before them
+ * takes, see each other, share one transaction and are staged beside the committed state, so that rolling back is
+ * forgetting them. Objects are frozen.
  */
 export class Store implements AsyncDisposable {
-  readonly #log: Log;
+  readonly #log: Log | LogThread;
   readonly #history: History;
   readonly #tables = new Map<string, Table<UnknownObject>>();
   readonly #listeners = new Map<string, Set<(event: StoreEvent) => void>>();
   #revision: number;
+  /** What is being staged, and what was staged before and is on its way to the disk. */
   #batch: Batch | undefined;
+  #committing: Batch | undefined;
   #closed = false;
 
-  constructor(options: StoreOptions) {
-    this.#log = new Log(options.path, options.maxBytes);
-    this.#revision = this.#log.revision();
-    this.#history = new History(options.historySize ?? 10_000, this.#revision);
-    for (const { key, json } of this.#log.rows()) {
+  constructor(log: Log | LogThread, historySize: number) {
+    this.#log = log;
+    this.#revision = log.revision;
+    this.#history = new History(historySize, log.revision);
+  }
+
+  /** Takes over what the disk holds. */
+  async load(): Promise<void> {
+    for await (const { key, json } of this.#log.rows()) {
       const slash = key.lastIndexOf("/", key.lastIndexOf("/") - 1);
       this.#table(key.slice(0, slash)).set(key.slice(slash + 1), parse(json));
     }
@@ -132,9 +140,9 @@ export class Store implements AsyncDisposable {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#batch !== undefined) this.#commit(this.#batch);
+    await Promise.allSettled([this.#committing?.committed.promise, this.#batch?.committed.promise]);
     this.#history.close();
-    this.#log.close();
+    await this.#log.close();
   }
 
   /** As `close`. */
@@ -149,19 +157,13 @@ export class Store implements AsyncDisposable {
   }
 
   #begin(): Batch {
-    const batch: Batch = {
-      rows: new Map(),
-      changes: [],
-      immediate: setImmediate(() => this.#commit(batch)),
-      committed: Promise.withResolvers(),
-      revision: this.#revision,
-    };
-    return batch;
+    if (this.#committing === undefined) setImmediate(() => void this.#commit());
+    return { rows: new Map(), changes: [], committed: Promise.withResolvers(), revision: this.#committing?.revision ?? this.#revision };
   }
 
   #stage(batch: Batch, resource: string, key: string, update: StoreUpdate): UnknownObject | undefined {
     const path = `${resource}/${key}`;
-    const staged = batch.rows.get(path);
+    const staged = batch.rows.get(path) ?? this.#committing?.rows.get(path);
     const current = staged === undefined ? this.#tables.get(resource)?.get(key) : staged.object;
     const next = update(current);
     const source = next ?? current;
@@ -173,6 +175,7 @@ export class Store implements AsyncDisposable {
       metadata: { ...source.metadata, resourceVersion: String(revision) },
     });
     const object = parse(json); // What memory holds is what the disk holds, whatever the caller does to `next`.
+    rememberEncoding(object, json);
     const type = next === undefined ? "DELETED" : current === undefined ? "ADDED" : "MODIFIED";
     batch.revision = revision;
     batch.rows.set(path, {
@@ -193,16 +196,31 @@ export class Store implements AsyncDisposable {
     return object;
   }
 
-  #commit(batch: Batch): void {
-    clearImmediate(batch.immediate);
-    this.#batch = undefined;
-    try {
-      if (batch.changes.length > 0) this.#log.commit(batch.rows.values(), batch.revision);
-    } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      batch.committed.reject(new ApiError("InternalError", `the store cannot write: ${reason}`, { cause }));
-      return;
+  /** Commits what is staged, and then what has been staged meanwhile. */
+  async #commit(): Promise<void> {
+    for (let batch = this.#batch; batch !== undefined; batch = this.#batch) {
+      this.#batch = undefined;
+      this.#committing = batch;
+      try {
+        if (batch.changes.length > 0) await this.#log.commit([...batch.rows.values()], batch.revision);
+      } catch (cause) {
+        this.#forget(cause);
+        return;
+      }
+      this.#committing = undefined;
+      this.#publish(batch);
     }
+  }
+
+  /** What could not be written is gone, and with it what was staged upon it. */
+  #forget(cause: unknown): void {
+    const error = new ApiError("InternalError", `the store cannot write: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    for (const batch of [this.#committing, this.#batch]) batch?.committed.reject(error);
+    this.#committing = undefined;
+    this.#batch = undefined;
+  }
+
+  #publish(batch: Batch): void {
     this.#revision = batch.revision;
     for (const { key, event } of batch.changes) {
       this.#table(event.resource).set(key, event.type === "DELETED" ? undefined : event.object);
@@ -215,7 +233,19 @@ export class Store implements AsyncDisposable {
 
 /** Opens the store at `path`, creating it if need be; fails with a UserError if another process holds it. */
 export async function openStore(options: StoreOptions): Promise<Store> {
-  return new Store(options);
+  const log = await openLog(options);
+  const store = new Store(log, options.historySize ?? 10_000);
+  await store.load();
+  return store;
+}
+
+async function openLog({ path, maxBytes }: StoreOptions): Promise<Log | LogThread> {
+  try {
+    // What has no file is never flushed, and needs no thread that waits.
+    return path === ":memory:" ? new Log(path, maxBytes) : await LogThread.open(path, maxBytes);
+  } catch (error) {
+    throw error instanceof LogError ? new UserError(error.message, { fix: error.fix, cause: error }) : error;
+  }
 }
 
 function keyOf({ namespace = "", name }: ObjectKey): string {
