@@ -5,9 +5,9 @@ import type { ApiServer } from "./api-server.ts";
 import type { ApiServerOptions, RequestAttributes } from "./api-server-options.ts";
 import { bootstrapObjects } from "./bootstrap.ts";
 import { create } from "./create.ts";
-import { CRD_TABLE, CustomResources } from "./custom-resources.ts";
+import { CustomResources } from "./custom-resources.ts";
 import { deleteCollection, deleteObject } from "./delete.ts";
-import { get, list } from "./list.ts";
+import { get, list, untilReached } from "./list.ts";
 import { isApply } from "./media-type.ts";
 import { patch } from "./patch.ts";
 import { Registry, type VirtualResource } from "./registry.ts";
@@ -26,7 +26,6 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   for (const resource of options.resources) registry.addBuiltIn(resource, strategyOf(resource), builtinDefinition);
   const server: ServerContext = { options, store: options.store, registry };
   const customResources = new CustomResources(server);
-  customResources.sync();
   const virtual = new Map((options.virtual ?? []).map((one) => [virtualKey(one, one.subresource, one.method), one]));
 
   const send = async (request: ApiRequest, user: UserInfo): Promise<ApiResponse> => {
@@ -51,9 +50,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     await authorise(attributesOf(info, verb, request), user);
     const target: ResourceRequest = { server, served, request, user, namespace: info.namespace, name: info.name, subresource: info.subresource };
     if (mayCreate(target)) await authorise(attributesOf(info, "create", request), user);
-    const response = await answer(target);
-    if (served.table === CRD_TABLE && request.method !== "GET") customResources.sync();
-    return response;
+    if (request.method === "GET") await untilReached(target);
+    return answer(target);
   };
 
   const authorise = async (attributes: RequestAttributes, user: UserInfo): Promise<void> => {

@@ -16,12 +16,17 @@ export class CustomResources implements AsyncDisposable {
   readonly #cleaning = new Map<string, Promise<void>>();
   readonly #stop = new AbortController();
 
+  readonly #unsubscribe: () => void;
+
   constructor(server: ServerContext) {
     this.#server = server;
+    // As part of the commit: whoever learns of a definition can use it.
+    this.#unsubscribe = server.store.onChange(CRD_TABLE, () => this.#sync());
+    this.#sync();
   }
 
   /** Serves what the committed definitions describe; what has not changed costs nothing. */
-  sync(): void {
+  #sync(): void {
     const { store, registry } = this.#server;
     const definitions = new Map(store.list(CRD_TABLE).items.map((crd) => [crd.metadata.name, crd]));
     for (const name of this.#known.keys()) {
@@ -45,6 +50,7 @@ export class CustomResources implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#unsubscribe();
     this.#stop.abort();
     await Promise.all(this.#cleaning.values());
   }
@@ -83,7 +89,6 @@ export class CustomResources implements AsyncDisposable {
       end();
     }
     await this.#release(table);
-    this.sync();
   }
 
   async #delete(served: ServedResource, { metadata: { namespace, name } }: UnknownObject): Promise<void> {

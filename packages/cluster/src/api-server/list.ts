@@ -7,7 +7,6 @@ import { keyOfRequest, type ResourceRequest } from "./request-context.ts";
 
 /** GET of one object. */
 export function get(target: ResourceRequest): ApiResponse {
-  requireReached(readRevision(target.request.query["resourceVersion"]) ?? 0, target.server.store.revision);
   return { kind: "object", status: 200, object: target.served.view(find(target)) };
 }
 
@@ -33,7 +32,7 @@ export function list(target: ResourceRequest): ApiResponse {
   const matches = select(served, query, target.name);
   const limit = readLimit(query["limit"]);
   const start = readContinuation(query);
-  const pinned = start === undefined ? exactRevision(query, limit, server.store.revision) : start.revision === 0 ? undefined : start.revision;
+  const pinned = start === undefined ? exactRevision(query, limit) : start.revision === 0 ? undefined : start.revision;
   const revision = pinned ?? server.store.revision;
   const page: UnknownObject[] = [];
   let after: string | undefined;
@@ -139,7 +138,7 @@ export function readRevision(text: string | undefined): number | undefined {
  * The revision that a list must show exactly: with `resourceVersionMatch=Exact`, or, as ever, in pages without any match.
  * Undefined for the current one, which is newer than any other that can be asked for.
  */
-function exactRevision(query: Readonly<Record<string, string>>, limit: number, current: number): number | undefined {
+function exactRevision(query: Readonly<Record<string, string>>, limit: number): number | undefined {
   const revision = readRevision(query["resourceVersion"]);
   const match = query["resourceVersionMatch"] ?? "";
   if (isSet(query["sendInitialEvents"])) throw invalidOptions("sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list");
@@ -150,7 +149,6 @@ function exactRevision(query: Readonly<Record<string, string>>, limit: number, c
     throw invalidOptions("resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided");
   if (match === "Exact" && revision === 0)
     throw invalidOptions('resourceVersionMatch: Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"');
-  requireReached(revision ?? 0, current);
   return match === "Exact" || (match === "" && limit > 0 && revision !== 0) ? revision : undefined;
 }
 
@@ -158,10 +156,20 @@ function isSet(value: string | undefined): boolean {
   return value !== undefined && value !== "";
 }
 
-/** Refuses a revision that lies in the future. */
-export function requireReached(revision: number, current: number): void {
-  if (revision <= current) return;
-  throw new ApiError("Timeout", `Timeout: Too large resource version: ${revision}, current: ${current}`, {
+/** How long a request waits for a revision that it has heard of elsewhere: from before a restart, or from another cluster. */
+const FUTURE_MS = 3000;
+
+/** Waits a little for the revision that a request has seen, and refuses one that does not come. */
+export async function untilReached({ server, request }: ResourceRequest): Promise<void> {
+  const { store, options } = server;
+  const revision = readRevision(request.query["resourceVersion"]) ?? 0;
+  if (revision <= store.revision) return;
+  const waiting = new AbortController();
+  void options.clock.sleep(FUTURE_MS, waiting.signal).then(() => waiting.abort());
+  await store.reached(revision, request.signal === undefined ? waiting.signal : AbortSignal.any([waiting.signal, request.signal]));
+  waiting.abort();
+  if (revision <= store.revision) return;
+  throw new ApiError("Timeout", `Timeout: Too large resource version: ${revision}, current: ${store.revision}`, {
     details: { retryAfterSeconds: 1, causes: [{ reason: "ResourceVersionTooLarge", message: "Too large resource version" }] },
   });
 }

@@ -1,7 +1,7 @@
 import type { ApiResponse } from "@sluice/client";
 import { ApiError, apiVersionOf, type UnknownObject, type WatchEvent } from "@sluice/kubernetes";
 import type { StoreEvent, StoreWatch } from "../store/history.ts";
-import { invalidOptions, readRevision, requireReached } from "./list.ts";
+import { invalidOptions, readRevision } from "./list.ts";
 import type { ServedResource } from "./registry.ts";
 import type { ResourceRequest } from "./request-context.ts";
 import { isTrue } from "./request-info.ts";
@@ -16,7 +16,6 @@ export function watch(target: ResourceRequest): ApiResponse {
   const matches = select(served, query, target.name);
   const revision = readRevision(query["resourceVersion"]);
   const withInitial = readInitial(query);
-  requireReached(revision ?? 0, store.revision);
   const bookmarks = isTrue(query["allowWatchBookmarks"]);
   const timeout = Number(query["timeoutSeconds"] ?? 0);
 

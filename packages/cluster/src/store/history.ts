@@ -22,56 +22,75 @@ export type StoreWatch = AsyncIterableIterator<StoreEvent, undefined>;
 export class History {
   readonly #ring: StoreEvent[] = [];
   readonly #size: number;
-  readonly #watchers = new Set<Watcher>();
+  readonly #watchers = new Map<string, Set<Watcher>>();
+  /** The revision of the last event of a resource that the ring has forgotten. */
+  readonly #forgotten = new Map<string, number>();
+  readonly #beginning: number;
   #end = 0;
-  #horizon: number;
 
   /** `revision` is the last one before this history begins. */
   constructor(size: number, revision: number) {
     this.#size = Math.max(1, size);
-    this.#horizon = revision;
+    this.#beginning = revision;
   }
 
   /** Appends the events of a commit and tells the watchers. */
   publish(events: readonly StoreEvent[]): void {
     for (const event of events) {
-      this.#horizon = this.#ring[this.#end % this.#size]?.revision ?? this.#horizon;
+      const forgotten = this.#ring[this.#end % this.#size];
+      if (forgotten !== undefined) this.#forgotten.set(forgotten.resource, forgotten.revision);
       this.#ring[this.#end++ % this.#size] = event;
     }
-    for (const watcher of this.#watchers) watcher.wake();
+    for (const resource of new Set(events.map((event) => event.resource))) for (const watcher of this.#watchers.get(resource) ?? []) watcher.wake();
   }
 
-  /** Follows the events after revision `from` that `matches` lets through. */
-  watch(from: number, matches: (event: StoreEvent) => boolean): StoreWatch {
-    if (from < this.#horizon) throw expired(`too old resource version: ${from} (${this.#horizon})`);
+  /** Follows the events of a resource, in one namespace or all, after revision `from`. */
+  watch(resource: string, { from, namespace }: { readonly from: number; readonly namespace?: string | undefined }): StoreWatch {
+    this.#requireKnown(resource, from);
     let cursor = lowerBound(this.#start(), this.#end, (index) => (this.#at(index)?.revision ?? 0) <= from);
+    let seen = from;
     const scan = (): StoreEvent | undefined => {
-      if (cursor < this.#start()) throw expired(`the watch fell more than ${this.#size} events behind`);
+      if (seen < this.#horizon(resource)) throw expired(`the watch fell more than ${this.#size} events behind`);
+      cursor = Math.max(cursor, this.#start());
       while (cursor < this.#end) {
         const event = this.#at(cursor++);
-        if (event !== undefined && event.revision > from && matches(event)) return event;
+        if (event === undefined || event.revision <= from) continue;
+        seen = event.revision;
+        if (event.resource !== resource) continue;
+        if (namespace === undefined || event.object.metadata.namespace === namespace) return event;
       }
       return undefined;
     };
-    const watcher: Watcher = new Watcher(scan, () => this.#watchers.delete(watcher));
-    this.#watchers.add(watcher);
+    const watchers = this.#watchers.get(resource) ?? new Set();
+    const watcher: Watcher = new Watcher(scan, () => watchers.delete(watcher));
+    this.#watchers.set(resource, watchers.add(watcher));
     return watcher;
   }
 
-  /** The remembered events after revision `from`, oldest first; throws Expired if some are forgotten. */
-  since(from: number): StoreEvent[] {
-    if (from < this.#horizon) throw expired(`too old resource version: ${from} (${this.#horizon})`);
+  /** The remembered events of a resource after revision `from`, oldest first; throws Expired if some are forgotten. */
+  since(resource: string, from: number): StoreEvent[] {
+    this.#requireKnown(resource, from);
     const events: StoreEvent[] = [];
     for (let index = this.#start(); index < this.#end; index++) {
       const event = this.#at(index);
-      if (event !== undefined && event.revision > from) events.push(event);
+      if (event !== undefined && event.revision > from && event.resource === resource) events.push(event);
     }
     return events;
   }
 
   /** Ends all watches. */
   close(): void {
-    for (const watcher of this.#watchers) watcher.end();
+    for (const watchers of this.#watchers.values()) for (const watcher of watchers) watcher.end();
+  }
+
+  #requireKnown(resource: string, from: number): void {
+    const horizon = this.#horizon(resource);
+    if (from < horizon) throw expired(`too old resource version: ${from} (${horizon})`);
+  }
+
+  /** The revision after which every event of the resource is remembered. */
+  #horizon(resource: string): number {
+    return this.#forgotten.get(resource) ?? this.#beginning;
   }
 
   #start(): number {

@@ -63,6 +63,8 @@ export class Store implements AsyncDisposable {
   /** What is being staged, and what was staged before and is on its way to the disk. */
   #batch: Batch | undefined;
   #committing: Batch | undefined;
+  /** The next commit, where somebody waits for it. */
+  #next: PromiseWithResolvers<void> | undefined;
   #closed = false;
 
   constructor(log: Log | LogThread, historySize: number) {
@@ -117,11 +119,7 @@ export class Store implements AsyncDisposable {
 
   /** Follows the changes of a resource in commit order; throws Expired if `from` is older than the history. */
   watch(resource: string, options: StoreWatchOptions): StoreWatch {
-    const { from, namespace } = options;
-    return this.#history.watch(
-      from,
-      (event) => event.resource === resource && (namespace === undefined || event.object.metadata.namespace === namespace),
-    );
+    return this.#history.watch(resource, options);
   }
 
   /** Calls `listener` with each change of a resource as part of the commit, before anybody learns of it; the result stops that. */
@@ -131,9 +129,20 @@ export class Store implements AsyncDisposable {
     return () => listeners.delete(listener);
   }
 
+  /** Resolves once `revision` is committed, or `signal` has aborted. */
+  async reached(revision: number, signal: AbortSignal): Promise<void> {
+    while (this.#revision < revision && !signal.aborted) {
+      const { promise } = (this.#next ??= Promise.withResolvers());
+      const wake = (): void => this.#wakeWaiting();
+      signal.addEventListener("abort", wake, { once: true });
+      await promise;
+      signal.removeEventListener("abort", wake);
+    }
+  }
+
   /** The changes of a resource after revision `from`, oldest first; throws Expired if `from` is older than the history. */
   changesSince(resource: string, from: number): StoreEvent[] {
-    return this.#history.since(from).filter((event) => event.resource === resource);
+    return this.#history.since(resource, from);
   }
 
   /** Commits what is pending, ends the watches and releases the file. */
@@ -228,6 +237,12 @@ export class Store implements AsyncDisposable {
     }
     batch.committed.resolve();
     this.#history.publish(batch.changes.map(({ event }) => event));
+    this.#wakeWaiting();
+  }
+
+  #wakeWaiting(): void {
+    this.#next?.resolve();
+    this.#next = undefined;
   }
 }
 
