@@ -1,4 +1,6 @@
 import fc from "fast-check";
+import specification from "json-patch-test-suite/spec_tests.json" with { type: "json" };
+import others from "json-patch-test-suite/tests.json" with { type: "json" };
 import { describe, expect, it } from "vitest";
 import { ApiError } from "./errors.ts";
 import { applyJsonPatch, parseJsonPointer } from "./json-patch.ts";
@@ -90,5 +92,47 @@ describe("JSON patch", () => {
         expect(parseJsonPointer(pointer)).toEqual(tokens);
       }),
     );
+  });
+});
+
+describe("json-patch-test-suite", () => {
+  interface Case {
+    readonly comment?: string;
+    readonly doc: unknown;
+    readonly patch?: unknown;
+    readonly expected?: unknown;
+    readonly error?: string;
+    readonly disabled?: boolean;
+  }
+  const cases: readonly Case[] = [...specification, ...others];
+  const active = cases.filter(({ patch, disabled }) => patch !== undefined && disabled !== true);
+
+  it("has cases", () => expect(active.length).toBeGreaterThan(80));
+
+  it.each(active.map((one) => [one.comment ?? JSON.stringify(one.patch), one] as const))("%s", (_, { doc, patch, expected, error }) => {
+    if (error !== undefined) failure(doc, patch);
+    else expect(applyJsonPatch(doc, patch)).toEqual(expected ?? doc);
+  });
+});
+
+describe("an attacker's patch", () => {
+  it("cannot double its way through the memory", () => {
+    const copies = Array.from({ length: 60 }, () => ({ op: "copy", from: "/a", path: "/a/-" }));
+    expect(failure({ a: ["x".repeat(1000)] }, copies).message).toContain("copies of more than 3145728 characters");
+  });
+
+  it("cannot dig deeper than any walk can follow", () => {
+    const value: unknown = JSON.parse("[".repeat(400) + "]".repeat(400));
+    const path = `/a${"/0".repeat(399)}/-`;
+    const dig = [
+      { op: "add", path: "/a", value },
+      { op: "copy", from: "/a", path },
+    ];
+    expect(failure({}, dig)).toMatchObject({ reason: "BadRequest", message: expect.stringContaining("500 levels") });
+  });
+
+  it("has an end", () => {
+    const tests = Array.from({ length: 10_001 }, () => ({ op: "test", path: "/a", value: 1 }));
+    expect(failure({ a: 1 }, tests)).toMatchObject({ code: 413 });
   });
 });

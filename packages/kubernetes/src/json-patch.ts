@@ -1,6 +1,11 @@
 import { ApiError } from "./errors.ts";
 import { jsonEqual } from "./json-equal.ts";
 import { cloneJson, isJsonObject } from "./merge-patch.ts";
+import { requireShallow } from "./nesting.ts";
+
+/** As upstream's limits. Copies of copies grow without end, and a patch of a few lines would fill the memory. */
+const MAX_OPERATIONS = 10_000;
+const MAX_COPIED_CHARACTERS = 3 * 1024 * 1024;
 
 /** One operation of a JSON Patch. */
 export type JsonPatchOperation =
@@ -14,15 +19,29 @@ type Container = unknown[] | Record<string, unknown>;
 /** Applies a JSON Patch (RFC 6902) to a copy of `document`: all of it or, with an `ApiError`, nothing. */
 export function applyJsonPatch(document: unknown, patch: unknown): unknown {
   if (!Array.isArray(patch)) throw new ApiError("BadRequest", "invalid JSON patch: expected an array of operations");
-  return patch.reduce((root: unknown, operation: unknown, index) => {
+  if (patch.length > MAX_OPERATIONS) {
+    const message = `The allowed maximum operations in a JSON patch is ${MAX_OPERATIONS}, got ${patch.length}`;
+    throw new ApiError("RequestEntityTooLarge", message);
+  }
+  let copied = 0;
+  const copy = (value: unknown): unknown => {
+    requireShallow(value);
+    const text = JSON.stringify(value);
+    copied += text.length;
+    if (copied > MAX_COPIED_CHARACTERS) throw inapplicable(`copies of more than ${MAX_COPIED_CHARACTERS} characters altogether are not allowed`);
+    return JSON.parse(text);
+  };
+  const result = patch.reduce((root: unknown, operation: unknown, index) => {
     const path = isJsonObject(operation) ? operation["path"] : undefined;
     try {
-      return apply(root, operationOf(operation));
+      return apply(root, operationOf(operation), copy);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       throw new ApiError(error.reason, `JSON patch operation ${index} at ${JSON.stringify(path)}: ${error.message}`, { cause: error });
     }
   }, cloneJson(document));
+  requireShallow(result);
+  return result;
 }
 
 /** Splits a JSON Pointer (RFC 6901) into its unescaped tokens. */
@@ -57,7 +76,7 @@ function operationOf(value: unknown): JsonPatchOperation {
   }
 }
 
-function apply(root: unknown, operation: JsonPatchOperation): unknown {
+function apply(root: unknown, operation: JsonPatchOperation, copy: (value: unknown) => unknown): unknown {
   const path = parseJsonPointer(operation.path);
   switch (operation.op) {
     case "add":
@@ -70,7 +89,7 @@ function apply(root: unknown, operation: JsonPatchOperation): unknown {
       if (!jsonEqual(read(root, path), operation.value)) throw inapplicable("the test failed: the value differs");
       return root;
     case "copy":
-      return add(root, path, cloneJson(read(root, parseJsonPointer(operation.from))));
+      return add(root, path, copy(read(root, parseJsonPointer(operation.from))));
     case "move": {
       const from = parseJsonPointer(operation.from);
       const value = read(root, from);

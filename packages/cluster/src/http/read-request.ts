@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { ApiRequest } from "@sluice/client";
-import { ApiError, decodeProtobuf, PROTOBUF_MEDIA_TYPE } from "@sluice/kubernetes";
+import { ApiError, decodeProtobuf, PROTOBUF_MEDIA_TYPE, requireShallow } from "@sluice/kubernetes";
 import { parseDocument } from "yaml";
 import { isApply } from "../api-server/media-type.ts";
 
@@ -18,13 +18,15 @@ export async function readRequest(message: IncomingMessage): Promise<ApiRequest>
 
   const contentType = headers["content-type"]?.split(";")[0]?.trim().toLowerCase();
   const bytes = await readBytes(message);
+  const decoded = bytes.length === 0 ? {} : decodeBody(bytes, { method, contentType, isStrict: query["fieldValidation"] === "Strict" });
+  requireShallow(decoded.body);
   return {
     method,
     path,
     query: withManager(method, contentType, query, headers["user-agent"]),
     contentType,
     accept,
-    ...(bytes.length === 0 ? {} : decodeBody(bytes, { method, contentType, isStrict: query["fieldValidation"] === "Strict" })),
+    ...decoded,
   };
 }
 
@@ -46,6 +48,8 @@ function withManager(
   const name = agent?.split("/")[0]?.slice(0, 128) ?? "";
   return name === "" ? query : { ...query, fieldManager: name };
 }
+
+const MAX_REASON = 300;
 
 function decodeBody(
   bytes: Buffer,
@@ -111,9 +115,9 @@ function decodeYaml(text: string, isStrict: boolean): Pick<ApiRequest, "body" | 
 }
 
 function malformed(notation: string, cause: unknown): ApiError {
-  return new ApiError("BadRequest", `the body of the request is not valid ${notation}: ${cause instanceof Error ? cause.message : String(cause)}`, {
-    cause,
-  });
+  // A parser may quote the whole line at fault.
+  const reason = (cause instanceof Error ? cause.message : String(cause)).slice(0, MAX_REASON);
+  return new ApiError("BadRequest", `the body of the request is not valid ${notation}: ${reason}`, { cause });
 }
 
 async function readBytes(message: IncomingMessage): Promise<Buffer> {
