@@ -1,27 +1,34 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { connect, type ClientHttp2Session } from "node:http2";
 import { createServer, type AddressInfo } from "node:net";
-import { once } from "node:events";
+import { join } from "node:path";
 
 /** A real etcd in a process of its own, as Kubernetes keeps its objects in. */
 export interface Etcd extends AsyncDisposable {
-  /** Puts a value durably: one unary gRPC call. */
-  put(key: string, value: Uint8Array): Promise<void>;
+  /** Puts a value durably: one unary gRPC call on the client's own connection. */
+  put(client: number, key: string, value: Uint8Array): Promise<void>;
+  /** Reads a key as of now. */
+  get(client: number, key: string): Promise<void>;
 }
 
-/** As many connections as `etcd`'s own benchmark would use for a few dozen clients. */
-const CONNECTIONS = 4;
 const READY_ATTEMPTS = 200;
 
-/** Starts etcd on an empty directory; undefined where there is none to start. */
-export async function startEtcd(directory: string): Promise<Etcd | undefined> {
-  const [client, peer] = [await freePort(), await freePort()];
-  const url = `http://127.0.0.1:${client}`;
-  const peerUrl = `http://127.0.0.1:${peer}`;
+/** Starts etcd on an empty directory, with the server's certificate of a cluster's PKI; undefined where there is none to start. */
+export async function startEtcd(
+  directory: string,
+  { pki, clients }: { readonly pki: string; readonly clients: number },
+): Promise<Etcd | undefined> {
+  const [port, peerPort] = [await freePort(), await freePort()];
+  const url = `https://127.0.0.1:${port}`;
+  const peerUrl = `http://127.0.0.1:${peerPort}`;
   const options = {
     "data-dir": directory,
     "listen-client-urls": url,
     "advertise-client-urls": url,
+    "cert-file": join(pki, "apiserver.crt"),
+    "key-file": join(pki, "apiserver.key"),
     "listen-peer-urls": peerUrl,
     "initial-advertise-peer-urls": peerUrl,
     "initial-cluster": `default=${peerUrl}`,
@@ -33,14 +40,14 @@ export async function startEtcd(directory: string): Promise<Etcd | undefined> {
     Object.entries(options).map(([name, value]) => `--${name}=${value}`),
     { stdio: "ignore" },
   );
-  const failed = new Promise<undefined>((resolve) => child.once("error", () => resolve(undefined)));
-  const spawned = await Promise.race([once(child, "spawn"), failed]);
-  if (spawned === undefined) return undefined;
-  await untilReady(`${url}/health`);
-  const sessions = Array.from({ length: CONNECTIONS }, () => connect(url));
-  let next = 0;
+  const missing = new Promise<undefined>((resolve) => child.once("error", () => resolve(undefined)));
+  if ((await Promise.race([once(child, "spawn"), missing])) === undefined) return undefined;
+  const ca = readFileSync(join(pki, "ca.crt"));
+  const sessions: ClientHttp2Session[] = [];
+  for (let client = 0; client < clients; client++) sessions.push(await open(url, ca));
   return {
-    put: (key, value) => unary(sessions[next++ % CONNECTIONS], "/etcdserverpb.KV/Put", putRequest(Buffer.from(key), value)),
+    put: (client, key, value) => unary(sessions[client]!, "Put", message([Buffer.from(key), value])),
+    get: (client, key) => unary(sessions[client]!, "Range", message([Buffer.from(key)])),
     async [Symbol.asyncDispose]() {
       for (const session of sessions) session.destroy();
       child.kill("SIGKILL");
@@ -49,16 +56,18 @@ export async function startEtcd(directory: string): Promise<Etcd | undefined> {
   };
 }
 
-async function untilReady(url: string): Promise<void> {
-  for (let attempt = 0; attempt < READY_ATTEMPTS; attempt++) {
+/** Connects as soon as it listens. */
+async function open(url: string, ca: Buffer): Promise<ClientHttp2Session> {
+  for (let attempt = 0; ; attempt++) {
+    const session = connect(url, { ca });
     try {
-      if ((await fetch(url)).ok) return;
-    } catch {
-      // Not listening yet.
+      await once(session, "connect");
+      return session;
+    } catch (error) {
+      if (attempt === READY_ATTEMPTS) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  throw new Error("etcd did not become ready");
 }
 
 async function freePort(): Promise<number> {
@@ -70,30 +79,25 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** `PutRequest { bytes key = 1; bytes value = 2; }` behind the five bytes of a gRPC message. */
-function putRequest(key: Uint8Array, value: Uint8Array): Buffer {
-  const message = Buffer.concat([Buffer.from([0x0a, ...varint(key.length)]), key, Buffer.from([0x12, ...varint(value.length)]), value]);
-  const header = Buffer.alloc(5);
-  header.writeUInt32BE(message.length, 1);
-  return Buffer.concat([header, message]);
+/** A protobuf of byte fields, numbered from 1, behind the five bytes that gRPC puts before a message. */
+function message(fields: readonly Uint8Array[]): Buffer {
+  const body = Buffer.concat(fields.flatMap((field, index) => [Buffer.from([((index + 1) << 3) | 2, ...varint(field.length)]), field]));
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(body.length, 1);
+  return Buffer.concat([head, body]);
 }
 
 function varint(value: number): number[] {
-  const bytes: number[] = [];
-  for (let rest = value; ; rest >>>= 7) {
-    if (rest < 0x80) return [...bytes, rest];
-    bytes.push((rest & 0x7f) | 0x80);
-  }
+  return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...varint(value >>> 7)];
 }
 
-function unary(session: ClientHttp2Session | undefined, path: string, body: Buffer): Promise<void> {
+function unary(session: ClientHttp2Session, method: string, body: Buffer): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (session === undefined) return reject(new Error("no connection to etcd"));
-    const stream = session.request({ ":method": "POST", ":path": path, "content-type": "application/grpc", te: "trailers" });
-    let status: string | undefined;
+    const stream = session.request({ ":method": "POST", ":path": `/etcdserverpb.KV/${method}`, "content-type": "application/grpc", te: "trailers" });
+    let status = "missing";
     stream.on("trailers", (trailers) => (status = String(trailers["grpc-status"])));
     stream.on("error", reject);
-    stream.on("end", () => (status === "0" ? resolve() : reject(new Error(`etcd refused a put: gRPC status ${status ?? "missing"}`))));
+    stream.on("end", () => (status === "0" ? resolve() : reject(new Error(`etcd refused: gRPC status ${status}`))));
     stream.resume();
     stream.end(body);
   });
