@@ -6,6 +6,7 @@ import { createClient, type Client, type UserInfo } from "@sluice/client";
 import type { Program } from "@sluice/component";
 import { runManager, systemClock, type Clock, type Logger } from "@sluice/controller";
 import { builtinResources } from "@sluice/kubernetes";
+import { webhookAdmission } from "./admission/webhooks/webhook-admission.ts";
 import type { ApiServer } from "./api-server/api-server.ts";
 import { createApiServer } from "./api-server/create-api-server.ts";
 import { accessReviews } from "./auth/access-reviews.ts";
@@ -109,11 +110,13 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const find = store.get.bind(store);
   const tokens = new ServiceAccountTokens({ key: pki.accountKey, find, clock, newId });
   const counts = new RequestCounts();
-  const api = stack.use(
+  const webhooks = stack.use(webhookAdmission({ store, authorizer, resources: () => api.resources(), clock, newId, logger }));
+  const api: ApiServer = stack.use(
     await createApiServer({
       store,
       resources: builtinResources,
       authorizer,
+      admission: [webhooks.mutating, webhooks.validating],
       guard: guardAgainstEscalation(authorizer),
       authenticate: async (token) => (await tokens.verify(token, [TOKEN_ISSUER])).user,
       virtual: [...accessReviews(authorizer), ...authenticationReviews({ tokens, find })],

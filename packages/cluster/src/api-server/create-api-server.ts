@@ -1,5 +1,5 @@
 import type { ApiRequest, ApiResponse, UserInfo } from "@sluice/client";
-import { ApiError, apiVersionOf, builtinDefinition, isApiError, pathOf, type UnknownObject } from "@sluice/kubernetes";
+import { ApiError, apiVersionOf, builtinDefinition, isApiError, pathOf, type Resource, type UnknownObject } from "@sluice/kubernetes";
 import { forbidden, methodNotAllowed, noSuchResource } from "./api-errors.ts";
 import type { ApiServer } from "./api-server.ts";
 import type { ApiServerOptions, RequestAttributes } from "./api-server-options.ts";
@@ -12,6 +12,7 @@ import { isApply } from "./media-type.ts";
 import { patch } from "./patch.ts";
 import { Registry, type VirtualResource } from "./registry.ts";
 import type { ResourceRequest, ServerContext } from "./request-context.ts";
+import { RequestNotes } from "./request-notes.ts";
 import { isTrue, parseRequestPath, verbOf, type RequestInfo } from "./request-info.ts";
 import { strategyOf } from "./strategies/index.ts";
 import { subresource } from "./subresources.ts";
@@ -26,6 +27,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   for (const resource of options.resources) registry.addBuiltIn(resource, strategyOf(resource), builtinDefinition);
   const server: ServerContext = { options, store: options.store, registry };
   const customResources = new CustomResources(server);
+  const { admission = [] } = options;
   const virtual = new Map((options.virtual ?? []).map((one) => [virtualKey(one, one.subresource, one.method), one]));
 
   const send = async (request: ApiRequest, user: UserInfo): Promise<ApiResponse> => {
@@ -48,10 +50,12 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       throw noSuchResource();
     }
     await authorise(attributesOf(info, verb, request), user);
-    const target: ResourceRequest = { server, served, request, user, namespace: info.namespace, name: info.name, subresource: info.subresource };
+    const { namespace, name, subresource: part } = info;
+    const notes = new RequestNotes();
+    const target: ResourceRequest = { server, served, request, user, namespace, name, subresource: part, admission, notes };
     if (mayCreate(target)) await authorise(attributesOf(info, "create", request), user);
     if (request.method === "GET") await untilReached(target);
-    return answer(target);
+    return notes.addTo(await answer(target));
   };
 
   const authorise = async (attributes: RequestAttributes, user: UserInfo): Promise<void> => {
@@ -86,11 +90,15 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     }
   };
 
+  let resources: readonly Resource[] | undefined;
+  registry.onChange(() => {
+    resources = undefined;
+  });
   const api: ApiServer = {
     send,
     transport: (user) => ({ send: (request) => send(request, user) }),
     authenticate: options.authenticate,
-    resources: () => registry.all.map(({ resource }) => resource),
+    resources: () => (resources ??= registry.all.map(({ resource }) => resource)),
     onResourcesChange: (listener) => registry.onChange(listener),
     [Symbol.asyncDispose]: () => customResources[Symbol.asyncDispose](),
   };
@@ -107,8 +115,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     const { namespace, name } = object.metadata;
     if (options.store.get(served.table, { namespace, name }) !== undefined) return;
     const request: ApiRequest = { method: "POST", path: pathOf(served.resource, { namespace }), query: {}, body: object };
+    const itself = { user: APISERVER, admission: [], notes: new RequestNotes() };
     try {
-      await create({ server, served, request, user: APISERVER, namespace, name: undefined, subresource: undefined });
+      await create({ ...itself, server, served, request, namespace, name: undefined, subresource: undefined });
     } catch (error) {
       if (!isApiError(error, "AlreadyExists")) throw error;
     }

@@ -8,6 +8,7 @@ import { priorityClassStrategy } from "./priority-class.ts";
 import { roleBindingStrategy } from "./role-binding.ts";
 import { serviceStrategy } from "./service.ts";
 import { persistentVolumeClaimStrategy, storageClassStrategy } from "./storage.ts";
+import { webhookConfigurationStrategy } from "./webhook-configuration.ts";
 import { cronJobStrategy, statefulSetStrategy, workloadStrategy } from "./workloads.ts";
 
 const IMMORTAL: readonly string[] = ["default", "kube-system", "kube-public"];
@@ -84,8 +85,8 @@ const STRATEGIES: Readonly<Record<string, Strategy>> = {
   "networkpolicies.networking.k8s.io": counted,
   "ingressclasses.networking.k8s.io": counted,
   "endpointslices.discovery.k8s.io": counted,
-  "validatingwebhookconfigurations.admissionregistration.k8s.io": counted,
-  "mutatingwebhookconfigurations.admissionregistration.k8s.io": counted,
+  "validatingwebhookconfigurations.admissionregistration.k8s.io": webhookConfigurationStrategy,
+  "mutatingwebhookconfigurations.admissionregistration.k8s.io": webhookConfigurationStrategy,
   "validatingadmissionpolicybindings.admissionregistration.k8s.io": counted,
   nodes: plain,
   serviceaccounts: returning,
