@@ -13,8 +13,8 @@ export interface AdmissionRequest {
   readonly object: UnknownObject | undefined;
   /** As it is stored; absent on CREATE and CONNECT. */
   readonly oldObject: UnknownObject | undefined;
-  /** CreateOptions, UpdateOptions, PatchOptions or DeleteOptions. */
-  readonly options: UnknownObject;
+  /** CreateOptions, UpdateOptions (of a patch too) or DeleteOptions; absent on CONNECT. */
+  readonly options: Readonly<Record<string, unknown>> | undefined;
   readonly user: UserInfo;
   readonly dryRun: boolean;
 }

@@ -1,6 +1,7 @@
 import type { ApiRequest, ApiResponse, UserInfo } from "@sluice/client";
 import type { Clock, Logger } from "@sluice/controller";
 import type { Resource, UnknownObject } from "@sluice/kubernetes";
+import type { AdmissionPlugin } from "../admission/admission.ts";
 import type { Store } from "../store/store.ts";
 import type { ApiServer, NodeAccess } from "./api-server.ts";
 import type { VirtualResource } from "./registry.ts";
@@ -43,6 +44,8 @@ export interface ApiServerOptions {
   readonly authorizer: RequestAuthorizer;
   /** Sees every object before it is written. */
   readonly guard?: WriteGuard;
+  /** Judge every write in this order; nobody does unless given. */
+  readonly admission?: readonly AdmissionPlugin[];
   /** Who a bearer token speaks for; throws Unauthorized. */
   readonly authenticate: (token: string) => Promise<UserInfo>;
   /** Resources that are answered, not stored: reviews, and subresources such as `serviceaccounts/token`. */

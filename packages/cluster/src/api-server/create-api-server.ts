@@ -12,6 +12,7 @@ import { isApply } from "./media-type.ts";
 import { patch } from "./patch.ts";
 import { Registry, type VirtualResource } from "./registry.ts";
 import type { ResourceRequest, ServerContext } from "./request-context.ts";
+import { RequestNotes } from "./request-notes.ts";
 import { isTrue, parseRequestPath, verbOf, type RequestInfo } from "./request-info.ts";
 import { strategyOf } from "./strategies/index.ts";
 import { subresource } from "./subresources.ts";
@@ -27,6 +28,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const server: ServerContext = { options, store: options.store, registry };
   const customResources = new CustomResources(server);
   customResources.sync();
+  const { admission = [] } = options;
   const virtual = new Map((options.virtual ?? []).map((one) => [virtualKey(one, one.subresource, one.method), one]));
 
   const send = async (request: ApiRequest, user: UserInfo): Promise<ApiResponse> => {
@@ -49,11 +51,13 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       throw noSuchResource();
     }
     await authorise(attributesOf(info, verb, request), user);
-    const target: ResourceRequest = { server, served, request, user, namespace: info.namespace, name: info.name, subresource: info.subresource };
+    const { namespace, name, subresource: part } = info;
+    const notes = new RequestNotes();
+    const target: ResourceRequest = { server, served, request, user, namespace, name, subresource: part, admission, notes };
     if (mayCreate(target)) await authorise(attributesOf(info, "create", request), user);
     const response = await answer(target);
     if (served.table === CRD_TABLE && request.method !== "GET") customResources.sync();
-    return response;
+    return notes.addTo(response);
   };
 
   const authorise = async (attributes: RequestAttributes, user: UserInfo): Promise<void> => {
@@ -109,8 +113,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     const { namespace, name } = object.metadata;
     if (options.store.get(served.table, { namespace, name }) !== undefined) return;
     const request: ApiRequest = { method: "POST", path: pathOf(served.resource, { namespace }), query: {}, body: object };
+    const itself = { user: APISERVER, admission: [], notes: new RequestNotes() };
     try {
-      await create({ server, served, request, user: APISERVER, namespace, name: undefined, subresource: undefined });
+      await create({ ...itself, server, served, request, namespace, name: undefined, subresource: undefined });
     } catch (error) {
       if (!isApiError(error, "AlreadyExists")) throw error;
     }

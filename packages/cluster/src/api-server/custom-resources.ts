@@ -1,4 +1,5 @@
 import { isApiError, resourcesOfCrd, storageVersionOf, type CustomResourceDefinition, type UnknownObject } from "@sluice/kubernetes";
+import { RequestNotes } from "./request-notes.ts";
 import type { ResourceRequest, ServerContext } from "./request-context.ts";
 import { CRD_CLEANUP, deleteObject } from "./delete.ts";
 import { isFinished } from "./object-lifecycle.ts";
@@ -95,6 +96,8 @@ export class CustomResources implements AsyncDisposable {
       namespace,
       name,
       subresource: undefined,
+      admission: [],
+      notes: new RequestNotes(),
     };
     try {
       await deleteObject(target);

@@ -76,20 +76,29 @@ export function unknownField(path: string): string {
   return `unknown field ${JSON.stringify(path)}`;
 }
 
+/** An object of the served kind that admission has changed: what the kind does not have is gone again. */
+export function readAgain(
+  { resource, resolve }: ServedResource,
+  { apiVersion, kind, metadata }: UnknownObject,
+  changed: UnknownObject,
+): UnknownObject {
+  const { value } = prune(withoutUndefined(changed), resource.schema, { resolve, root: true });
+  const { managedFields: _, ...read } = readMeta(changed.metadata).metadata;
+  const { name, managedFields } = metadata;
+  // What was tracked stays tracked: what admission adds is nobody's.
+  return { ...value, apiVersion, kind, metadata: { name, ...read, ...(managedFields === undefined ? {} : { managedFields }) } };
+}
+
 /** The object with the schema's defaults; nulls that mean nothing are gone. */
 export function withDefaults(served: ServedResource, object: UnknownObject): UnknownObject {
   return served.isCustom ? applyDefaults(object, served.resource.schema) : applyBuiltinDefaults(object, served.resource);
 }
 
-/** Refuses an object that its schema or the rules of metadata find wrong; strategies may then rely on its shape. */
-export function validateShape(served: ServedResource, object: UnknownObject): void {
-  const { resource, strategy, resolve } = served;
+/** What the schema or the rules of metadata find wrong with an object; strategies may rely on the shape of one without faults. */
+export function shapeFaults({ resource, strategy, resolve, isCustom }: ServedResource, object: UnknownObject): readonly Cause[] {
   // A custom kind may restrict names in its schema; of built-in kinds `validateMeta` knows more than theirs.
-  const content = served.isCustom ? object : { ...object, metadata: {} };
-  refuse(served, object, [
-    ...validateMeta(object, strategy.nameRule),
-    ...validate(content, resource.schema, { resolve, allowDuplicates: !served.isCustom }),
-  ]);
+  const content = isCustom ? object : { ...object, metadata: {} };
+  return [...validateMeta(object, strategy.nameRule), ...validate(content, resource.schema, { resolve, allowDuplicates: !isCustom })];
 }
 
 /** Refuses an object that its strategy finds wrong, in itself or as successor of `current`. */
@@ -97,7 +106,8 @@ export function validateMeaning(served: ServedResource, next: UnknownObject, cur
   refuse(served, next, served.strategy.validate?.(next, current) ?? []);
 }
 
-function refuse({ resource }: ServedResource, object: UnknownObject, causes: readonly Cause[]): void {
+/** Refuses an object for what is wrong with it, if anything is. */
+export function refuse({ resource }: ServedResource, object: UnknownObject, causes: readonly Cause[]): void {
   if (causes.length > 0) throw invalid(resource.kind, resource.group, String(object.metadata.name), causes);
 }
 

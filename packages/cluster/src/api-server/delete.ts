@@ -1,5 +1,6 @@
 import type { ApiResponse } from "@sluice/client";
 import { ApiError, apiVersionOf, isApiError, isJsonObject, type UnknownObject } from "@sluice/kubernetes";
+import { admitDeletion, andThen } from "./admit.ts";
 import { conflict, detailsOf, forbidden, methodNotAllowed, notFound } from "./api-errors.ts";
 import { listObject } from "./list.ts";
 import { hasGeneration, isFinished, toStorage } from "./object-lifecycle.ts";
@@ -30,7 +31,7 @@ export async function deleteObject(target: ResourceRequest): Promise<ApiResponse
     if (current === undefined) throw notFound(served.resource, key.name);
     const next = beginDeletion(target, current, options);
     isGone = next !== current && isFinished(served, next);
-    return next;
+    return andThen(admitDeletion(target, served.view(current)), ({ charge }) => ({ object: next, charge }));
   });
   const orphans = served.strategy.orphansByDefault === true && options.policy === undefined;
   const warnings = orphans ? { warnings: [orphanWarning(served)] } : {};

@@ -1,5 +1,6 @@
 import type { ApiResponse } from "@sluice/client";
 import { isJsonObject, type Pod, type UnknownObject } from "@sluice/kubernetes";
+import { admit } from "./admit.ts";
 import { badRequest, conflict, created, notFound } from "./api-errors.ts";
 import { isDryRun, keyOfRequest, timestamp, type ResourceRequest } from "./request-context.ts";
 import { rewrite } from "./update.ts";
@@ -10,11 +11,13 @@ const BINDING = { plural: "pods/binding", group: "" };
 export async function bind(target: ResourceRequest): Promise<ApiResponse> {
   const { served, request, server } = target;
   const { name } = keyOfRequest(target);
-  const body = isJsonObject(request.body) ? request.body : {};
-  const binding = isJsonObject(body["metadata"]) ? body["metadata"] : {};
+  const given = isJsonObject(request.body) ? request.body : {};
+  const metadata = { ...(isJsonObject(given["metadata"]) ? given["metadata"] : {}), name };
+  const { object: body } = await admit(target, { operation: "CREATE", object: { ...given, apiVersion: "v1", kind: "Binding", metadata } });
+  const binding: Readonly<Record<string, unknown>> = { ...body.metadata };
   const node = isJsonObject(body["target"]) ? body["target"]["name"] : undefined;
   if (typeof node !== "string" || node === "") throw badRequest("target.name: Required value");
-  await rewrite(target, isDryRun(request.query, body), (current) => {
+  await rewrite(target, isDryRun(request.query, given), (current) => {
     if (current === undefined) throw notFound(served.resource, name);
     const pod = current as UnknownObject & Pod;
     const refuse = (why: string): Error => conflict(BINDING, name, why);
@@ -28,7 +31,7 @@ export async function bind(target: ResourceRequest): Promise<ApiResponse> {
     if ((pod.spec.schedulingGates ?? []).length > 0) throw refuse(`pod ${name} has non-empty .spec.schedulingGates`);
     const conditions = (pod.status?.conditions ?? []).filter(({ type }) => type !== "PodScheduled");
     const scheduled = { type: "PodScheduled", status: "True", lastTransitionTime: timestamp(server.options.clock.now()) };
-    return {
+    const bound = {
       ...pod,
       metadata: {
         ...pod.metadata,
@@ -38,6 +41,7 @@ export async function bind(target: ResourceRequest): Promise<ApiResponse> {
       spec: { ...pod.spec, nodeName: node },
       status: { ...pod.status, conditions: [...conditions, scheduled] },
     };
+    return { object: bound };
   });
   return created();
 }

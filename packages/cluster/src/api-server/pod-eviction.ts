@@ -1,9 +1,10 @@
 import type { ApiResponse } from "@sluice/client";
 import { ApiError, isJsonObject, labelSelectorFrom, type Pod, type PodDisruptionBudget, type UnknownObject } from "@sluice/kubernetes";
+import { admit } from "./admit.ts";
 import { created } from "./api-errors.ts";
 import { deleteObject, readDeleteOptions } from "./delete.ts";
 import { find } from "./list.ts";
-import { timestamp, type ResourceRequest } from "./request-context.ts";
+import { keyOfRequest, timestamp, unjudged, type ResourceRequest } from "./request-context.ts";
 import { rewrite } from "./update.ts";
 
 const BUDGETS = "poddisruptionbudgets.policy";
@@ -15,8 +16,11 @@ type Budget = UnknownObject & PodDisruptionBudget;
 /** Deletes a pod on somebody's polite request: only if its disruption budget can spare it. */
 export async function evict(target: ResourceRequest): Promise<ApiResponse> {
   const { server, request } = target;
-  const body = isJsonObject(request.body) ? request.body : {};
-  const deletion = { ...target, request: { ...request, body: isJsonObject(body["deleteOptions"]) ? body["deleteOptions"] : undefined } };
+  const given = isJsonObject(request.body) ? request.body : {};
+  const eviction = { ...given, apiVersion: "policy/v1", kind: "Eviction", metadata: { name: keyOfRequest(target).name } };
+  const { object: body } = await admit(target, { operation: "CREATE", object: eviction });
+  // It was judged as an eviction, not as what follows from it.
+  const deletion = { ...unjudged(target), request: { ...request, body: isJsonObject(body["deleteOptions"]) ? body["deleteOptions"] : undefined } };
   const { dryRun } = readDeleteOptions(deletion);
   const pod = find(target) as UnknownObject & Pod;
   const budget = budgetOf(pod, target);
@@ -26,7 +30,9 @@ export async function evict(target: ResourceRequest): Promise<ApiResponse> {
     if (dryRun) spend(budget);
     else await server.store.write(BUDGETS, budget.metadata, spend);
   }
-  await rewrite(target, dryRun, (current) => current && disrupted(current as UnknownObject & Pod, timestamp(server.options.clock.now())));
+  await rewrite(target, dryRun, (current) => ({
+    object: current && disrupted(current as UnknownObject & Pod, timestamp(server.options.clock.now())),
+  }));
   await deleteObject(deletion);
   return created();
 }

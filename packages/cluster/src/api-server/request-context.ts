@@ -1,8 +1,10 @@
 import type { ApiRequest, UserInfo } from "@sluice/client";
 import { ApiError, type FieldWriter, type ObjectKey } from "@sluice/kubernetes";
+import type { AdmissionPlugin } from "../admission/admission.ts";
 import type { Store } from "../store/store.ts";
 import type { ApiServerOptions } from "./api-server-options.ts";
 import { badRequest } from "./api-errors.ts";
+import type { RequestNotes } from "./request-notes.ts";
 import type { Registry, ServedResource } from "./registry.ts";
 import type { StrategyContext } from "./strategy.ts";
 
@@ -22,6 +24,17 @@ export interface ResourceRequest {
   readonly namespace: string | undefined;
   readonly name: string | undefined;
   readonly subresource: string | undefined;
+  /** The subresource that the path names, where it is written as another. */
+  readonly alias?: string;
+  /** The judges of what it writes. */
+  readonly admission: readonly AdmissionPlugin[];
+  /** What they say besides. */
+  readonly notes: RequestNotes;
+}
+
+/** The same request as the server's own doing, which nobody judges: it follows from one that has been, or must not fail. */
+export function unjudged(target: ResourceRequest): ResourceRequest {
+  return { ...target, admission: [] };
 }
 
 let last = { second: 0, text: "1970-01-01T00:00:00Z" };

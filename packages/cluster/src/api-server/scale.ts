@@ -6,15 +6,17 @@ import {
   invalid,
   isJsonObject,
   type LabelSelectorSpec,
+  type Resource,
   type ScalePaths,
   type UnknownObject,
 } from "@sluice/kubernetes";
+import { admit, andThen } from "./admit.ts";
 import { requireManager } from "./apply.ts";
 import { conflict, methodNotAllowed, notFound } from "./api-errors.ts";
 import { find } from "./list.ts";
 import { isApply, mediaTypeOf } from "./media-type.ts";
 import { isTrue } from "./request-info.ts";
-import { isDryRun, keyOfRequest, writerOf, type ResourceRequest } from "./request-context.ts";
+import { isDryRun, keyOfRequest, unjudged, writerOf, type ResourceRequest } from "./request-context.ts";
 import { mergeUpdate, rewrite } from "./update.ts";
 
 /** Reads or writes the replicas of any kind that has them. */
@@ -28,25 +30,34 @@ export async function scale(target: ResourceRequest, paths: ScalePaths): Promise
   const stored = await rewrite(target, isDryRun(request.query), (current) => {
     if (current === undefined) throw notFound(resource, name);
     const live = served.view(current);
-    const wanted = wantedScale(target, scaleOf(live, paths));
-    const spec = isJsonObject(wanted["spec"]) ? wanted["spec"] : {};
-    const replicas = spec["replicas"] ?? 0;
-    if (typeof replicas !== "number" || !Number.isInteger(replicas) || replicas < 0) {
-      const message = `Invalid value: ${JSON.stringify(replicas)}: must be greater than or equal to 0`;
-      throw invalid(resource.kind, resource.group, name, [{ reason: "FieldValueInvalid", field: "spec.replicas", message }]);
-    }
-    const version = isJsonObject(wanted["metadata"]) ? wanted["metadata"]["resourceVersion"] : undefined;
-    if (typeof version === "string" && version !== "" && version !== live.metadata.resourceVersion) throw conflict(resource, name);
+    const before = scaleOf(live, paths);
+    const wanted = wantedScale(target, before);
+    const asked: UnknownObject = { ...before, spec: wanted["spec"] ?? {} };
+    const admitted = admit(target, { operation: "UPDATE", object: asked, oldObject: before });
+    return andThen(admitted, ({ object: { spec }, charge }) => {
+      const replicas = replicasOf({ ...before, spec }, resource);
+      const version = isJsonObject(wanted["metadata"]) ? wanted["metadata"]["resourceVersion"] : undefined;
+      if (typeof version === "string" && version !== "" && version !== live.metadata.resourceVersion) throw conflict(resource, name);
 
-    const change = stepsOf(paths.specReplicasPath).reduceRight<unknown>((value, key) => ({ [key]: value }), replicas) as object;
-    if (isApply(request.contentType)) {
+      const change = stepsOf(paths.specReplicasPath).reduceRight<unknown>((value, key) => ({ [key]: value }), replicas) as object;
+      const write = unjudged(target);
+      if (!isApply(request.contentType)) {
+        return andThen(mergeUpdate(write, current, applyMergePatch(live, change) as UnknownObject), ({ object }) => ({ object, charge }));
+      }
       const applied = { apiVersion: live.apiVersion, kind: live.kind, metadata: { name }, ...change };
       const next = applyFields({ live, applied, force: isTrue(request.query["force"]) }, resource, writerOf(target));
-      return mergeUpdate(target, current, next, { ownership: "given" });
-    }
-    return mergeUpdate(target, current, applyMergePatch(live, change) as UnknownObject);
+      return andThen(mergeUpdate(write, current, next, { ownership: "given" }), ({ object }) => ({ object, charge }));
+    });
   });
   return { kind: "object", status: 200, object: scaleOf(served.view(stored), paths) };
+}
+
+/** How many a Scale asks for; refuses what is no count. */
+function replicasOf({ spec, metadata: { name } }: UnknownObject, resource: Resource): number {
+  const replicas = isJsonObject(spec) ? (spec["replicas"] ?? 0) : 0;
+  if (typeof replicas === "number" && Number.isInteger(replicas) && replicas >= 0) return replicas;
+  const message = `Invalid value: ${JSON.stringify(replicas)}: must be greater than or equal to 0`;
+  throw invalid(resource.kind, resource.group, name, [{ reason: "FieldValueInvalid", field: "spec.replicas", message }]);
 }
 
 /** The Scale that a request asks for. */

@@ -1,5 +1,6 @@
 import type { ApiResponse } from "@sluice/client";
 import { isJsonObject, type Namespace, type UnknownObject } from "@sluice/kubernetes";
+import { admit } from "./admit.ts";
 import { methodNotAllowed, noSuchResource, notFound } from "./api-errors.ts";
 import { bind } from "./pod-binding.ts";
 import { evict } from "./pod-eviction.ts";
@@ -28,7 +29,7 @@ export async function subresource(target: ResourceRequest): Promise<ApiResponse>
       return method === "PUT" ? finalize(target) : refuse();
     case "certificatesigningrequests.certificates.k8s.io/approval":
       // The decision is a condition, hence a part of the status.
-      return readOrWrite({ ...target, subresource: "status" });
+      return readOrWrite({ ...target, subresource: "status", alias: "approval" });
     default:
       throw noSuchResource();
   }
@@ -59,7 +60,8 @@ async function finalize(target: ResourceRequest): Promise<ApiResponse> {
   const finalizers = isJsonObject(body) && isJsonObject(body["spec"]) && Array.isArray(body["spec"]["finalizers"]) ? body["spec"]["finalizers"] : [];
   const stored = await rewrite(target, isDryRun(request.query), (current) => {
     if (current === undefined) throw notFound(served.resource, name);
-    return { ...current, spec: { ...(current as UnknownObject & Namespace).spec, finalizers } };
+    const object = { ...current, spec: { ...(current as UnknownObject & Namespace).spec, finalizers } };
+    return admit(target, { operation: "UPDATE", object, oldObject: current });
   });
   return { kind: "object", status: 200, object: stored };
 }

@@ -1,8 +1,9 @@
 import type { ApiResponse } from "@sluice/client";
 import { invalid, isSameOwnership, jsonEqual, trackUpdate, type ObjectMeta, type UnknownObject } from "@sluice/kubernetes";
+import { admit, andThen, type Admitted, type Awaitable } from "./admit.ts";
 import { badRequest, conflict, notFound } from "./api-errors.ts";
 import { create } from "./create.ts";
-import { decodeObject, validateMeaning, validateShape, withDefaults } from "./decode-object.ts";
+import { decodeObject, readAgain, refuse, shapeFaults, validateMeaning, withDefaults } from "./decode-object.ts";
 import { hasGeneration, isFinished, toStorage } from "./object-lifecycle.ts";
 import type { ServedResource } from "./registry.ts";
 import { isDryRun, keyOfRequest, strategyContext, writerOf, type ResourceRequest } from "./request-context.ts";
@@ -34,23 +35,57 @@ export async function update(target: ResourceRequest): Promise<ApiResponse> {
   return { kind: "object", status: 200, object: served.view(stored), ...(warnings.length === 0 ? {} : { warnings }) };
 }
 
-/** Writes what `change` makes of the current object: durably, or with dry run not at all. The object after it, or as it was when the change ends it. */
+/** What becomes of an object; `object` is absent if there is nothing to change. */
+type Change = Admitted<UnknownObject | undefined>;
+
+/** How often others may get ahead of a write while it is judged. */
+const ATTEMPTS = 8;
+
+/**
+ * Writes what `change` makes of the current object: durably, or with dry run not at all. The object after it, or as it was
+ * when the change ends it. A change that must wait is written only to the object that it was made of, else made anew.
+ */
 export async function rewrite(
   target: ResourceRequest,
   dryRun: boolean,
-  change: (current: UnknownObject | undefined) => UnknownObject | undefined,
+  change: (current: UnknownObject | undefined) => Awaitable<Change>,
 ): Promise<UnknownObject> {
   const { server, served } = target;
   const key = keyOfRequest(target);
-  let last: UnknownObject | undefined;
-  const apply = (current: UnknownObject | undefined): UnknownObject | undefined => {
-    const next = change(current);
-    last = next ?? current;
-    return next !== undefined && next !== current && isFinished(served, next) ? undefined : next;
-  };
-  const stored = dryRun ? (apply(server.store.get(served.table, key)), last) : await server.store.write(served.table, key, apply);
-  if (stored === undefined) throw notFound(served.resource, key.name);
-  return stored;
+  let ready: { readonly of: UnknownObject | undefined; readonly made: Change } | undefined;
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const waiting: Promise<NonNullable<typeof ready>>[] = [];
+    const refunds: (() => void)[] = [];
+    let last: UnknownObject | undefined;
+    const settle = (current: UnknownObject | undefined, { object: next, charge }: Change): UnknownObject | undefined => {
+      if (charge !== undefined && next !== current) refunds.push(charge());
+      last = next ?? current;
+      return next !== undefined && next !== current && isFinished(served, next) ? undefined : next;
+    };
+    const apply = (current: UnknownObject | undefined): UnknownObject | undefined => {
+      if (ready !== undefined && ready.of === current) return settle(current, ready.made);
+      const made = change(current);
+      if (!(made instanceof Promise)) return settle(current, made);
+      const pending = made.then((one) => ({ of: current, made: one }));
+      pending.catch(() => {}); // Whoever waits for it below hears of it, but not before the commit.
+      waiting.push(pending);
+      return current;
+    };
+    let isWritten = false;
+    try {
+      const stored = dryRun ? (apply(server.store.get(served.table, key)), last) : await server.store.write(served.table, key, apply);
+      const [pending] = waiting;
+      if (pending === undefined) {
+        if (stored === undefined) throw notFound(served.resource, key.name);
+        isWritten = !dryRun;
+        return stored;
+      }
+      ready = await pending;
+    } finally {
+      if (!isWritten) refunds.forEach((refund) => refund());
+    }
+  }
+  throw conflict(served.resource, key.name);
 }
 
 /** The stored form of `current` after a write of `next`: what the write may not touch is carried over; `current` itself if nothing changes. */
@@ -59,7 +94,7 @@ export function mergeUpdate(
   current: UnknownObject,
   next: UnknownObject,
   options: { readonly ownership?: "tracked" | "given" } = {},
-): UnknownObject {
+): Awaitable<Admitted> {
   const { server, served, subresource } = target;
   const { resource, strategy } = served;
   const { name } = current.metadata;
@@ -71,25 +106,44 @@ export function mergeUpdate(
     throw conflict(resource, name);
   }
   const before = served.view(current);
-  const split = splitStatus(served, before, next, subresource);
-  const content: UnknownObject = { ...split, metadata: carryMeta(before.metadata, split.metadata) };
-  const defaulted = withDefaults(served, content);
-  if (isUnchanged(before, defaulted)) return current;
-  validateShape(served, defaulted);
-  const prepared = subresource !== "status" ? (strategy.prepareUpdate?.(defaulted, before, strategyContext(server)) ?? defaulted) : defaulted;
-  const refused = newFinalizers(before.metadata, prepared.metadata);
-  if (refused.length > 0) {
-    const message = `Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers ${JSON.stringify(refused)}`;
-    throw invalid(resource.kind, resource.group, name, [{ reason: "FieldValueForbidden", field: "metadata.finalizers", message }]);
-  }
-  if (isUnchanged(before, prepared)) return current;
-  if (subresource !== "status") validateMeaning(served, prepared, before);
-  server.options.guard?.({ user: target.user, resource, next: prepared, current: before });
-  const grown = withGeneration(served, before, prepared);
-  if (options.ownership === "given") return toStorage(served, grown);
-  // As on creation: what the strategy carries over or adds is nobody's doing.
-  const { managedFields } = trackUpdate(before, defaulted, resource, writerOf(target)).metadata;
-  return toStorage(served, { ...grown, metadata: withManagedFields(grown.metadata, managedFields) });
+  const draft = (one: UnknownObject): UnknownObject => {
+    const split = splitStatus(served, before, one, subresource);
+    return withDefaults(served, { ...split, metadata: carryMeta(before.metadata, split.metadata) });
+  };
+  const complete = (one: UnknownObject): UnknownObject =>
+    subresource === "status" ? one : (strategy.prepareUpdate?.(one, before, strategyContext(server)) ?? one);
+  const defaulted = draft(next);
+  const isSame = isUnchanged(before, defaulted);
+  const faults = isSame ? [] : shapeFaults(served, defaulted);
+  const first = isSame ? before : faults.length === 0 ? complete(defaulted) : defaulted;
+
+  const admitted = admit(target, { operation: "UPDATE", object: first, oldObject: before }, (mutated) => {
+    if (mutated === before) return before;
+    let prepared = first;
+    if (mutated === first) refuse(served, first, faults);
+    else {
+      const redone = draft(readAgain(served, defaulted, mutated));
+      if (isUnchanged(before, redone)) return before;
+      refuse(served, redone, shapeFaults(served, redone));
+      prepared = complete(redone);
+    }
+    const refused = newFinalizers(before.metadata, prepared.metadata);
+    if (refused.length > 0) {
+      const message = `Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers ${JSON.stringify(refused)}`;
+      throw invalid(resource.kind, resource.group, name, [{ reason: "FieldValueForbidden", field: "metadata.finalizers", message }]);
+    }
+    if (isUnchanged(before, prepared)) return before;
+    if (subresource !== "status") validateMeaning(served, prepared, before);
+    server.options.guard?.({ user: target.user, resource, next: prepared, current: before });
+    return withGeneration(served, before, prepared);
+  });
+  return andThen(admitted, ({ object: grown, charge }) => {
+    if (grown === before) return { object: current };
+    if (options.ownership === "given") return { object: toStorage(served, grown), charge };
+    // As on creation: what the strategy or admission carries over or adds is nobody's doing.
+    const { managedFields } = trackUpdate(before, defaulted, resource, writerOf(target)).metadata;
+    return { object: toStorage(served, { ...grown, metadata: withManagedFields(grown.metadata, managedFields) }), charge };
+  });
 }
 
 function withManagedFields({ managedFields: _managedFields, ...metadata }: ObjectMeta, managedFields: ObjectMeta["managedFields"]): ObjectMeta {

@@ -1,0 +1,132 @@
+/** A kind of value that has no parameters. */
+export type ScalarKind = "bool" | "int" | "uint" | "double" | "string" | "bytes" | "duration" | "timestamp" | "null" | "dyn" | "error";
+
+/** How two lists are equal, and what their sum is: as `x-kubernetes-list-type` says. */
+export type ListSemantics = { readonly type: "atomic" } | { readonly type: "set" } | { readonly type: "map"; readonly keys: readonly string[] };
+
+/** A type without parameters. `maxSize` bounds its length or number of items, for estimates of cost. */
+export interface ScalarType {
+  readonly kind: ScalarKind;
+  readonly maxSize?: number;
+}
+
+/** `list(items)`. */
+export interface ListType {
+  readonly kind: "list";
+  readonly items: CelType;
+  readonly maxSize?: number;
+  readonly semantics?: ListSemantics;
+}
+
+/** `map(key, value)`. */
+export interface MapType {
+  readonly kind: "map";
+  readonly key: CelType;
+  readonly value: CelType;
+  readonly maxSize?: number;
+}
+
+/** An object with named fields; two of them are the same type if their names are the same. */
+export interface ObjectType {
+  readonly kind: "object";
+  readonly name: string;
+  /** By the name that an expression uses; what stands in JSON is `jsonName`. Recursive types compute theirs lazily. */
+  readonly fields: ReadonlyMap<string, ObjectField>;
+}
+
+/** A field of an object: its type, and its name in JSON. */
+export interface ObjectField {
+  readonly type: CelType;
+  readonly jsonName: string;
+}
+
+/** `optional_type(of)`. */
+export interface OptionalType {
+  readonly kind: "optional";
+  readonly of: CelType;
+}
+
+/** A type whose values only functions can read, such as `kubernetes.authorization.Authorizer` or `net.IP`. */
+export interface OpaqueType {
+  readonly kind: "opaque";
+  readonly name: string;
+}
+
+/** `type(of)`: the type of types. */
+export interface TypeType {
+  readonly kind: "type";
+  readonly of?: CelType;
+}
+
+/** A type that an overload leaves open, such as the A of `list(A)`. */
+export interface ParamType {
+  readonly kind: "param";
+  readonly name: string;
+}
+
+/** What an expression may evaluate to. */
+export type CelType = ScalarType | ListType | MapType | ObjectType | OptionalType | OpaqueType | TypeType | ParamType;
+
+export const BOOL: ScalarType = { kind: "bool" };
+export const INT: ScalarType = { kind: "int" };
+export const UINT: ScalarType = { kind: "uint" };
+export const DOUBLE: ScalarType = { kind: "double" };
+export const STRING: ScalarType = { kind: "string" };
+export const BYTES: ScalarType = { kind: "bytes" };
+export const DURATION: ScalarType = { kind: "duration" };
+export const TIMESTAMP: ScalarType = { kind: "timestamp" };
+export const NULL: ScalarType = { kind: "null" };
+export const DYN: ScalarType = { kind: "dyn" };
+export const ERROR: ScalarType = { kind: "error" };
+
+/** `list(items)`. */
+export function listOf(items: CelType): ListType {
+  return { kind: "list", items };
+}
+
+/** `map(key, value)`. */
+export function mapOf(key: CelType, value: CelType): MapType {
+  return { kind: "map", key, value };
+}
+
+/** `optional_type(of)`. */
+export function optionalOf(of: CelType): OptionalType {
+  return { kind: "optional", of };
+}
+
+/** The opaque type of that name. */
+export function opaque(name: string): OpaqueType {
+  return { kind: "opaque", name };
+}
+
+/** An object type of these fields, named alike in JSON. */
+export function objectOf(name: string, fields: Readonly<Record<string, CelType>>): ObjectType {
+  const entries = Object.entries(fields).map(([field, type]): [string, ObjectField] => [field, { type, jsonName: field }]);
+  return { kind: "object", name, fields: new Map(entries) };
+}
+
+/** The type as messages write it. */
+export function formatType(type: CelType): string {
+  switch (type.kind) {
+    case "list":
+      return `list(${formatType(type.items)})`;
+    case "map":
+      return `map(${formatType(type.key)}, ${formatType(type.value)})`;
+    case "optional":
+      return `optional_type(${formatType(type.of)})`;
+    case "object":
+    case "opaque":
+    case "param":
+      return type.name;
+    case "type":
+      return type.of === undefined ? "type" : `type(${formatType(type.of)})`;
+    case "duration":
+      return "google.protobuf.Duration";
+    case "timestamp":
+      return "google.protobuf.Timestamp";
+    case "error":
+      return "!error!";
+    default:
+      return type.kind;
+  }
+}
