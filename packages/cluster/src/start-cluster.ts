@@ -6,6 +6,9 @@ import { createClient, type Client, type UserInfo } from "@sluice/client";
 import type { Program } from "@sluice/component";
 import { runManager, systemClock, type Clock, type Logger } from "@sluice/controller";
 import { builtinResources } from "@sluice/kubernetes";
+import { limitRanger } from "./admission/limit-ranger.ts";
+import { podSecurity } from "./admission/pod-security.ts";
+import { resourceQuota } from "./admission/resource-quota.ts";
 import type { ApiServer } from "./api-server/api-server.ts";
 import { createApiServer } from "./api-server/create-api-server.ts";
 import { accessReviews } from "./auth/access-reviews.ts";
@@ -109,12 +112,15 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const find = store.get.bind(store);
   const tokens = new ServiceAccountTokens({ key: pki.accountKey, find, clock, newId });
   const counts = new RequestCounts();
+  // What bounds a namespace sees what the others make of an object; quotas come last, when nobody else can refuse it.
+  const admission = [limitRanger({ store }), podSecurity({ store }), stack.use(resourceQuota({ store, clock, logger }))];
   const api = stack.use(
     await createApiServer({
       store,
       resources: builtinResources,
       authorizer,
       guard: guardAgainstEscalation(authorizer),
+      admission,
       authenticate: async (token) => (await tokens.verify(token, [TOKEN_ISSUER])).user,
       virtual: [...accessReviews(authorizer), ...authenticationReviews({ tokens, find })],
       nodes: (name) => (name === NODE_NAME ? node : undefined),

@@ -47,14 +47,12 @@ export function resourceQuota(options: QuotaLedgerOptions): AdmissionPlugin & Di
       if (resource.group === "" && resource.plural === "pods") {
         for (const account of accountsOf(request)) requireStated(request, object, account);
       }
-      // What is really written is checked when it is charged.
-      if (request.dryRun) checkTwice(request, object);
     },
     charge: (request) => {
       const { object, resource } = request;
       if (object === undefined) return undefined;
       checkTwice(request, object);
-      return ledger.enter(qualified(resource), object);
+      return request.dryRun ? undefined : ledger.enter(qualified(resource), object);
     },
     [Symbol.dispose]: () => ledger[Symbol.dispose](),
   };

@@ -109,7 +109,7 @@ function isWindows({ os }: PodSpec, { minor }: CheckContext): boolean {
   return os?.name === "windows" && minor >= 25;
 }
 
-function sourceOf({ name: _, ...source }: Volume): string {
+function sourceOf({ name: _name, ...source }: Volume): string {
   const [type = "unknown"] = Object.keys(source);
   return type;
 }
