@@ -6,6 +6,9 @@ import { createClient, type Client, type UserInfo } from "@sluice/client";
 import type { Program } from "@sluice/component";
 import { runManager, systemClock, type Clock, type Logger } from "@sluice/controller";
 import { builtinResources } from "@sluice/kubernetes";
+import { limitRanger } from "./admission/limit-ranger.ts";
+import { podSecurity } from "./admission/pod-security.ts";
+import { resourceQuota } from "./admission/resource-quota.ts";
 import { webhookAdmission } from "./admission/webhooks/webhook-admission.ts";
 import type { ApiServer } from "./api-server/api-server.ts";
 import { createApiServer } from "./api-server/create-api-server.ts";
@@ -111,13 +114,21 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const tokens = new ServiceAccountTokens({ key: pki.accountKey, find, clock, newId });
   const counts = new RequestCounts();
   const webhooks = stack.use(webhookAdmission({ store, authorizer, resources: () => api.resources(), clock, newId, logger }));
+  // In upstream's order: quotas come last, when nobody else can refuse the object any more.
+  const admission = [
+    limitRanger({ store }),
+    podSecurity({ store }),
+    webhooks.mutating,
+    webhooks.validating,
+    stack.use(resourceQuota({ store, clock, logger })),
+  ];
   const api: ApiServer = stack.use(
     await createApiServer({
       store,
       resources: builtinResources,
       authorizer,
-      admission: [webhooks.mutating, webhooks.validating],
       guard: guardAgainstEscalation(authorizer),
+      admission,
       authenticate: async (token) => (await tokens.verify(token, [TOKEN_ISSUER])).user,
       virtual: [...accessReviews(authorizer), ...authenticationReviews({ tokens, find })],
       nodes: (name) => (name === NODE_NAME ? node : undefined),

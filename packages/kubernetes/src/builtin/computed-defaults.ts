@@ -28,6 +28,7 @@ const BY_KIND: Readonly<Record<string, Completion>> = {
   "/Pod": at(["spec"], (spec) => podSpec(onlyPods(spec))),
   "/PodTemplate": at(["template", "spec"], podSpec),
   "/ReplicationController": podTemplate,
+  "/LimitRange": at(["spec"], (spec) => mapList(spec, "limits", limitRangeItem)),
   "/Service": at(["spec"], (spec) => ({ ...spec, ...mapList(spec, "ports", (port) => fill(port, { targetPort: port["port"] })) })),
   "apps/Deployment": (object) => podTemplate(at(["spec", "strategy"], rollingUpdate({ maxSurge: "25%", maxUnavailable: "25%" }))(object)),
   "apps/StatefulSet": (object) => podTemplate(at(["spec", "updateStrategy"], rollingUpdate({ partition: 0 }))(object)),
@@ -84,6 +85,19 @@ function container(one: Json): Json {
   const name = image.slice(image.lastIndexOf("/") + 1);
   const isMoving = !name.includes("@") && (!name.includes(":") || name.endsWith(":latest"));
   return fill(one, { imagePullPolicy: isMoving ? "Always" : "IfNotPresent" });
+}
+
+/** For containers, the most is what they may use unless told, which is also what they ask for; else that is the least. */
+function limitRangeItem(item: Json): Json {
+  if (item["type"] !== "Container") return item;
+  const given = (field: string): Json => (isObject(item[field]) ? item[field] : {});
+  const limits = fill(given("default"), given("max"));
+  const requests = fill(fill(given("defaultRequest"), limits), given("min"));
+  return {
+    ...item,
+    ...(Object.keys(limits).length === 0 ? {} : { default: limits }),
+    ...(Object.keys(requests).length === 0 ? {} : { defaultRequest: requests }),
+  };
 }
 
 function subject(one: Json): Json {

@@ -3,8 +3,10 @@ import { qualified } from "../api-errors.ts";
 import type { Strategy } from "../strategy.ts";
 import { customResourceDefinitionStrategy } from "./custom-resource-definition.ts";
 import { jobStrategy } from "./job.ts";
+import { limitRangeStrategy } from "./limit-range.ts";
 import { podStrategy } from "./pod.ts";
 import { priorityClassStrategy } from "./priority-class.ts";
+import { resourceQuotaStrategy } from "./resource-quota.ts";
 import { roleBindingStrategy } from "./role-binding.ts";
 import { serviceStrategy } from "./service.ts";
 import { persistentVolumeClaimStrategy, storageClassStrategy } from "./storage.ts";
@@ -92,7 +94,8 @@ const STRATEGIES: Readonly<Record<string, Strategy>> = {
   serviceaccounts: returning,
   persistentvolumes: returning,
   persistentvolumeclaims: persistentVolumeClaimStrategy,
-  resourcequotas: returning,
+  resourcequotas: resourceQuotaStrategy,
+  limitranges: limitRangeStrategy,
   endpoints: { hasGeneration: false, createsOnUpdate: true },
   events: { hasGeneration: false, createsOnUpdate: true },
   "leases.coordination.k8s.io": { hasGeneration: false, createsOnUpdate: true },
