@@ -50,7 +50,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     }
     await authorise(attributesOf(info, verb, request), user);
     const target: ResourceRequest = { server, served, request, user, namespace: info.namespace, name: info.name, subresource: info.subresource };
-    if (mayCreate(target)) await authorise(attributesOf(info, "create", request), user);
+    if (mayCreate(target) || mayRun(target)) await authorise(attributesOf(info, "create", request), user);
     const response = await answer(target);
     if (served.table === CRD_TABLE && request.method !== "GET") customResources.sync();
     return response;
@@ -122,6 +122,11 @@ function mayCreate({ server, served, request, namespace, name, subresource: part
   if (name === undefined || part !== undefined) return false;
   const isUpsert = request.method === "PUT" ? served.strategy.createsOnUpdate === true : request.method === "PATCH" && isApply(request.contentType);
   return isUpsert && server.store.get(served.table, { namespace, name }) === undefined;
+}
+
+/** Whether a GET is about to do in a pod what nobody may do who may only read. */
+function mayRun({ served, request, subresource: part = "" }: ResourceRequest): boolean {
+  return request.method === "GET" && served.table === "pods" && ["exec", "attach", "portforward"].includes(part);
 }
 
 function virtualKey(

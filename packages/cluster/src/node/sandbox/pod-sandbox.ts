@@ -7,7 +7,7 @@ import { execCommand, hostCommand, type CommandContext } from "./host-command.ts
 import type { ViewEntry } from "./host-view.ts";
 import type { PodNetwork } from "./network/pod-network.ts";
 import type { PodRecord } from "./pod-record.ts";
-import { childrenOf, descendantsOf, innerPidOf, readProcessTable, signalProcess } from "./process-tree.ts";
+import { childrenOf, innerPidOf, killTree, readProcessTable, signalProcess } from "./process-tree.ts";
 import type { Sandbox, SandboxMount } from "./sandbox.ts";
 
 /** What all pods' sandboxes share. */
@@ -85,7 +85,6 @@ function signalIsolated(hostPid: number, signal: "SIGTERM" | "SIGKILL"): void {
 }
 
 function signalPlain(hostPid: number, signal: "SIGTERM" | "SIGKILL"): void {
-  const below = signal === "SIGKILL" ? descendantsOf(readProcessTable(), hostPid) : [];
-  // From the top: a process that sees its children die may end in its own way.
-  for (const pid of [hostPid, ...below]) signalProcess(pid, signal);
+  if (signal === "SIGKILL") killTree(hostPid);
+  else signalProcess(hostPid, signal);
 }

@@ -39,6 +39,8 @@ export interface SandboxProcess {
   /** Volumes, files such as the termination log, and what the image brings; later ones lie over earlier ones. */
   readonly mounts: readonly SandboxMount[];
   readonly runAsUser?: number | undefined;
+  /** Its standard streams are a terminal. */
+  readonly tty?: boolean | undefined;
   readonly limits: { readonly memoryBytes?: number | undefined; readonly cpuMillis?: number | undefined };
 }
 

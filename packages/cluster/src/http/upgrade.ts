@@ -1,0 +1,43 @@
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { ApiError } from "@sluice/kubernetes";
+import { WebSocketServer, type WebSocket } from "ws";
+import { parseRequestPath } from "../api-server/request-info.ts";
+
+/** A request to go on as something else than HTTP. */
+export interface Upgrade {
+  readonly message: IncomingMessage;
+  readonly socket: Duplex;
+  /** What the client has sent already. */
+  readonly head: Buffer;
+}
+
+const CONNECTING: ReadonlySet<string> = new Set(["exec", "attach", "portforward", "proxy"]);
+
+/** Whether a request that asks for another protocol may get it; elsewhere it is answered as if it had not asked. */
+export function mayUpgrade({ url = "" }: IncomingMessage): boolean {
+  const info = parseRequestPath(url.split("?", 1)[0] ?? "");
+  return info.kind === "resource" && info.subresource !== undefined && CONNECTING.has(info.subresource);
+}
+
+/** Goes on as a WebSocket in the first of `protocols` that the client offers. It is paused, so that nothing is lost before somebody listens. */
+export async function acceptWebSocket({ message, socket, head }: Upgrade, protocols: readonly string[]): Promise<WebSocket> {
+  const offered = (message.headers["sec-websocket-protocol"] ?? "").split(",").map((one) => one.trim());
+  const protocol = protocols.find((one) => offered.includes(one));
+  if (protocol === undefined) {
+    throw badUpgrade(`unable to upgrade: the client supports ${JSON.stringify(offered)}, the server accepts ${JSON.stringify(protocols)}`);
+  }
+  const { promise, resolve, reject } = Promise.withResolvers<WebSocket>();
+  const server = new WebSocketServer({ noServer: true, perMessageDeflate: false, handleProtocols: () => protocol });
+  server.once("wsClientError", (cause) => reject(badUpgrade(`unable to upgrade: ${cause.message}`, cause)));
+  server.handleUpgrade(message, socket, head, (accepted) => {
+    accepted.pause();
+    resolve(accepted);
+  });
+  return promise;
+}
+
+/** The client asks for a connection in a way that is not spoken here. */
+export function badUpgrade(message: string, cause?: unknown): ApiError {
+  return new ApiError("BadRequest", message, { cause });
+}
