@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { PassThrough, Writable, type Readable } from "node:stream";
 import type { WebSocket } from "ws";
 
@@ -34,7 +33,11 @@ export class WebSocketChannels {
   readable(channel: number): Readable {
     const stream = new PassThrough();
     this.#inbound.set(channel, stream);
-    stream.once("close", () => this.#inbound.delete(channel));
+    stream.on("drain", () => this.#socket.resume());
+    stream.once("close", () => {
+      this.#inbound.delete(channel);
+      this.#socket.resume();
+    });
     return stream;
   }
 
@@ -66,8 +69,5 @@ export class WebSocketChannels {
     const stream = this.#inbound.get(channel);
     if (stream === undefined || stream.writableEnded || stream.write(bytes)) return;
     this.#socket.pause();
-    const goOn = (): void => this.#socket.resume();
-    once(stream, "drain").then(goOn, goOn);
-    stream.once("close", goOn);
   }
 }

@@ -8,8 +8,9 @@ import type { Clock } from "@sluice/controller";
 import { ApiError } from "@sluice/kubernetes";
 import { killTree } from "../sandbox/process-tree.ts";
 import type { HostCommand } from "../sandbox/sandbox.ts";
+import { terminalCommand } from "../sandbox/terminal.ts";
 import type { Launcher } from "./launcher.ts";
-import { resizeTerminal, terminalCommand } from "./terminal.ts";
+import { resizeTerminal } from "./resize-terminal.ts";
 
 /** What a remote command needs of its surroundings. */
 export interface RemoteCommandOptions {

@@ -1,5 +1,5 @@
 import type { HostCommand } from "../sandbox/sandbox.ts";
-import { shellEnvironment } from "./shell-environment.ts";
+import { shellEnvironment } from "../sandbox/shell-environment.ts";
 
 /** The files of an attempt's directory. */
 export const FILES = {

@@ -1,8 +1,6 @@
 import { existsSync } from "node:fs";
-import type { TerminalSize } from "@sluice/client";
 import { ApiError } from "@sluice/kubernetes";
-import type { HostCommand } from "../sandbox/sandbox.ts";
-import type { Launcher } from "./launcher.ts";
+import type { HostCommand } from "./sandbox.ts";
 import { shellEnvironment } from "./shell-environment.ts";
 
 /** Where util-linux' `script` may be: Node itself cannot make a terminal. */
@@ -23,12 +21,6 @@ export function terminalCommand({ argv, env, cwd }: HostCommand, prelude: string
   const restore = shell === undefined ? "unset SHELL" : `SHELL=${quote(shell)}`;
   const line = `${prelude}; ${restore}; exec ${words.map(quote).join(" ")}`;
   return { argv: [script, "-qef", "--echo", "always", "-c", line, "/dev/null"], env: { ...speakable, SHELL: "/bin/sh" }, cwd };
-}
-
-/** Gives a terminal another size; the programs in it are told by SIGWINCH. One that is gone is left alone. */
-export async function resizeTerminal(launcher: Launcher, tty: string, { width, height }: TerminalSize): Promise<void> {
-  const argv = ["/bin/sh", "-c", 'stty -F "$1" rows "$2" cols "$3"', "sh", tty, String(height), String(width)];
-  await launcher.run({ argv, env: {}, cwd: "/" }, { signal: new AbortController().signal, maxBytes: 0 });
 }
 
 function quote(word: string): string {

@@ -1,4 +1,4 @@
-import type { HostCommand } from "../sandbox/sandbox.ts";
+import type { HostCommand } from "./sandbox.ts";
 
 /** Variables that some shell sets or guards itself. */
 const SPECIAL =
