@@ -1,7 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Connection } from "@sluice/client";
+import { createWebSocketStream } from "ws";
 import { COMMAND_PROTOCOLS, serveCommand } from "./serve-command.ts";
-import { acceptWebSocket, badUpgrade, type Upgrade } from "./upgrade.ts";
+import { PORT_PROTOCOLS, servePortChannels, servePortStreams, SPDY_PORT_PROTOCOL, TUNNEL_PROTOCOL } from "./serve-ports.ts";
+import { serveSpdyCommand, SPDY_COMMAND_PROTOCOL } from "./serve-spdy-command.ts";
+import { acceptSpdy, acceptWebSocket, badUpgrade, type Upgrade } from "./upgrade.ts";
 
 /** Serves an accepted connection to its end, or until the signal aborts. */
 export type Serve = (signal: AbortSignal) => Promise<void>;
@@ -11,12 +14,25 @@ export async function acceptConnection(connection: Connection, upgrade: Upgrade)
   const protocol = upgrade.message.headers.upgrade?.toLowerCase();
   switch (connection.kind) {
     case "command": {
-      if (protocol !== "websocket") throw badUpgrade("unable to upgrade: commands are reached by WebSocket");
+      if (protocol === "spdy/3.1") {
+        const socket = acceptSpdy(upgrade, SPDY_COMMAND_PROTOCOL);
+        return (signal) => serveSpdyCommand(socket, connection, signal);
+      }
       const socket = await acceptWebSocket(upgrade, Object.keys(COMMAND_PROTOCOLS));
       const framing = COMMAND_PROTOCOLS[socket.protocol] ?? { isBase64: false, canClose: false };
       return (signal) => serveCommand(socket, connection, { framing, signal });
     }
-    case "ports":
+    case "ports": {
+      if (protocol === "spdy/3.1") {
+        const socket = acceptSpdy(upgrade, SPDY_PORT_PROTOCOL);
+        return (signal) => servePortStreams(socket, connection, signal);
+      }
+      const socket = await acceptWebSocket(upgrade, [TUNNEL_PROTOCOL, ...(connection.ports.length === 0 ? [] : PORT_PROTOCOLS)]);
+      if (socket.protocol !== TUNNEL_PROTOCOL) return () => servePortChannels(socket, connection, { isBase64: socket.protocol.includes("base64") });
+      const tunnel = createWebSocketStream(socket);
+      socket.resume();
+      return (signal) => servePortStreams(tunnel, connection, signal);
+    }
     case "proxy":
       throw badUpgrade("TBD");
   }

@@ -9,7 +9,7 @@ type Command = Extract<Connection, { kind: "command" }>;
 export const COMMAND_PROTOCOLS: Readonly<Record<string, ChannelFraming>> = {
   "v5.channel.k8s.io": { isBase64: false, canClose: true },
   "v4.channel.k8s.io": { isBase64: false, canClose: false },
-  "base64.v4.channel.k8s.io": { isBase64: true, canClose: false },
+  "v4.base64.channel.k8s.io": { isBase64: true, canClose: false },
 };
 
 const STDIN = 0;

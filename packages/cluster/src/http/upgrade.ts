@@ -37,6 +37,17 @@ export async function acceptWebSocket({ message, socket, head }: Upgrade, protoc
   return promise;
 }
 
+/** Goes on as SPDY, with `protocol` for what its streams mean. */
+export function acceptSpdy({ message, socket, head }: Upgrade, protocol: string): Duplex {
+  const offered = (message.headersDistinct["x-stream-protocol-version"] ?? []).flatMap((line) => line.split(",").map((one) => one.trim()));
+  if (offered.length > 0 && !offered.includes(protocol)) {
+    throw new ApiError("Forbidden", `unable to upgrade: the client supports ${JSON.stringify(offered)}, the server accepts ${protocol}`);
+  }
+  if (head.length > 0) socket.unshift(head);
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: ${protocol}\r\n\r\n`);
+  return socket;
+}
+
 /** The client asks for a connection in a way that is not spoken here. */
 export function badUpgrade(message: string, cause?: unknown): ApiError {
   return new ApiError("BadRequest", message, { cause });

@@ -1,4 +1,4 @@
-import { PassThrough, Writable, type Readable } from "node:stream";
+import { Duplex, PassThrough, Writable, type Readable } from "node:stream";
 import type { WebSocket } from "ws";
 
 /** How channels lie in the messages of a WebSocket. */
@@ -47,6 +47,11 @@ export class WebSocketChannels {
       decodeStrings: true,
       write: (chunk: Buffer, _encoding, done) => this.send(channel, chunk, done),
     });
+  }
+
+  /** Both directions of a channel. */
+  duplex(channel: number): Duplex {
+    return Duplex.from({ readable: this.readable(channel), writable: this.writable(channel) });
   }
 
   /** Sends one message; `done` is called once the client takes more. */

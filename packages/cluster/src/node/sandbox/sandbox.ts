@@ -70,6 +70,8 @@ export interface Sandbox {
    * Absence is no error.
    */
   signal(hostPid: number, signal: "SIGTERM" | "SIGKILL"): Promise<void>;
+  /** The command that runs a tool of ours in the pod's network; undefined where that is this machine's own. */
+  inNetwork(command: HostCommand): HostCommand | undefined;
   /** Whether the kernel has killed a process of `container` for want of memory since it started. */
   wasOutOfMemory(container: string): Promise<boolean>;
 }
