@@ -39,6 +39,8 @@ export type Connection =
     }
   | {
       readonly kind: "proxy";
-      /** Where the request is to go on. */
-      readonly url: URL;
+      /** Who is to answer the request. */
+      readonly origin: URL;
+      /** The path there, as the client has written it; empty if it has written none. */
+      readonly path: string;
     };

@@ -5,7 +5,7 @@ import { badRequest, methodNotAllowed } from "./api-errors.ts";
 import type { NodeAccess } from "./api-server.ts";
 import { find } from "./list.ts";
 import { askNode } from "./node-proxy.ts";
-import { proxyUrl } from "./proxy-target.ts";
+import { proxyTarget } from "./proxy-target.ts";
 import { keyOfRequest, type ResourceRequest } from "./request-context.ts";
 import { isTrue } from "./request-info.ts";
 
@@ -36,7 +36,7 @@ export async function connect(target: ResourceRequest, at: ConnectionPoint): Pro
 
 async function connectionTo(target: ResourceRequest, at: Exclude<ConnectionPoint, "nodes/proxy">, options: ConnectOptions): Promise<Connection> {
   const { method } = target.request;
-  if (at === "pods/proxy" || at === "services/proxy") return { kind: "proxy", url: proxyUrl(target, at) };
+  if (at === "pods/proxy" || at === "services/proxy") return proxyTarget(target, at);
   if (method !== "GET" && method !== "POST") throw methodNotAllowed();
   const key = keyOfRequest(target);
   const pod = find(target) as UnknownObject & Pod;

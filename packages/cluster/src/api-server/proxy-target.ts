@@ -1,3 +1,4 @@
+import type { Connection } from "@sluice/client";
 import { ApiError, type EndpointSlice, type Pod, type Service, type UnknownObject } from "@sluice/kubernetes";
 import { badRequest, notFound } from "./api-errors.ts";
 import { keyOfRequest, type ResourceRequest } from "./request-context.ts";
@@ -5,17 +6,15 @@ import { keyOfRequest, type ResourceRequest } from "./request-context.ts";
 const SLICES = "endpointslices.discovery.k8s.io";
 
 /** Where a request to `<pod or service>/proxy/<path>` goes on. The name in the path may be `name`, `name:port` or `scheme:name:port`. */
-export function proxyUrl(target: ResourceRequest, at: "pods/proxy" | "services/proxy"): URL {
+export function proxyTarget(target: ResourceRequest, at: "pods/proxy" | "services/proxy"): Extract<Connection, { kind: "proxy" }> {
   const { scheme, name, port } = splitName(keyOfRequest(target).name, target);
   const address = at === "pods/proxy" ? podAddress(target, name, port) : serviceAddress(target, name, port);
-  const url = new URL(`${scheme}://${address}`);
-  url.pathname = pathBelow(target.request.path);
-  return url;
+  return { kind: "proxy", origin: new URL(`${scheme}://${address}`), path: pathBelow(target.request.path) };
 }
 
-/** What follows `/proxy` in the path, as the client has written it. */
+/** What follows `/proxy` in the path, as the client has written it; it may be nothing. */
 export function pathBelow(path: string): string {
-  return /^(?:\/+[^/]+){2}(?:\/+namespaces\/+[^/]+)?(?:\/+[^/]+){2}\/+proxy(\/.*)?$/u.exec(path)?.[1] ?? "/";
+  return /^(?:\/+[^/]+){2}(?:\/+namespaces\/+[^/]+)?(?:\/+[^/]+){2}\/+proxy(\/.*)?$/u.exec(path)?.[1] ?? "";
 }
 
 interface ProxyName {

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Connection } from "@sluice/client";
 import { createWebSocketStream } from "ws";
+import { forward, forwardUpgrade } from "./forward.ts";
 import { COMMAND_PROTOCOLS, serveCommand } from "./serve-command.ts";
 import { PORT_PROTOCOLS, servePortChannels, servePortStreams, SPDY_PORT_PROTOCOL, TUNNEL_PROTOCOL } from "./serve-ports.ts";
 import { serveSpdyCommand, SPDY_COMMAND_PROTOCOL } from "./serve-spdy-command.ts";
@@ -34,11 +35,12 @@ export async function acceptConnection(connection: Connection, upgrade: Upgrade)
       return (signal) => servePortStreams(tunnel, connection, signal);
     }
     case "proxy":
-      throw badUpgrade("TBD");
+      return forwardUpgrade(connection, upgrade);
   }
 }
 
 /** Answers a client that has not asked for another protocol: what is proxied may do without. */
 export async function answerConnection(connection: Connection, message: IncomingMessage, res: ServerResponse): Promise<void> {
   if (connection.kind !== "proxy") throw badUpgrade("Upgrade request required");
+  await forward(connection, message, res);
 }

@@ -1,4 +1,4 @@
-import { ServerResponse, type IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
@@ -16,7 +16,7 @@ import { documentHeaders } from "./document-headers.ts";
 import { negotiate, notAcceptable } from "./negotiate.ts";
 import { readRequest } from "./read-request.ts";
 import type { RequestCounts } from "./request-counts.ts";
-import { badUpgrade, mayUpgrade, type Upgrade } from "./upgrade.ts";
+import { badUpgrade, mayUpgrade, plainResponse, type Upgrade } from "./upgrade.ts";
 import { writeError, writeResponse } from "./write-response.ts";
 
 /** What is served, where, and to whom it proves itself. */
@@ -125,13 +125,8 @@ export async function serveApi(options: ServeApiOptions): Promise<ServedApi> {
   const onUpgrade = (message: IncomingMessage, socket: Duplex, head: Buffer): void => {
     // A client that goes is seen by the end of its connection.
     socket.on("error", () => {});
-    connect({ message, socket, head }).catch((error: unknown) => {
-      const res = new ServerResponse(message);
-      res.shouldKeepAlive = false;
-      res.assignSocket(message.socket);
-      res.once("finish", () => socket.end());
-      refuse(message, res, error);
-    });
+    const upgrade: Upgrade = { message, socket, head };
+    connect(upgrade).catch((error: unknown) => refuse(message, plainResponse(upgrade), error));
   };
 
   const listener = (message: IncomingMessage, res: ServerResponse): void => {

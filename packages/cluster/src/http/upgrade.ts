@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http";
+import { ServerResponse, type IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { ApiError } from "@sluice/kubernetes";
 import { WebSocketServer, type WebSocket } from "ws";
@@ -46,6 +46,15 @@ export function acceptSpdy({ message, socket, head }: Upgrade, protocol: string)
   if (head.length > 0) socket.unshift(head);
   socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: ${protocol}\r\n\r\n`);
   return socket;
+}
+
+/** For an answer in HTTP after all; the connection ends with it. */
+export function plainResponse({ message, socket }: Upgrade): ServerResponse {
+  const res = new ServerResponse(message);
+  res.shouldKeepAlive = false;
+  res.assignSocket(message.socket);
+  res.once("finish", () => socket.end());
+  return res;
 }
 
 /** The client asks for a connection in a way that is not spoken here. */

@@ -68,7 +68,7 @@ function vary(headers: OutgoingHttpHeaders): string {
 }
 
 /** Writes pieces as they come, and no faster than the client reads them: a source that cannot wait must itself give up. */
-async function writeStream<T>(res: ServerResponse, source: AsyncIterable<T>, encode: (piece: T) => Uint8Array): Promise<void> {
+export async function writeStream<T>(res: ServerResponse, source: AsyncIterable<T>, encode: (piece: T) => Uint8Array): Promise<void> {
   res.flushHeaders();
   const closed = new AbortController();
   res.once("close", () => closed.abort());
