@@ -12,11 +12,12 @@ import type { AttemptRecord, PodDirectory } from "../runtime/pod-directory.ts";
 import { remoteCommand } from "../runtime/remote-command.ts";
 import type { HostCommand, Sandbox } from "../sandbox/sandbox.ts";
 import { attemptOf, type Adopted } from "./adopt-containers.ts";
+import { attachContainer } from "./attach-container.ts";
 import { blockedBy } from "./blocked-by.ts";
 import { describeExit } from "./container-exit.ts";
 import type { PodEvent } from "./pod-events.ts";
 import { notRunning } from "./not-running.ts";
-import { prepareContainer, programOf, StartError, type PreparedContainer } from "./prepare-container.ts";
+import { prepareContainer, programOf, StartError, TERMINAL, type PreparedContainer } from "./prepare-container.ts";
 import { graceMsOf, probeListener } from "./probe-listener.ts";
 import type { RunnerHost } from "./runner-host.ts";
 import { adoptContainer, startContainer, type StartedContainer, type StartOptions } from "./start-container.ts";
@@ -33,6 +34,8 @@ export class ContainerRunner {
   readonly #lifetime = new AbortController();
   #prepared: PreparedContainer | undefined;
   #ended: Promise<unknown> = Promise.resolve();
+  /** The last attempt whose input somebody has written. */
+  #attached: number | undefined;
 
   constructor(container: Container, host: RunnerHost, adopted: Adopted) {
     this.#container = container;
@@ -126,8 +129,18 @@ export class ContainerRunner {
   }
 
   /** The container's own process. */
-  async attach(_options: AttachOptions): Promise<RemoteCommand> {
-    throw notRunning(this.#container.name);
+  async attach({ stdin }: AttachOptions): Promise<RemoteCommand> {
+    const { attempt } = this.#state;
+    if (this.#handle === undefined || attempt?.startedAt === undefined || attempt.exit !== undefined) throw notRunning(this.#container.name);
+    const isFirst = this.#attached !== attempt.index;
+    if (stdin) this.#attached = attempt.index;
+    return attachContainer(this.#container, {
+      directory: this.#host.directory.attempt(this.#container.name, attempt.index),
+      startedAt: attempt.startedAt,
+      ended: this.ended,
+      isFirst,
+      launcher: this.#host.node.launcher,
+    });
   }
 
   /** Lets it run on, unwatched. */
@@ -304,7 +317,7 @@ export class ContainerRunner {
     if (prepared.kind === "program")
       throw new ApiError("BadRequest", `no command can run in container ${name}: its image is a part of the node's own program`);
     if (sandbox === undefined || pid === undefined) throw notRunning(name);
-    const env = tty ? { TERM: "xterm", ...prepared.process.env } : prepared.process.env;
+    const env = tty ? { ...TERMINAL, ...prepared.process.env } : prepared.process.env;
     return sandbox.exec(pid, { ...prepared.process, argv, env, tty });
   }
 

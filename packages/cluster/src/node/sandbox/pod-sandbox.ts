@@ -7,7 +7,7 @@ import { execCommand, hostCommand, type CommandContext } from "./host-command.ts
 import type { ViewEntry } from "./host-view.ts";
 import type { PodNetwork } from "./network/pod-network.ts";
 import type { PodRecord } from "./pod-record.ts";
-import { childrenOf, innerPidOf, killTree, readProcessTable, signalProcess } from "./process-tree.ts";
+import { childrenOf, descendantsOf, innerPidOf, killTree, readProcessTable, signalProcess } from "./process-tree.ts";
 import type { Sandbox, SandboxMount } from "./sandbox.ts";
 
 /** What all pods' sandboxes share. */
@@ -73,10 +73,13 @@ export function machineFiles(paths: readonly string[]): readonly SandboxMount[] 
   return paths.filter((path) => existsSync(path)).map((path) => ({ source: path, target: path, readOnly: true }));
 }
 
-/** A command's own process is bubblewrap; its child is the reaper, and the reaper's second process the container's first. */
+/**
+ * A command's own process is bubblewrap, or what gives it a terminal; bubblewrap's child is the reaper, and the reaper's
+ * second process the container's first.
+ */
 function firstProcessOf(hostPid: number): { readonly reaper?: number | undefined; readonly first?: number | undefined } {
   const table = readProcessTable();
-  const reaper = childrenOf(table, hostPid).find((pid) => innerPidOf(pid) === 1);
+  const reaper = descendantsOf(table, hostPid).find((pid) => innerPidOf(pid) === 1);
   return { reaper, first: reaper === undefined ? undefined : childrenOf(table, reaper).find((pid) => innerPidOf(pid) === 2) };
 }
 

@@ -23,6 +23,7 @@ export function terminalCommand({ argv, env, cwd }: HostCommand, prelude: string
   return { argv: [script, "-qef", "--echo", "always", "-c", line, "/dev/null"], env: { ...speakable, SHELL: "/bin/sh" }, cwd };
 }
 
-function quote(word: string): string {
+/** A word that a shell takes as it is. */
+export function quote(word: string): string {
   return `'${word.replaceAll("'", String.raw`'\''`)}'`;
 }
