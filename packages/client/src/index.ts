@@ -4,6 +4,7 @@
  */
 export * from "./client.ts";
 export * from "./cluster-access.ts";
+export * from "./connection.ts";
 export * from "./https-transport.ts";
 export * from "./kubeconfig.ts";
 export * from "./resource-client.ts";

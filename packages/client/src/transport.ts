@@ -1,4 +1,5 @@
 import type { UnknownObject, WatchEvent } from "@sluice/kubernetes";
+import type { Connection } from "./connection.ts";
 
 /** Who makes a request, after authentication. */
 export interface UserInfo {
@@ -8,12 +9,15 @@ export interface UserInfo {
   readonly extra?: Readonly<Record<string, readonly string[]>>;
 }
 
-/** One API request, before any encoding. `query` values repeat as arrays where the API lets them. */
+/** One API request, before any encoding. */
 export interface ApiRequest {
   readonly method: string;
   /** Path without query, e.g. `/api/v1/namespaces/a/pods/x/log`. */
   readonly path: string;
+  /** Of a parameter that is given several times the first value. */
   readonly query: Readonly<Record<string, string>>;
+  /** All values of the parameters that are given several times, such as `command`. */
+  readonly repeated?: Readonly<Record<string, readonly string[]>> | undefined;
   /** Media type of `body`; only patches need one. */
   readonly contentType?: string | undefined;
   readonly body?: unknown;
@@ -24,7 +28,7 @@ export interface ApiRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What comes back: an object, a stream of watch events, or a stream of bytes. Failures throw `ApiError`. */
+/** What comes back: an object, a stream of watch events, a stream of bytes, or a connection to be made. Failures throw `ApiError`. */
 export type ApiResponse =
   | {
       readonly kind: "object";
@@ -35,7 +39,8 @@ export type ApiResponse =
       readonly contentType?: string;
     }
   | { readonly kind: "watch"; readonly events: AsyncIterable<WatchEvent> }
-  | { readonly kind: "bytes"; readonly contentType: string; readonly bytes: AsyncIterable<Uint8Array> };
+  | { readonly kind: "bytes"; readonly contentType: string; readonly bytes: AsyncIterable<Uint8Array> }
+  | { readonly kind: "connect"; readonly connection: Connection };
 
 /** How a client reaches an API server: over HTTPS, or in the same process without socket or JSON. */
 export interface Transport {

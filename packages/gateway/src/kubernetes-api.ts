@@ -37,6 +37,8 @@ export function kubernetesRoutes(api: KubernetesApi, prefix: string, closing: Ab
         return stream(lines(response.events), "application/json");
       case "bytes":
         return stream(response.bytes, response.contentType);
+      case "connect":
+        throw new ApiError("BadRequest", `${req.method} ${url.pathname}: connections are not made here but by the Kubernetes API itself`);
     }
   });
   return app;

@@ -1,4 +1,5 @@
-import type { ApiRequest, ApiResponse, LogOptions, Transport, UserInfo } from "@sluice/client";
+import type { Duplex } from "node:stream";
+import type { ApiRequest, ApiResponse, LogOptions, RemoteCommand, Transport, UserInfo } from "@sluice/client";
 import type { ObjectKey, Resource } from "@sluice/kubernetes";
 
 /** The Kubernetes API without sockets. */
@@ -15,8 +16,29 @@ export interface ApiServer extends AsyncDisposable {
   onResourcesChange(listener: () => void): () => void;
 }
 
+/** A command that is to run in a container beside what runs there. */
+export interface ExecOptions {
+  readonly container: string;
+  readonly command: readonly string[];
+  /** It gets a terminal; then its errors are in its output. */
+  readonly tty: boolean;
+}
+
+/** How to join a container's own process. */
+export interface AttachOptions {
+  readonly container: string;
+  /** The client writes what the process reads. */
+  readonly stdin: boolean;
+}
+
 /** What the API server asks of the nodes: the parts of a pod that no store holds. */
 export interface NodeAccess {
   /** A container's log; throws `ApiError` BadRequest with kubelet's wording while there is none to show. */
   log(pod: ObjectKey, options: LogOptions): Promise<AsyncIterable<Uint8Array>>;
+  /** A command in a running container; throws `ApiError` where it cannot run. */
+  exec(pod: ObjectKey, options: ExecOptions): Promise<RemoteCommand>;
+  /** A running container's own process, as a command that lasts until it ends. */
+  attach(pod: ObjectKey, options: AttachOptions): Promise<RemoteCommand>;
+  /** Connects with a port of the pod, also with one that listens on its loopback alone. */
+  dial(pod: ObjectKey, port: number): Promise<Duplex>;
 }

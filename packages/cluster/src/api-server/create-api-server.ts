@@ -53,7 +53,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     const { namespace, name, subresource: part } = info;
     const notes = new RequestNotes();
     const target: ResourceRequest = { server, served, request, user, namespace, name, subresource: part, admission, notes };
-    if (mayCreate(target)) await authorise(attributesOf(info, "create", request), user);
+    if (mayCreate(target) || mayRun(target)) await authorise(attributesOf(info, "create", request), user);
     if (request.method === "GET") await untilReached(target);
     return notes.addTo(await answer(target));
   };
@@ -129,6 +129,11 @@ function mayCreate({ server, served, request, namespace, name, subresource: part
   if (name === undefined || part !== undefined) return false;
   const isUpsert = request.method === "PUT" ? served.strategy.createsOnUpdate === true : request.method === "PATCH" && isApply(request.contentType);
   return isUpsert && server.store.get(served.table, { namespace, name }) === undefined;
+}
+
+/** Whether a GET is about to do in a pod what nobody may do who may only read. */
+function mayRun({ served, request, subresource: part = "" }: ResourceRequest): boolean {
+  return request.method === "GET" && served.table === "pods" && ["exec", "attach", "portforward"].includes(part);
 }
 
 function virtualKey(

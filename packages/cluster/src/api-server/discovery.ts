@@ -4,6 +4,8 @@ import { apiVersionOf, builtinReviews, type Resource } from "@sluice/kubernetes"
 export type DiscoveryDocument = Readonly<Record<string, unknown>>;
 
 const STORED_VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+const CONNECT_VERBS = ["create", "get"];
+const PROXY_VERBS = ["create", "delete", "get", "patch", "update"];
 const STATUS_VERBS = ["get", "patch", "update"];
 const VERSION = /^v(\d+)(?:(alpha|beta)(\d+))?$/;
 
@@ -17,11 +19,17 @@ interface Subresource {
 
 /** Subresources besides status and scale, by group and plural. */
 const SUBRESOURCES: Readonly<Record<string, readonly Subresource[]>> = {
+  "/nodes": [{ name: "proxy", kind: "NodeProxyOptions", verbs: PROXY_VERBS }],
   "/pods": [
+    { name: "attach", kind: "PodAttachOptions", verbs: CONNECT_VERBS },
     { name: "binding", kind: "Binding", verbs: ["create"] },
     { name: "eviction", kind: "Eviction", group: "policy", version: "v1", verbs: ["create"] },
+    { name: "exec", kind: "PodExecOptions", verbs: CONNECT_VERBS },
     { name: "log", kind: "Pod", verbs: ["get"] },
+    { name: "portforward", kind: "PodPortForwardOptions", verbs: CONNECT_VERBS },
+    { name: "proxy", kind: "PodProxyOptions", verbs: PROXY_VERBS },
   ],
+  "/services": [{ name: "proxy", kind: "ServiceProxyOptions", verbs: PROXY_VERBS }],
   "/namespaces": [{ name: "finalize", kind: "Namespace", verbs: ["update"] }],
   "/serviceaccounts": [{ name: "token", kind: "TokenRequest", group: "authentication.k8s.io", version: "v1", verbs: ["create"] }],
 };

@@ -33,7 +33,8 @@ export function parseRequestPath(path: string): RequestInfo {
     plural,
     ...(namespace === undefined ? {} : { namespace }),
     ...(name === undefined ? {} : { name }),
-    ...(rest.length === 0 ? {} : { subresource: rest.join("/") }),
+    // What follows `proxy` is a path of somebody else's.
+    ...(rest.length === 0 ? {} : { subresource: rest[0] === "proxy" ? "proxy" : rest.join("/") }),
   };
 }
 
@@ -46,7 +47,7 @@ export function verbOf(method: string, info: RequestInfo, query: Readonly<Record
   switch (method) {
     case "GET":
     case "HEAD":
-      if (isTrue(query["watch"])) return "watch";
+      if (isTrue(query["watch"]) && info.subresource === undefined) return "watch";
       return info.name === undefined ? "list" : "get";
     case "POST":
       return "create";

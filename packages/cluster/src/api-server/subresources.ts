@@ -2,6 +2,7 @@ import type { ApiResponse } from "@sluice/client";
 import { isJsonObject, type Namespace, type UnknownObject } from "@sluice/kubernetes";
 import { admit } from "./admit.ts";
 import { methodNotAllowed, noSuchResource, notFound } from "./api-errors.ts";
+import { connect, isConnection } from "./connect.ts";
 import { bind } from "./pod-binding.ts";
 import { evict } from "./pod-eviction.ts";
 import { log } from "./pod-log.ts";
@@ -18,6 +19,7 @@ export async function subresource(target: ResourceRequest): Promise<ApiResponse>
   const at = `${served.table}/${name}`;
   if (name === "status" && served.resource.subresources.status) return readOrWrite(target);
   if (name === "scale" && served.resource.subresources.scale !== undefined) return scale(target, served.resource.subresources.scale);
+  if (isConnection(at)) return connect(target, at);
   switch (at) {
     case "pods/log":
       return method === "GET" ? log(target) : refuse();

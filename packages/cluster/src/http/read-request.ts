@@ -7,14 +7,14 @@ import { isApply } from "../api-server/media-type.ts";
 /** The largest body that is read. */
 const MAX_BODY_BYTES: number = 3 * 1024 * 1024;
 
-/** Reads a request from the wire: its path, its query, and its body in whichever encoding it came. */
-export async function readRequest(message: IncomingMessage): Promise<ApiRequest> {
+/** Reads a request from the wire: its path, its query, and its body in whichever encoding it came, unless that is left to others. */
+export async function readRequest(message: IncomingMessage, { hasBody = true }: { readonly hasBody?: boolean } = {}): Promise<ApiRequest> {
   const { method = "GET", url = "/", headers } = message;
   const mark = url.indexOf("?");
+  const { query, repeated } = readQuery(mark < 0 ? "" : url.slice(mark + 1));
   const path = mark < 0 ? url : url.slice(0, mark);
-  const query = mark < 0 ? {} : readQuery(url.slice(mark + 1));
   const { accept } = headers;
-  if (method === "GET" || method === "HEAD") return { method, path, query, accept };
+  if (method === "GET" || method === "HEAD" || !hasBody) return { method, path, query, repeated, accept };
 
   const contentType = headers["content-type"]?.split(";")[0]?.trim().toLowerCase();
   const bytes = await readBytes(message);
@@ -30,11 +30,15 @@ export async function readRequest(message: IncomingMessage): Promise<ApiRequest>
   };
 }
 
-/** Of a parameter that is repeated the first counts. */
-function readQuery(text: string): Record<string, string> {
+function readQuery(text: string): Pick<ApiRequest, "query" | "repeated"> {
   const query: Record<string, string> = {};
-  for (const [name, value] of new URLSearchParams(text)) query[name] ??= value;
-  return query;
+  let repeated: Record<string, readonly string[]> | undefined;
+  for (const [name, value] of new URLSearchParams(text)) {
+    const first = query[name];
+    if (first === undefined) query[name] = value;
+    else repeated = { ...repeated, [name]: [...(repeated?.[name] ?? [first]), value] };
+  }
+  return { query, repeated };
 }
 
 /** Who writes without saying who manages the fields goes by the name of the program. An apply must say it. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import type { Clock, Logger } from "@sluice/controller";
 import { ApiError, isApiError, UserError, type Resource } from "@sluice/kubernetes";
 import type { ApiServer } from "../api-server/api-server.ts";
@@ -10,10 +11,12 @@ import type { IncludeObject } from "../api-server/table.ts";
 import { Authenticator } from "../auth/authenticate.ts";
 import { impersonate } from "../auth/impersonation.ts";
 import type { Pki } from "../auth/pki.ts";
+import { acceptConnection, answerConnection } from "./accept-connection.ts";
 import { documentHeaders } from "./document-headers.ts";
 import { negotiate, notAcceptable } from "./negotiate.ts";
 import { readRequest } from "./read-request.ts";
 import type { RequestCounts } from "./request-counts.ts";
+import { badUpgrade, mayUpgrade, plainResponse, type Upgrade } from "./upgrade.ts";
 import { writeError, writeResponse } from "./write-response.ts";
 
 /** What is served, where, and to whom it proves itself. */
@@ -52,16 +55,18 @@ export async function serveApi(options: ServeApiOptions): Promise<ServedApi> {
 
   const handle = async (message: IncomingMessage, res: ServerResponse): Promise<void> => {
     const user = await impersonate(message, await authenticator.authenticate(message), authorizer);
-    const request = await readRequest(message);
+    const isConnecting = mayUpgrade(message);
+    const request = await readRequest(message, { hasBody: !isConnecting });
     const { query, path, method } = request;
     const info = parseRequestPath(path);
     const verb = verbOf(method, info, query);
     res.once("close", () => counts.add(verb, res.statusCode));
     const resource = resources(info);
-    const form = path === "/api" || path === "/apis" ? "object" : negotiate(request.accept, { canTransform: resource !== undefined });
+    const form = path === "/api" || path === "/apis" || isConnecting ? "object" : negotiate(request.accept, { canTransform: resource !== undefined });
     if (form === undefined && !path.startsWith("/openapi")) throw notAcceptable();
-    const mayStream = verb === "watch" || path.endsWith("/log");
+    const mayStream = isConnecting || verb === "watch" || path.endsWith("/log");
     const response = await server.send(mayStream ? { ...request, signal: streamSignal(res) } : request, user);
+    if (response.kind === "connect") return answerConnection(response.connection, message, res);
     const headers = response.kind === "object" && resource === undefined ? documentHeaders(request, response.object, clock.now()) : {};
     if (headers["etag"] !== undefined && message.headers["if-none-match"] === headers["etag"]) {
       res.writeHead(304, headers);
@@ -79,38 +84,63 @@ export async function serveApi(options: ServeApiOptions): Promise<ServedApi> {
     });
   };
 
+  const connect = async (upgrade: Upgrade): Promise<void> => {
+    const { message, socket } = upgrade;
+    const user = await impersonate(message, await authenticator.authenticate(message), authorizer);
+    const signal = streamSignal(socket);
+    const response = await server.send({ ...(await readRequest(message, { hasBody: false })), signal }, user);
+    if (response.kind !== "connect") throw badUpgrade("unable to upgrade: there is nothing to connect with at this path");
+    const serve = await acceptConnection(response.connection, upgrade);
+    counts.add("connect", 101);
+    signal.addEventListener("abort", () => socket.destroy());
+    await serve(signal).catch((error: unknown) => {
+      logger.error("a connection broke for a reason that is no Kubernetes error", { url: message.url, error });
+      socket.destroy();
+    });
+  };
+
   /** A signal for what may stream: it aborts when the client goes, or the server stops. */
-  const streamSignal = (res: ServerResponse): AbortSignal => {
+  const streamSignal = (connection: ServerResponse | Duplex): AbortSignal => {
     const stream = new AbortController();
     streams.add(stream);
-    res.once("close", () => {
+    connection.once("close", () => {
       streams.delete(stream);
       stream.abort();
     });
     return stream.signal;
   };
 
+  const refuse = (message: IncomingMessage, res: ServerResponse, error: unknown): void => {
+    if (!isApiError(error))
+      logger.error("a request failed for a reason that is no Kubernetes error", { method: message.method, url: message.url, error });
+    if (res.headersSent || res.destroyed) return;
+    writeError(
+      res,
+      isApiError(error)
+        ? error
+        : new ApiError("InternalError", `an error on the server (${String(error)}) has prevented the request from succeeding`, { cause: error }),
+    );
+  };
+
+  const onUpgrade = (message: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    // A client that goes is seen by the end of its connection.
+    socket.on("error", () => {});
+    const upgrade: Upgrade = { message, socket, head };
+    connect(upgrade).catch((error: unknown) => refuse(message, plainResponse(upgrade), error));
+  };
+
   const listener = (message: IncomingMessage, res: ServerResponse): void => {
     res.once("close", () => {
       if (isStopping) message.socket.end();
     });
-    handle(message, res).catch((error: unknown) => {
-      if (!isApiError(error))
-        logger.error("a request failed for a reason that is no Kubernetes error", { method: message.method, url: message.url, error });
-      if (res.headersSent || res.destroyed) return;
-      writeError(
-        res,
-        isApiError(error)
-          ? error
-          : new ApiError("InternalError", `an error on the server (${String(error)}) has prevented the request from succeeding`, { cause: error }),
-      );
-    });
+    handle(message, res).catch((error: unknown) => refuse(message, res, error));
   };
   await using stack = new AsyncDisposableStack();
   const servers: Server[] = [];
   let { port } = options;
   for (const host of hosts) {
-    const https = createServer({ ...tls(options.pki), requestCert: true, rejectUnauthorized: false, ...CONNECTIONS }, listener);
+    const https = createServer({ ...tls(options.pki), requestCert: true, rejectUnauthorized: false, shouldUpgradeCallback: mayUpgrade, ...CONNECTIONS }, listener);
+    https.on("upgrade", onUpgrade);
     await listen(https, host, port);
     port = (https.address() as AddressInfo).port;
     stack.defer(() => close(https, clock));

@@ -18,7 +18,7 @@ const NO_CACHE = "no-cache, private";
 const compress = promisify(gzip);
 
 /** Writes an answer to the wire; returns once it has ended, be it because the client is gone. */
-export async function writeResponse(res: ServerResponse, response: ApiResponse, options: ResponseOptions): Promise<void> {
+export async function writeResponse(res: ServerResponse, response: Exclude<ApiResponse, { kind: "connect" }>, options: ResponseOptions): Promise<void> {
   switch (response.kind) {
     case "object": {
       const shown = shape(response.object, options);
@@ -68,7 +68,7 @@ function vary(headers: OutgoingHttpHeaders): string {
 }
 
 /** Writes pieces as they come, and no faster than the client reads them: a source that cannot wait must itself give up. */
-async function writeStream<T>(res: ServerResponse, source: AsyncIterable<T>, encode: (piece: T) => Uint8Array): Promise<void> {
+export async function writeStream<T>(res: ServerResponse, source: AsyncIterable<T>, encode: (piece: T) => Uint8Array): Promise<void> {
   res.flushHeaders();
   const closed = new AbortController();
   res.once("close", () => closed.abort());

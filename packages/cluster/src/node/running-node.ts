@@ -1,9 +1,12 @@
-import type { LogOptions } from "@sluice/client";
+import type { Duplex } from "node:stream";
+import type { LogOptions, RemoteCommand } from "@sluice/client";
 import { Reflector, Store, type ChangeHandler } from "@sluice/controller";
 import { ApiError, ConfigMap, PersistentVolumeClaim, Pod, Secret, type KubernetesObject, type ObjectKey, type Resource } from "@sluice/kubernetes";
+import type { AttachOptions, ExecOptions } from "../api-server/api-server.ts";
 import { HostPorts } from "./host-ports.ts";
 import type { NodeContext } from "./node-context.ts";
 import type { Node } from "./node.ts";
+import { notRunning } from "./pod/not-running.ts";
 import { PodWorker } from "./pod/pod-worker.ts";
 import { removeClaim } from "./volumes/claim.ts";
 
@@ -51,6 +54,25 @@ export class RunningNode implements Node {
       );
     }
     return worker.log(options);
+  }
+
+  async exec(pod: ObjectKey, options: ExecOptions): Promise<RemoteCommand> {
+    return (await this.#workerOf(pod, options.container)).exec(options);
+  }
+
+  async attach(pod: ObjectKey, options: AttachOptions): Promise<RemoteCommand> {
+    return (await this.#workerOf(pod, options.container)).attach(options);
+  }
+
+  async dial(pod: ObjectKey, port: number): Promise<Duplex> {
+    return (await this.#workerOf(pod)).dial(port);
+  }
+
+  async #workerOf(pod: ObjectKey, container = ""): Promise<PodWorker> {
+    await this.#pods.synced;
+    const worker = this.#workers.get(this.#uids.get(keyOf(pod)) ?? "");
+    if (worker === undefined) throw notRunning(container);
+    return worker;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -26,6 +26,7 @@ const plainSandboxes: Sandboxes = {
     podIp: "127.0.0.1",
     command: plainCommand,
     exec: (_hostPid, process) => plainCommand(process),
+    inNetwork: () => undefined,
     signal: async (pid, signal) => {
       try {
         process.kill(pid, signal);

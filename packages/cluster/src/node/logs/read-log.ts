@@ -7,6 +7,8 @@ import { LogTimes } from "./log-index.ts";
 /** Which part of a log to read, and how. */
 export interface ReadLogOptions {
   readonly tailLines?: number | undefined;
+  /** In bytes, from the start of the log. */
+  readonly offset?: number | undefined;
   /** Milliseconds since the epoch. */
   readonly since?: number | undefined;
   readonly timestamps?: boolean | undefined;
@@ -49,9 +51,9 @@ async function* bytesOf(raw: AsyncIterable<Chunk>): AsyncGenerator<Uint8Array> {
   for await (const { bytes } of raw) yield bytes;
 }
 
-async function startOf(file: FileHandle, directory: string, { tailLines, since, startedAt }: ReadLogOptions): Promise<number> {
+async function startOf(file: FileHandle, directory: string, { tailLines, offset = 0, since, startedAt }: ReadLogOptions): Promise<number> {
   const { size } = await file.stat();
-  let start = 0;
+  let start = offset;
   if (since !== undefined && since > startedAt) {
     const from = new LogTimes(directory).since(since);
     start = from === undefined ? size : await lineStart(file, from, size);

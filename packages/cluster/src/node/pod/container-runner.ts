@@ -1,5 +1,7 @@
 import { once } from "node:events";
-import type { Container } from "@sluice/kubernetes";
+import type { RemoteCommand } from "@sluice/client";
+import { ApiError, type Container } from "@sluice/kubernetes";
+import type { AttachOptions, ExecOptions } from "../../api-server/api-server.ts";
 import { UNSEEN, type ObservedContainer } from "../lifecycle/observed-pod.ts";
 import type { NodeContext } from "../node-context.ts";
 import { probeContainer } from "../probes/prober.ts";
@@ -7,12 +9,15 @@ import { runHandler, type HandlerTarget } from "../probes/run-handler.ts";
 import type { ContainerHandle, RawExit } from "../runtime/container-handle.ts";
 import { ContainerProcess } from "../runtime/container-process.ts";
 import type { AttemptRecord, PodDirectory } from "../runtime/pod-directory.ts";
-import type { Sandbox } from "../sandbox/sandbox.ts";
+import { remoteCommand } from "../runtime/remote-command.ts";
+import type { HostCommand, Sandbox } from "../sandbox/sandbox.ts";
 import { attemptOf, type Adopted } from "./adopt-containers.ts";
+import { attachContainer } from "./attach-container.ts";
 import { blockedBy } from "./blocked-by.ts";
 import { describeExit } from "./container-exit.ts";
 import type { PodEvent } from "./pod-events.ts";
-import { prepareContainer, programOf, StartError, type PreparedContainer } from "./prepare-container.ts";
+import { notRunning } from "./not-running.ts";
+import { prepareContainer, programOf, StartError, TERMINAL, type PreparedContainer } from "./prepare-container.ts";
 import { graceMsOf, probeListener } from "./probe-listener.ts";
 import type { RunnerHost } from "./runner-host.ts";
 import { adoptContainer, startContainer, type StartedContainer, type StartOptions } from "./start-container.ts";
@@ -29,6 +34,8 @@ export class ContainerRunner {
   readonly #lifetime = new AbortController();
   #prepared: PreparedContainer | undefined;
   #ended: Promise<unknown> = Promise.resolve();
+  /** The last attempt whose input somebody has written. */
+  #attached: number | undefined;
 
   constructor(container: Container, host: RunnerHost, adopted: Adopted) {
     this.#container = container;
@@ -113,6 +120,27 @@ export class ContainerRunner {
   /** Notices a supervisor that somebody has killed. */
   check(): void {
     if (this.#handle instanceof ContainerProcess) this.#handle.checkSupervisor();
+  }
+
+  /** A command beside what runs in the container. */
+  async exec({ command, tty }: ExecOptions): Promise<RemoteCommand> {
+    const host = await this.#hostCommand(command, tty);
+    return remoteCommand(host, { tty, launcher: this.#host.node.launcher, clock: this.#host.node.clock });
+  }
+
+  /** The container's own process. */
+  async attach({ stdin }: AttachOptions): Promise<RemoteCommand> {
+    const { attempt } = this.#state;
+    if (this.#handle === undefined || attempt?.startedAt === undefined || attempt.exit !== undefined) throw notRunning(this.#container.name);
+    const isFirst = this.#attached !== attempt.index;
+    if (stdin) this.#attached = attempt.index;
+    return attachContainer(this.#container, {
+      directory: this.#host.directory.attempt(this.#container.name, attempt.index),
+      startedAt: attempt.startedAt,
+      ended: this.ended,
+      isFirst,
+      launcher: this.#host.node.launcher,
+    });
   }
 
   /** Lets it run on, unwatched. */
@@ -276,15 +304,21 @@ export class ContainerRunner {
     return {
       container: this.#container,
       podIp: this.#host.surroundings.podIp,
-      exec: async (argv, options) => {
-        const prepared = this.#prepared ?? (await this.#prepare(this.#running.signal));
-        const { sandbox, node } = this.#host;
-        const pid = this.#handle?.pid;
-        if (prepared.kind === "program" || sandbox === undefined || pid === undefined)
-          throw new Error(`no command can run in container ${this.#container.name}`);
-        return node.launcher.run(sandbox.exec(pid, { ...prepared.process, argv }), options);
-      },
+      exec: async (argv, options) => this.#host.node.launcher.run(await this.#hostCommand(argv, false), options),
     };
+  }
+
+  /** What runs a command in the container on this machine. Throws `ApiError` where there is no container to run it in. */
+  async #hostCommand(argv: readonly string[], tty: boolean): Promise<HostCommand> {
+    const prepared = this.#prepared ?? (await this.#prepare(this.#running.signal));
+    const { sandbox } = this.#host;
+    const { name } = this.#container;
+    const pid = this.#handle?.pid;
+    if (prepared.kind === "program")
+      throw new ApiError("BadRequest", `no command can run in container ${name}: its image is a part of the node's own program`);
+    if (sandbox === undefined || pid === undefined) throw notRunning(name);
+    const env = tty ? { ...TERMINAL, ...prepared.process.env } : prepared.process.env;
+    return sandbox.exec(pid, { ...prepared.process, argv, env, tty });
   }
 
   #startOptions(sandbox: Sandbox): { node: NodeContext; directory: PodDirectory; podUid: string; sandbox: Sandbox } {

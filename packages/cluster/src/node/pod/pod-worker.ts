@@ -1,5 +1,7 @@
-import type { LogOptions } from "@sluice/client";
-import { jsonEqual, type Pod } from "@sluice/kubernetes";
+import type { Duplex } from "node:stream";
+import type { LogOptions, RemoteCommand } from "@sluice/client";
+import { ApiError, jsonEqual, type Pod } from "@sluice/kubernetes";
+import type { AttachOptions, ExecOptions } from "../../api-server/api-server.ts";
 import { environmentReferences } from "../environment/environment.ts";
 import type { Reference } from "../environment/references.ts";
 import type { ObservedPod } from "../lifecycle/observed-pod.ts";
@@ -10,6 +12,8 @@ import { PodDirectory } from "../runtime/pod-directory.ts";
 import { volumeReferences } from "../volumes/payload-source.ts";
 import { adoptContainer, killPod, type Adopted } from "./adopt-containers.ts";
 import { ContainerRunner } from "./container-runner.ts";
+import { dialPod } from "./dial-pod.ts";
+import { notRunning } from "./not-running.ts";
 import { openPodLog } from "./pod-log.ts";
 import { PodReporter } from "./pod-reporter.ts";
 import { PodSetup } from "./pod-setup.ts";
@@ -106,6 +110,29 @@ export class PodWorker {
       { pod: this.#pod, container: name, directory: this.#directory, state: runner?.state, ended: runner?.ended, now: this.#node.clock.now() },
       options,
     );
+  }
+
+  async exec(options: ExecOptions): Promise<RemoteCommand> {
+    return (await this.#runnerOf(options.container)).exec(options);
+  }
+
+  async attach(options: AttachOptions): Promise<RemoteCommand> {
+    return (await this.#runnerOf(options.container)).attach(options);
+  }
+
+  /** Connects with a port of the pod. */
+  async dial(port: number): Promise<Duplex> {
+    await this.#resumed;
+    const { sandbox } = this.#setup;
+    if (sandbox === undefined) throw new ApiError("InternalError", `pod ${this.#pod.metadata.name} does not run`);
+    return dialPod(sandbox, port);
+  }
+
+  async #runnerOf(container: string): Promise<ContainerRunner> {
+    await this.#resumed;
+    const runner = this.#runners.get(container);
+    if (runner === undefined) throw notRunning(container);
+    return runner;
   }
 
   /** The object is gone: whatever is left of the pod goes at once. */

@@ -8,6 +8,9 @@ import type { NodeContext } from "../node-context.ts";
 import type { SandboxMount, SandboxProcess } from "../sandbox/sandbox.ts";
 import { mountsOf } from "../volumes/mounts.ts";
 
+/** What programs are told of a terminal unless they are told otherwise. */
+export const TERMINAL = { TERM: "xterm" } as const;
+
 /** What a container needs of its pod to be made. */
 export interface PodSurroundings {
   readonly pod: Pod;
@@ -60,7 +63,7 @@ export async function prepareContainer(
     const process: SandboxProcess = {
       container: container.name,
       argv: image.argv,
-      env: { ...image.env, ...Object.fromEntries(variables) },
+      env: { ...(container.tty === true ? TERMINAL : {}), ...image.env, ...Object.fromEntries(variables) },
       workingDirectory: container.workingDir === "" ? undefined : container.workingDir,
       mounts: [...image.mounts, ...mounts],
       runAsUser,

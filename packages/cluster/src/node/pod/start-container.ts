@@ -4,11 +4,13 @@ import type { Container } from "@sluice/kubernetes";
 import { LogIndex } from "../logs/log-index.ts";
 import type { NodeContext } from "../node-context.ts";
 import type { ContainerHandle } from "../runtime/container-handle.ts";
+import { makeInput } from "../runtime/container-input.ts";
 import { ContainerProcess, type ContainerProcessOptions } from "../runtime/container-process.ts";
 import { ContainerProgram } from "../runtime/container-program.ts";
 import type { AttemptRecord, PodDirectory } from "../runtime/pod-directory.ts";
 import { FILES } from "../runtime/supervisor.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
+import { quote, terminalCommand } from "../sandbox/terminal.ts";
 import { hostPathOf } from "../volumes/mounts.ts";
 import type { PreparedContainer } from "./prepare-container.ts";
 
@@ -46,8 +48,11 @@ export async function startContainer(container: Container, prepared: PreparedCon
   const { process } = prepared;
   const mount = { source: message, target: container.terminationMessagePath ?? "/dev/termination-log", readOnly: false };
   const index = new LogIndex(attempt, node.clock);
-  const command = sandbox.command({ ...process, mounts: [...process.mounts, mount] });
-  const handle = ContainerProcess.start(attempt, command, processOptions(node, sandbox, index));
+  const { stdin = false, tty = false } = container;
+  const inside = sandbox.command({ ...process, mounts: [...process.mounts, mount], tty });
+  const command = tty ? terminalCommand(inside, `tty > ${quote(join(attempt, FILES.tty))}`) : inside;
+  if (stdin) await makeInput(node.launcher, attempt);
+  const handle = ContainerProcess.start(attempt, command, { ...processOptions(node, sandbox, index), stdin });
   return { handle, index };
 }
 

@@ -4,7 +4,7 @@ import type { HostCommand } from "../sandbox/sandbox.ts";
 import type { ContainerHandle, RawExit } from "./container-handle.ts";
 import type { Launcher } from "./launcher.ts";
 import { isSameProcess, pidOf } from "./process-identity.ts";
-import { FILES, supervisorOf } from "./supervisor.ts";
+import { FILES, supervisorOf, type SupervisorOptions } from "./supervisor.ts";
 
 /** The code of a container that was killed, or of which nothing is known. */
 export const KILLED = 137;
@@ -52,9 +52,9 @@ export class ContainerProcess implements ContainerHandle {
   }
 
   /** Starts `command`; its attempt must be in the journal. */
-  static start(directory: string, command: HostCommand, options: ContainerProcessOptions): ContainerProcess {
+  static start(directory: string, command: HostCommand, options: ContainerProcessOptions & SupervisorOptions): ContainerProcess {
     const handle = new ContainerProcess(directory, options);
-    options.launcher.launch(supervisorOf(directory, command), join(directory, FILES.log), {
+    options.launcher.launch(supervisorOf(directory, command, options), join(directory, FILES.log), {
       onError: (message) => handle.#couldNotStart(message),
       onExit: () => handle.#look({ isSupervisorGone: true }),
     });

@@ -1,4 +1,5 @@
 import type { HostCommand } from "../sandbox/sandbox.ts";
+import { shellEnvironment } from "../sandbox/shell-environment.ts";
 
 /** The files of an attempt's directory. */
 export const FILES = {
@@ -16,48 +17,54 @@ export const FILES = {
   /** There if the command could not be executed. */
   unstarted: "unstarted",
   log: "log",
+  /** What the command reads, where somebody may write it: a FIFO. */
+  stdin: "stdin",
+  /** The FIFO that keeps `stdin` open, though nobody writes, until somebody opens this one to write. */
+  keeper: "stdin-keeper",
+  /** The name of the command's terminal, where it has one. */
+  tty: "tty",
 } as const;
 
 /**
  * Runs a command and writes down what becomes of it, whether this program lives or not. It starts nothing if the attempt
  * is claimed already, and leaves no process of its group behind. The shell's own words must not reach the log.
  */
-const SCRIPT: string = `
+const scriptOf = ({ stdin = false }: SupervisorOptions): string => `
 dir=$1; shift
 exec 3>&2 2>/dev/null
 set -C
 read -r stat < /proc/self/stat || stat=$$
 echo "$stat" > "$dir/${FILES.supervisor}" || exit 0
 : > "$dir/${FILES.claim}" || exit 0
+${stdin ? OPEN_STDIN : ""}
 (
   trap ': > "$dir/${FILES.unstarted}"' EXIT
   read -r pid rest < /proc/self/stat || pid=$(exec sh -c 'echo $PPID')
   echo "$pid" > "$dir/${FILES.pid}"
   exec 2>&3 3>&-
+  ${stdin ? "exec <&5 5<&-" : ""}
   exec "$@"
 )
 echo $? > "$dir/${FILES.exit}"
 kill -KILL 0
 `;
 
-/** The supervisor of `command`, for the attempt in `directory`. */
-export function supervisorOf(directory: string, command: HostCommand): HostCommand {
-  const { env, unspeakable } = shellEnvironment(command.env);
-  const argv = unspeakable.length === 0 ? command.argv : ["/usr/bin/env", ...unspeakable, ...command.argv];
-  return { argv: ["/bin/sh", "-c", SCRIPT, "sluice", directory, ...argv], env, cwd: command.cwd };
+/** What a supervisor arranges besides. */
+export interface SupervisorOptions {
+  /** The command reads from the FIFO of its attempt, which is there already. */
+  readonly stdin?: boolean;
 }
 
-/** Variables that some shell sets or guards itself. */
-const SPECIAL =
-  /^(?:IFS|PWD|OLDPWD|PPID|OPT(?:IND|ARG|ERR)|LINENO|PS[0-4]|ENV|_|SHLVL|E?UID|GROUPS|S?RANDOM|SECONDS|EPOCH\w+|DIRSTACK|FUNCNAME|HIST\w+|COMP_\w+|BASH\w*|SHELLOPTS|PIPESTATUS)$/;
+/** A writer must be there before a reader opens the FIFO, and as long as the command is not to see its end. */
+const OPEN_STDIN = `
+exec 4<>"$dir/${FILES.stdin}"
+(exec 3>&- && read -r end < "$dir/${FILES.keeper}") &
+exec 5<"$dir/${FILES.stdin}" 4>&-
+`;
 
-/** A shell hands on only variables whose names it could have itself, and not all of those as they were; such take the way through `env`. */
-function shellEnvironment(all: HostCommand["env"]): { readonly env: Record<string, string>; readonly unspeakable: string[] } {
-  const env: Record<string, string> = {};
-  const unspeakable: string[] = [];
-  for (const [name, value] of Object.entries(all)) {
-    if (/^[A-Za-z_]\w*$/.test(name) && !SPECIAL.test(name)) env[name] = value;
-    else unspeakable.push(`${name}=${value}`);
-  }
-  return { env, unspeakable };
+/** The supervisor of `command`, for the attempt in `directory`. */
+export function supervisorOf(directory: string, command: HostCommand, options: SupervisorOptions = {}): HostCommand {
+  const { env, unspeakable } = shellEnvironment(command.env);
+  const argv = unspeakable.length === 0 ? command.argv : ["/usr/bin/env", ...unspeakable, ...command.argv];
+  return { argv: ["/bin/sh", "-c", scriptOf(options), "sluice", directory, ...argv], env, cwd: command.cwd };
 }

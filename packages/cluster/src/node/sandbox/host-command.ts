@@ -7,6 +7,7 @@ import type { Bubblewrap } from "./features.ts";
 import type { ViewEntry } from "./host-view.ts";
 import { pathRewriter, sourceOf } from "./rewrite-paths.ts";
 import type { HostCommand, SandboxMount, SandboxProcess } from "./sandbox.ts";
+import { terminalCommand } from "./terminal.ts";
 
 /** What is the same for all processes of a pod. */
 export interface CommandContext {
@@ -72,7 +73,8 @@ function joinGroups(groups: readonly string[]): readonly string[] {
   return ["/bin/sh", "-c", 'while [ "$1" != -- ]; do echo 0 > "$1" || exit 126; shift; done; shift; exec "$@"', "sh", ...groups, "--"];
 }
 
-function isolatedCommand(context: CommandContext, bubblewrap: Bubblewrap, process: SandboxProcess, { mounts }: Places): HostCommand {
+function isolatedCommand(context: CommandContext, bubblewrap: Bubblewrap, outer: SandboxProcess, { mounts }: Places): HostCommand {
+  const process = inOwnTerminal(outer);
   const argv = bubblewrapCommand({
     ...bubblewrap,
     view: context.view,
@@ -90,9 +92,10 @@ function isolatedCommand(context: CommandContext, bubblewrap: Bubblewrap, proces
 function enteringCommand(
   { podUid }: CommandContext,
   { nsenter, userNamespace }: Bubblewrap,
-  process: SandboxProcess,
+  outer: SandboxProcess,
   first: number | undefined,
 ): HostCommand {
+  const process = inOwnTerminal(outer);
   const where = `container ${process.container} of pod ${podUid}`;
   if (first === undefined) throw new UserError(`cannot run a command in ${where}: it is not running`);
   if (nsenter === undefined)
@@ -118,6 +121,13 @@ function enteringCommand(
     env: environmentOf(process),
     cwd: "/",
   };
+}
+
+/** A terminal from outside of the namespaces cannot tell which processes in them it belongs to: they get one of their own, between. */
+function inOwnTerminal(process: SandboxProcess): SandboxProcess {
+  if (process.tty !== true) return process;
+  const { argv, env } = terminalCommand({ ...process, cwd: "" }, ":");
+  return { ...process, argv, env };
 }
 
 function environmentOf({ env, runAsUser = 0 }: SandboxProcess): Readonly<Record<string, string>> {

@@ -7,7 +7,7 @@ import { execCommand, hostCommand, type CommandContext } from "./host-command.ts
 import type { ViewEntry } from "./host-view.ts";
 import type { PodNetwork } from "./network/pod-network.ts";
 import type { PodRecord } from "./pod-record.ts";
-import { childrenOf, descendantsOf, innerPidOf, readProcessTable, signalProcess } from "./process-tree.ts";
+import { childrenOf, descendantsOf, innerPidOf, killTree, readProcessTable, signalProcess } from "./process-tree.ts";
 import type { Sandbox, SandboxMount } from "./sandbox.ts";
 
 /** What all pods' sandboxes share. */
@@ -47,6 +47,8 @@ export function podSandbox({ pod, address }: PodRecord, directory: string, means
         first: bubblewrap === undefined ? undefined : firstProcessOf(hostPid).first,
         groups: cgroups?.joining(pod.uid, process.container) ?? [],
       }),
+    inNetwork: (command) =>
+      context.enterNetwork.length === 0 ? undefined : { ...command, argv: [...context.enterNetwork, ...command.argv] },
     signal: async (hostPid, signal) => (bubblewrap === undefined ? signalPlain(hostPid, signal) : signalIsolated(hostPid, signal)),
     wasOutOfMemory: async (container) => (cgroups?.oomKills(pod.uid, container) ?? 0) > 0,
   };
@@ -71,10 +73,13 @@ export function machineFiles(paths: readonly string[]): readonly SandboxMount[] 
   return paths.filter((path) => existsSync(path)).map((path) => ({ source: path, target: path, readOnly: true }));
 }
 
-/** A command's own process is bubblewrap; its child is the reaper, and the reaper's second process the container's first. */
+/**
+ * A command's own process is bubblewrap, or what gives it a terminal; bubblewrap's child is the reaper, and the reaper's
+ * second process the container's first.
+ */
 function firstProcessOf(hostPid: number): { readonly reaper?: number | undefined; readonly first?: number | undefined } {
   const table = readProcessTable();
-  const reaper = childrenOf(table, hostPid).find((pid) => innerPidOf(pid) === 1);
+  const reaper = descendantsOf(table, hostPid).find((pid) => innerPidOf(pid) === 1);
   return { reaper, first: reaper === undefined ? undefined : childrenOf(table, reaper).find((pid) => innerPidOf(pid) === 2) };
 }
 
@@ -85,7 +90,6 @@ function signalIsolated(hostPid: number, signal: "SIGTERM" | "SIGKILL"): void {
 }
 
 function signalPlain(hostPid: number, signal: "SIGTERM" | "SIGKILL"): void {
-  const below = signal === "SIGKILL" ? descendantsOf(readProcessTable(), hostPid) : [];
-  // From the top: a process that sees its children die may end in its own way.
-  for (const pid of [hostPid, ...below]) signalProcess(pid, signal);
+  if (signal === "SIGKILL") killTree(hostPid);
+  else signalProcess(hostPid, signal);
 }

@@ -47,6 +47,11 @@ export function signalProcess(pid: number, signal: "SIGTERM" | "SIGKILL"): boole
   }
 }
 
+/** Kills a process and all below it, from the top: a process that sees its children die may end in its own way. */
+export function killTree(pid: number): void {
+  for (const one of [pid, ...descendantsOf(readProcessTable(), pid)]) signalProcess(one, "SIGKILL");
+}
+
 function linuxPids(): readonly number[] {
   return readdirSync("/proc").map(Number).filter(Number.isInteger);
 }

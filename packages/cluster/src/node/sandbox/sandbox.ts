@@ -39,6 +39,8 @@ export interface SandboxProcess {
   /** Volumes, files such as the termination log, and what the image brings; later ones lie over earlier ones. */
   readonly mounts: readonly SandboxMount[];
   readonly runAsUser?: number | undefined;
+  /** Its standard streams are a terminal. */
+  readonly tty?: boolean | undefined;
   readonly limits: { readonly memoryBytes?: number | undefined; readonly cpuMillis?: number | undefined };
 }
 
@@ -68,6 +70,8 @@ export interface Sandbox {
    * Absence is no error.
    */
   signal(hostPid: number, signal: "SIGTERM" | "SIGKILL"): Promise<void>;
+  /** The command that runs a tool of ours in the pod's network; undefined where that is this machine's own. */
+  inNetwork(command: HostCommand): HostCommand | undefined;
   /** Whether the kernel has killed a process of `container` for want of memory since it started. */
   wasOutOfMemory(container: string): Promise<boolean>;
 }
