@@ -5,6 +5,7 @@
 import type { Controller } from "@sluice/controller";
 import { deploymentController } from "./apps/deployment-controller.ts";
 import { replicaSetController } from "./apps/replica-set-controller.ts";
+import { statefulSetController } from "./apps/stateful-set-controller.ts";
 import { eventExpiryController } from "./event-expiry.ts";
 import { garbageCollector } from "./garbage-collector.ts";
 import { jobController } from "./job/job-controller.ts";
@@ -37,6 +38,7 @@ export function controlPlaneControllers({ rootCa }: ControlPlaneOptions): readon
     ttlAfterFinishedController(),
     replicaSetController(),
     deploymentController(),
+    statefulSetController(),
     endpointSliceController(),
     nodeLifecycleController(),
     taintEvictionController(),
