@@ -17,6 +17,8 @@ import { nodeLifecycleController } from "./node/node-lifecycle.ts";
 import { podGarbageCollector } from "./node/pod-garbage-collector.ts";
 import { taintEvictionController } from "./node/taint-eviction.ts";
 import { endpointSliceController } from "./service/endpoint-slice-controller.ts";
+import { persistentVolumeClaimController } from "./volume/claim-controller.ts";
+import { persistentVolumeController } from "./volume/volume-controller.ts";
 import { World } from "./world.ts";
 
 /** What the controllers must be told. */
@@ -40,6 +42,8 @@ export function controlPlaneControllers({ rootCa }: ControlPlaneOptions): readon
     deploymentController(),
     statefulSetController(),
     endpointSliceController(),
+    persistentVolumeClaimController(),
+    persistentVolumeController(),
     nodeLifecycleController(),
     taintEvictionController(),
     podGarbageCollector(),

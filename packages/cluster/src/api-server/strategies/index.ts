@@ -7,7 +7,7 @@ import { podStrategy } from "./pod.ts";
 import { priorityClassStrategy } from "./priority-class.ts";
 import { roleBindingStrategy } from "./role-binding.ts";
 import { serviceStrategy } from "./service.ts";
-import { persistentVolumeClaimStrategy, storageClassStrategy } from "./storage.ts";
+import { persistentVolumeClaimStrategy, persistentVolumeStrategy, storageClassStrategy } from "./storage.ts";
 import { cronJobStrategy, statefulSetStrategy, workloadStrategy } from "./workloads.ts";
 
 const IMMORTAL: readonly string[] = ["default", "kube-system", "kube-public"];
@@ -89,7 +89,7 @@ const STRATEGIES: Readonly<Record<string, Strategy>> = {
   "validatingadmissionpolicybindings.admissionregistration.k8s.io": counted,
   nodes: plain,
   serviceaccounts: returning,
-  persistentvolumes: returning,
+  persistentvolumes: persistentVolumeStrategy,
   persistentvolumeclaims: persistentVolumeClaimStrategy,
   resourcequotas: returning,
   endpoints: { hasGeneration: false, createsOnUpdate: true },

@@ -100,6 +100,7 @@ describe("pods", () => {
     await has("db-5 db-6 db-7");
     await change({ replicas: 1 });
     await has("db-5");
+    expect((await pods())[0]?.metadata.labels).toMatchObject({ "apps.kubernetes.io/pod-index": "5" });
   });
 
   test("wait for each other for as long as they must be ready", async () => {

@@ -46,7 +46,7 @@ export function identityLabels(set: StatefulSet, ordinal: number): Record<string
 /** The pod with that ordinal, from the template of a revision. */
 export function podOfStatefulSet(set: StatefulSet, ordinal: number, revision: { readonly name: string; readonly template: PodTemplateSpec }): Pod {
   const { metadata, spec } = set;
-  const { metadata: meta, spec: podSpec = { containers: [] } } = revision.template;
+  const { metadata: meta, spec: podSpec } = revision.template;
   const name = podName(set, ordinal);
   return {
     apiVersion: "v1",
