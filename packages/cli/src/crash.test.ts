@@ -94,9 +94,10 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** What the steps have said, in the claim's directory on this machine. */
+/** What the steps have said, in the directory on this machine of the only claim. */
 function marks(file: string): string[] {
-  return readFileSync(join(directory, "node/volumes/kubeflow", CLAIM, file), "utf8")
+  const volumes = join(directory, "node/volumes");
+  return readFileSync(join(volumes, readdirSync(volumes)[0] ?? "", file), "utf8")
     .trim()
     .split("\n")
     .toSorted();

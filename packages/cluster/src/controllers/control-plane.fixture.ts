@@ -6,6 +6,7 @@ import { onTestFinished } from "vitest";
 import { createApiServer } from "../api-server/create-api-server.ts";
 import { runScheduler } from "../scheduler/index.ts";
 import { openStore } from "../store/store.ts";
+import { standardStorageClass } from "../volume/storage-class.ts";
 import { controlPlaneControllers } from "./index.ts";
 
 /** A cluster without nodes: tests play the kubelet. */
@@ -30,6 +31,7 @@ export async function startTestCluster(
     authorizer: { authorize: () => ({ allowed: true, reason: "" }) },
     authenticate: async () => admin,
     nodes: () => undefined,
+    bootstrap: [standardStorageClass],
     clock,
     newId: randomUUID,
     logger,

@@ -5,6 +5,7 @@
 import type { Controller } from "@sluice/controller";
 import { deploymentController } from "./apps/deployment-controller.ts";
 import { replicaSetController } from "./apps/replica-set-controller.ts";
+import { statefulSetController } from "./apps/stateful-set-controller.ts";
 import { eventExpiryController } from "./event-expiry.ts";
 import { garbageCollector } from "./garbage-collector.ts";
 import { jobController } from "./job/job-controller.ts";
@@ -16,6 +17,8 @@ import { nodeLifecycleController } from "./node/node-lifecycle.ts";
 import { podGarbageCollector } from "./node/pod-garbage-collector.ts";
 import { taintEvictionController } from "./node/taint-eviction.ts";
 import { endpointSliceController } from "./service/endpoint-slice-controller.ts";
+import { persistentVolumeClaimController } from "./volume/claim-controller.ts";
+import { persistentVolumeController } from "./volume/volume-controller.ts";
 import { World } from "./world.ts";
 
 /** What the controllers must be told. */
@@ -37,7 +40,10 @@ export function controlPlaneControllers({ rootCa }: ControlPlaneOptions): readon
     ttlAfterFinishedController(),
     replicaSetController(),
     deploymentController(),
+    statefulSetController(),
     endpointSliceController(),
+    persistentVolumeClaimController(),
+    persistentVolumeController(),
     nodeLifecycleController(),
     taintEvictionController(),
     podGarbageCollector(),

@@ -96,8 +96,18 @@ describe("bodies", () => {
       413,
       { reason: "RequestEntityTooLarge", code: 413, message: "Request entity too large: limit is 3145728" },
     ],
-    ["a JSON without bottom", post(`{"data":${"[".repeat(1_000_000)}${"]".repeat(1_000_000)}}`), 400, { message: expect.stringContaining("500 levels") }],
-    ["a YAML without bottom", post(`data: ${"[".repeat(50_000)}`, "application/yaml"), 400, { message: expect.stringMatching(/not valid YAML.{0,400}$/s) }],
+    [
+      "a JSON without bottom",
+      post(`{"data":${"[".repeat(1_000_000)}${"]".repeat(1_000_000)}}`),
+      400,
+      { message: expect.stringContaining("500 levels") },
+    ],
+    [
+      "a YAML without bottom",
+      post(`data: ${"[".repeat(50_000)}`, "application/yaml"),
+      400,
+      { message: expect.stringMatching(/not valid YAML.{0,400}$/s) },
+    ],
   ])("%s", async (_, body, status, content) => {
     const answer = await raw.as("admin", body.method === "PATCH" ? `${MAPS}/json` : MAPS, body);
     expect([answer.status, answer.headers["content-type"]]).toEqual([status, "application/json"]);

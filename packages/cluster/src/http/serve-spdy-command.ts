@@ -12,7 +12,13 @@ export const SPDY_COMMAND_PROTOCOL = "v4.channel.k8s.io";
 /** Runs a command over the streams of a SPDY connection, once the client has opened all that it asked for. */
 export async function serveSpdyCommand(connection: Duplex, command: Command, signal: AbortSignal): Promise<void> {
   const { stdin, stdout, stderr, tty } = command;
-  const wanted = new Set(["error", ...(stdin ? ["stdin"] : []), ...(stdout ? ["stdout"] : []), ...(stderr ? ["stderr"] : []), ...(tty ? ["resize"] : [])]);
+  const wanted = new Set([
+    "error",
+    ...(stdin ? ["stdin"] : []),
+    ...(stdout ? ["stdout"] : []),
+    ...(stderr ? ["stderr"] : []),
+    ...(tty ? ["resize"] : []),
+  ]);
   const streams = new Map<string, Duplex>();
   const gone = new AbortController();
   const session = new SpdySession(connection, (stream, { streamtype: type = "" }) => {

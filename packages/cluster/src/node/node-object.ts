@@ -1,11 +1,14 @@
 import type { Node, NodeCondition } from "@sluice/kubernetes";
 import { timestamp } from "../api-server/request-context.ts";
 import type { Machine } from "./machine.ts";
+import { VOLUMES_DIRECTORY } from "../volume/storage-class.ts";
 import type { SandboxFeatures } from "./sandbox/sandbox.ts";
 
 /** What a node object is made from. */
 export interface NodeFacts {
   readonly name: string;
+  /** Where the node keeps volumes. */
+  readonly volumesDirectory: string;
   readonly machine: Machine;
   readonly features: SandboxFeatures;
   readonly hostIp: string;
@@ -39,7 +42,7 @@ export function nodeObject(facts: NodeFacts, current: Node | undefined): Node {
   return {
     apiVersion: "v1",
     kind: "Node",
-    metadata: { ...current?.metadata, name, labels },
+    metadata: { ...current?.metadata, name, labels, annotations: { ...current?.metadata.annotations, [VOLUMES_DIRECTORY]: facts.volumesDirectory } },
     ...(current?.spec === undefined ? {} : { spec: current.spec }),
     status: {
       ...current?.status,

@@ -4,6 +4,7 @@ import { isApiError, jsonEqual, Lease, Node } from "@sluice/kubernetes";
 import { inspectMachine } from "./machine.ts";
 import { nodeObject, type NodeFacts } from "./node-object.ts";
 import type { SandboxFeatures } from "./sandbox/sandbox.ts";
+import { volumesDirectory } from "./volumes/bound-volume.ts";
 
 /** What keeps a node registered. */
 export interface RegistrationOptions {
@@ -64,7 +65,7 @@ export async function keepNode(registered: Node, options: RegistrationOptions, b
 }
 
 function factsOf({ name, directory, features, hostIp, version, clock }: RegistrationOptions): NodeFacts {
-  return { name, machine: inspectMachine(directory), features, hostIp, version, now: clock.now() };
+  return { name, volumesDirectory: volumesDirectory(directory), machine: inspectMachine(directory), features, hostIp, version, now: clock.now() };
 }
 
 function timeless({ status }: Node): unknown {

@@ -1,14 +1,24 @@
 import type { Duplex } from "node:stream";
 import type { LogOptions, RemoteCommand } from "@sluice/client";
 import { Reflector, Store, type ChangeHandler } from "@sluice/controller";
-import { ApiError, ConfigMap, PersistentVolumeClaim, Pod, Secret, type KubernetesObject, type ObjectKey, type Resource } from "@sluice/kubernetes";
 import type { AttachOptions, ExecOptions } from "../api-server/api-server.ts";
+import {
+  ApiError,
+  ConfigMap,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+  Secret,
+  type KubernetesObject,
+  type ObjectKey,
+  type Resource,
+} from "@sluice/kubernetes";
 import { HostPorts } from "./host-ports.ts";
 import type { NodeContext } from "./node-context.ts";
 import type { Node } from "./node.ts";
 import { notRunning } from "./pod/not-running.ts";
 import { PodWorker } from "./pod/pod-worker.ts";
-import { removeClaim } from "./volumes/claim.ts";
+import { reclaimVolume } from "./volumes/bound-volume.ts";
 
 /** What a node runs with. */
 export interface RunningNodeOptions {
@@ -26,8 +36,6 @@ export class RunningNode implements Node {
   /** Which pods refer to an object. */
   readonly #dependents = new Map<string, Set<PodWorker>>();
   readonly #ports = new HostPorts();
-  /** Claims that are gone while pods still use their data. */
-  readonly #goneClaims = new Map<string, KubernetesObject>();
   readonly #pods: Reflector<Pod>;
   readonly #loops: Promise<void>[];
 
@@ -40,6 +48,7 @@ export class RunningNode implements Node {
       ...[ConfigMap, Secret, PersistentVolumeClaim].map((resource) =>
         this.#reflector<KubernetesObject>(resource, (before, after) => this.#referenceChanged(resource, before, after)).run(),
       ),
+      this.#reflector(PersistentVolume, (_before, after) => this.#volumeChanged(after)).run(),
       heartbeat(() => this.#check()),
     ];
   }
@@ -109,7 +118,6 @@ export class RunningNode implements Node {
     if (isOver) this.#ports.release(after);
     if (worker === undefined) this.#add(after, isOver ? undefined : this.#ports.claim(after));
     else worker.update(after);
-    if (isOver && this.#goneClaims.size > 0) for (const name of this.#goneClaims.keys()) this.#reclaim(name);
   }
 
   #add(pod: Pod, refused: { readonly reason: string; readonly message: string } | undefined): void {
@@ -125,7 +133,6 @@ export class RunningNode implements Node {
           const dependents = this.#dependents.get(name);
           dependents?.delete(worker);
           if (dependents?.size === 0) this.#dependents.delete(name);
-          this.#reclaim(name);
         }
       },
     });
@@ -139,21 +146,15 @@ export class RunningNode implements Node {
     const { namespace, name = "" } = (after ?? before)?.metadata ?? {};
     const dependency = dependencyOf(resource.kind, namespace, name);
     for (const worker of this.#dependents.get(dependency) ?? []) worker.referenceChanged();
-    if (resource.kind !== PersistentVolumeClaim.kind || before === undefined || after !== undefined) return;
-    this.#goneClaims.set(dependency, before);
-    this.#reclaim(dependency);
   }
 
-  /** The data of a claim go with it, once no pod uses them any more. */
-  #reclaim(dependency: string): void {
-    const claim = this.#goneClaims.get(dependency);
-    if (claim === undefined || [...(this.#dependents.get(dependency) ?? [])].some((worker) => !worker.isOver)) return;
-    this.#goneClaims.delete(dependency);
-    const { namespace = "", name, uid = "" } = claim.metadata;
-    const { directory, logger } = this.#context;
-    void removeClaim(directory, { namespace, name }, uid).catch((error: unknown) =>
-      logger.error("the data of a claim could not be deleted", { namespace, name, error }),
-    );
+  /** Volumes of claims that are gone go too, with their data. */
+  #volumeChanged(volume: PersistentVolume | undefined): void {
+    if (volume === undefined) return;
+    const { client, directory, logger } = this.#context;
+    void reclaimVolume(client, volume, directory).catch((error: unknown) => {
+      if (!this.#stopping.signal.aborted) logger.error("a volume could not be taken away", { volume: volume.metadata.name, error });
+    });
   }
 
   #check(): void {

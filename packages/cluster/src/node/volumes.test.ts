@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, sym
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock, type Clock } from "@sluice/controller";
-import { ConfigMap, Event, PersistentVolumeClaim, Pod, Secret, type PodSpec, type Volume } from "@sluice/kubernetes";
+import { ConfigMap, Event, PersistentVolume, PersistentVolumeClaim, Pod, Secret, type PodSpec, type Volume } from "@sluice/kubernetes";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { eventually } from "./eventually.fixture.ts";
@@ -172,9 +172,50 @@ describe("volumes", () => {
     expect(status).toMatchObject({ phase: "Bound", capacity: { storage: "1Gi" }, accessModes: ["ReadWriteOnce"] });
     await world.client.delete(Pod, { namespace: "default", name: "a" });
     expect(await inVolume(volume, "cat /v/file")).toBe("kept\n");
-    expect(readFileSync(join(home, "node/volumes/default/claim/file"), "utf8")).toBe("kept\n");
+    const { spec } = await world.client.get(PersistentVolumeClaim, { namespace: "default", name: "claim" });
+    const { path = "" } = (await world.client.get(PersistentVolume, { name: spec.volumeName ?? "" })).spec.hostPath ?? {};
+    expect(path.startsWith(join(home, "node/volumes/pvc-"))).toBe(true);
+    expect(readFileSync(join(path, "file"), "utf8")).toBe("kept\n");
     await world.client.delete(PersistentVolumeClaim, { namespace: "default", name: "claim" });
-    await eventually(() => existsSync(join(home, "node/volumes/default/claim"))).toBe(false);
+    await eventually(() => existsSync(path)).toBe(false);
+    await eventually(async () => (await world.client.list(PersistentVolume)).items).toEqual([]);
+    const mounts = (await world.client.list(Event, { namespace: "default" })).items.filter(({ reason }) => reason === "FailedMount");
+    expect(mounts).toEqual([]);
+  });
+
+  test("of a claim that was bound before there were volumes are found again", async () => {
+    const key = { namespace: "default", name: "old" };
+    mkdirSync(join(home, "node/volumes/default/old"), { recursive: true });
+    writeFileSync(join(home, "node/volumes/default/old/file"), "old data");
+    const claim = await world.client.create(PersistentVolumeClaim, {
+      apiVersion: "v1",
+      kind: "PersistentVolumeClaim",
+      metadata: key,
+      spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } },
+    });
+    await world.client.update(PersistentVolumeClaim, { ...claim, status: { phase: "Bound" } }, { subresource: "status" });
+    expect(await inVolume({ persistentVolumeClaim: { claimName: "old" } }, "cat /v/file")).toBe("old data");
+  });
+
+  test("of this machine that somebody has declared stay when their claim is gone", async () => {
+    mkdirSync(join(home, "disk"));
+    writeFileSync(join(home, "disk/file"), "declared");
+    await world.client.create(PersistentVolume, {
+      apiVersion: "v1",
+      kind: "PersistentVolume",
+      metadata: { name: "disk" },
+      spec: { capacity: { storage: "1Gi" }, accessModes: ["ReadWriteOnce"], storageClassName: "", local: { path: join(home, "disk") } },
+    });
+    await world.client.create(PersistentVolumeClaim, {
+      apiVersion: "v1",
+      kind: "PersistentVolumeClaim",
+      metadata: { namespace: "default", name: "c" },
+      spec: { accessModes: ["ReadWriteOnce"], storageClassName: "", resources: { requests: { storage: "1Mi" } } },
+    });
+    expect(await inVolume({ persistentVolumeClaim: { claimName: "c" } }, "cat /v/file")).toBe("declared");
+    await world.client.delete(PersistentVolumeClaim, { namespace: "default", name: "c" });
+    await eventually(async () => (await world.client.get(PersistentVolume, { name: "disk" })).status?.phase).toBe("Released");
+    expect(existsSync(join(home, "disk/file"))).toBe(true);
   });
 
   test("of a claim that is not there yet are waited for", async () => {

@@ -3,11 +3,14 @@ import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createClient, type Client } from "@sluice/client";
 import type { Program } from "@sluice/component";
-import { systemClock, type Clock, type Logger } from "@sluice/controller";
+import { runManager, systemClock, type Clock, type Logger } from "@sluice/controller";
 import { builtinResources, Pod, type ContainerStatus, type PodSpec } from "@sluice/kubernetes";
 import { createApiServer } from "../api-server/create-api-server.ts";
 import type { VirtualResource } from "../api-server/registry.ts";
+import { persistentVolumeClaimController } from "../controllers/volume/claim-controller.ts";
+import { persistentVolumeController } from "../controllers/volume/volume-controller.ts";
 import { openStore } from "../store/store.ts";
+import { standardStorageClass } from "../volume/storage-class.ts";
 import { ImageError, type Images } from "./images/images.ts";
 import type { RestartBackoff } from "./lifecycle/restart-backoff.ts";
 import type { Node } from "./node.ts";
@@ -128,6 +131,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     authorizer: { authorize: () => ({ allowed: true, reason: "" }) },
     authenticate: async () => ({ username: "admin", groups: [] }),
     nodes: () => node,
+    bootstrap: [standardStorageClass],
     clock,
     newId: randomUUID,
     logger,
@@ -147,6 +151,9 @@ export async function openWorld(options: WorldOptions): Promise<World> {
       logger,
     });
   node = await start();
+  const stop = new AbortController();
+  const controllers = [persistentVolumeClaimController(), persistentVolumeController()];
+  const running = runManager({ client, controllers, clock, logger, signal: stop.signal });
   return {
     client,
     errors: logger.errors,
@@ -170,6 +177,8 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     },
     async [Symbol.asyncDispose]() {
       await node?.[Symbol.asyncDispose]();
+      stop.abort();
+      await running;
       await api[Symbol.asyncDispose]();
       await store.close();
     },

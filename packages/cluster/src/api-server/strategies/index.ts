@@ -9,8 +9,8 @@ import { priorityClassStrategy } from "./priority-class.ts";
 import { resourceQuotaStrategy } from "./resource-quota.ts";
 import { roleBindingStrategy } from "./role-binding.ts";
 import { serviceStrategy } from "./service.ts";
-import { persistentVolumeClaimStrategy, storageClassStrategy } from "./storage.ts";
 import { webhookConfigurationStrategy } from "./webhook-configuration.ts";
+import { persistentVolumeClaimStrategy, persistentVolumeStrategy, storageClassStrategy } from "./storage.ts";
 import { cronJobStrategy, statefulSetStrategy, workloadStrategy } from "./workloads.ts";
 
 const IMMORTAL: readonly string[] = ["default", "kube-system", "kube-public"];
@@ -92,7 +92,7 @@ const STRATEGIES: Readonly<Record<string, Strategy>> = {
   "validatingadmissionpolicybindings.admissionregistration.k8s.io": counted,
   nodes: plain,
   serviceaccounts: returning,
-  persistentvolumes: returning,
+  persistentvolumes: persistentVolumeStrategy,
   persistentvolumeclaims: persistentVolumeClaimStrategy,
   resourcequotas: resourceQuotaStrategy,
   limitranges: limitRangeStrategy,

@@ -6,6 +6,7 @@ import type { ObservedPod } from "../lifecycle/observed-pod.ts";
 import type { NodeContext } from "../node-context.ts";
 import type { PodDirectory } from "../runtime/pod-directory.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
+import { UnboundClaimError } from "../volumes/bound-volume.ts";
 import { showsPod, volumeReferences } from "../volumes/payload-source.ts";
 import { makeVolumes, removeVolumes, type MadeVolumes } from "../volumes/pod-volumes.ts";
 import type { PodEvent } from "./pod-events.ts";
@@ -70,8 +71,11 @@ export class PodSetup {
         this.#set({ state: "ready" });
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
+        // What it waits for, the claim's own events tell.
+        const isWaiting = error instanceof UnboundClaimError;
         const reason = error instanceof ConfigError ? "FailedMount" : "FailedCreatePodSandBox";
-        this.#options.tell({ type: "Warning", reason, message: reason === "FailedMount" ? message : `Failed to create pod sandbox: ${message}` });
+        if (!isWaiting)
+          this.#options.tell({ type: "Warning", reason, message: reason === "FailedMount" ? message : `Failed to create pod sandbox: ${message}` });
         this.#set({ state: "failed", message, retryAt: this.#options.node.clock.now() + delayOf(++this.#failures, RETRY) });
       }
     });

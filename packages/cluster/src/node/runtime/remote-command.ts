@@ -34,7 +34,12 @@ export function remoteCommand(command: HostCommand, options: RemoteCommandOption
     if (signal.aborted) throw new ApiError("InternalError", "the client has gone before its command has started");
     const [program = "", ...args] = argv;
     const takesInput = tty || stdin !== undefined;
-    const child = spawn(program, args, { cwd, env, detached: true, stdio: [takesInput ? "pipe" : "ignore", "pipe", "pipe", ...(tty ? ["pipe" as const] : [])] });
+    const child = spawn(program, args, {
+      cwd,
+      env,
+      detached: true,
+      stdio: [takesInput ? "pipe" : "ignore", "pipe", "pipe", ...(tty ? ["pipe" as const] : [])],
+    });
     const kill = (): void => {
       if (child.pid !== undefined) killTree(child.pid);
     };

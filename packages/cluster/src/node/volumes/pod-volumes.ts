@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path";
 import type { Client } from "@sluice/client";
 import type { Pod, Volume } from "@sluice/kubernetes";
 import { ConfigError } from "../environment/config-error.ts";
-import { prepareClaim } from "./claim.ts";
+import { prepareClaim, UnboundClaimError } from "./bound-volume.ts";
 import { prepareHostPath } from "./host-path.ts";
 import { writePayload } from "./payload.ts";
 import { isSecret, makePayload, type PayloadContext } from "./payload-source.ts";
@@ -48,6 +48,7 @@ export async function makeVolumes(
       paths.set(volume.name, path);
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
+      if (cause instanceof UnboundClaimError && options.onError === undefined) throw cause;
       const error = new ConfigError(`MountVolume.SetUp failed for volume ${JSON.stringify(volume.name)} : ${why}`, { cause });
       if (options.onError === undefined) throw error;
       options.onError(error);
