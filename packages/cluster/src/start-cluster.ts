@@ -26,7 +26,7 @@ import { openImages } from "./node/images/index.ts";
 import type { Node } from "./node/node.ts";
 import { openSandboxes } from "./node/sandbox/index.ts";
 import { startNode } from "./node/start-node.ts";
-import { runScheduler } from "./scheduler/index.ts";
+import { podGroupDefinition, runScheduler } from "./scheduler/index.ts";
 import { openStore } from "./store/store.ts";
 
 /** What a cluster is made of. Without any of it, it is one for a test: gone when it stops, on any free port, silent. */
@@ -119,7 +119,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       virtual: [...accessReviews(authorizer), ...authenticationReviews({ tokens, find })],
       nodes: (name) => (name === NODE_NAME ? node : undefined),
       paths: clusterDocuments({ counts, publicKeys: await tokens.publicKeys(), isReady: () => !signal.aborted }),
-      bootstrap: bootstrapRoles,
+      bootstrap: mode === "api-server" ? bootstrapRoles : [...bootstrapRoles, podGroupDefinition],
       clock,
       newId,
       logger,

@@ -47,8 +47,7 @@ export function judgeClaims({ namespace, claims, spec }: PodDemand, lookup: Volu
       delayed.push(claim);
       const selected = claim.metadata.annotations?.[SELECTED_NODE];
       if (selected !== undefined) rules.push(({ node }) => (node.metadata.name === selected ? undefined : ELSEWHERE));
-    }
-    else isUnbound = true;
+    } else isUnbound = true;
   }
   return isUnbound ? { blocked: "pod has unbound immediate PersistentVolumeClaims" } : { rules, delayed };
 }

@@ -1,4 +1,4 @@
-import type { Pod } from "@sluice/kubernetes";
+import type { KubernetesObject, Pod } from "@sluice/kubernetes";
 import { demandOf, isSocial, type PodDemand } from "./pod-demand.ts";
 
 /** Labels that number the pods of one owner, by which nobody keeps others away. */
@@ -28,7 +28,7 @@ export function pendingPod(pod: Pod): PendingPod {
 }
 
 /** The group of a pod, as `namespace/name`. */
-export function groupOf({ metadata }: Pod): string | undefined {
+export function groupOf({ metadata }: KubernetesObject): string | undefined {
   const name = metadata.labels?.[GROUP_LABEL] ?? "";
   return name === "" ? undefined : `${metadata.namespace ?? ""}/${name}`;
 }

@@ -95,11 +95,7 @@ function existingRules(demand: PodDemand, nodes: readonly SchedulableNode[], nam
   return [({ node }) => (isClosed(node) ? CLOSED : undefined)];
 }
 
-function spreadRule(
-  constraint: TopologySpreadConstraint,
-  demand: PodDemand,
-  nodes: readonly SchedulableNode[],
-): NodeRule {
+function spreadRule(constraint: TopologySpreadConstraint, demand: PodDemand, nodes: readonly SchedulableNode[]): NodeRule {
   const { maxSkew, topologyKey, labelSelector, minDomains = 1, matchLabelKeys, nodeAffinityPolicy, nodeTaintsPolicy } = constraint;
   const matches = peersOf(demand, labelSelector, matchLabelKeys);
   const isWelcome = ({ spec }: Node): boolean =>

@@ -247,11 +247,7 @@ test("nodes are never overcommitted, nothing is refused that fits, and the books
         }
         for (const { node, usage } of state.nodes) {
           const { cpu, gpu, pods } = taken(Number(node.metadata.name.slice(1)));
-          expect([usage.requested("cpu"), usage.requested("nvidia.com/gpu"), usage.pods.size]).toEqual([
-            cpu * 1000,
-            gpu,
-            pods,
-          ]);
+          expect([usage.requested("cpu"), usage.requested("nvidia.com/gpu"), usage.pods.size]).toEqual([cpu * 1000, gpu, pods]);
         }
       },
     ),

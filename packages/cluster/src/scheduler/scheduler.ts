@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Client } from "@sluice/client";
-import { createEventRecorder, keyOf, type Clock, type EventRecorder, type Logger } from "@sluice/controller";
+import { createEventRecorder, keyOf, runManager, type Clock, type EventRecorder, type Logger } from "@sluice/controller";
 import { isApiError, jsonEqual, type Namespace, type Node, type PersistentVolumeClaim, type Pod } from "@sluice/kubernetes";
 import { bindPod } from "./bind-pod.ts";
 import { ClusterState } from "./cluster-state.ts";
@@ -10,6 +10,7 @@ import { judgeClaims } from "./judge-claims.ts";
 import { groupOf, pendingPod, type PendingPod } from "./pending-pod.ts";
 import { demandOf, isSocial } from "./pod-demand.ts";
 import { minMemberOf, type PodGroup } from "./pod-group.ts";
+import { podGroupController } from "./pod-group-controller.ts";
 import { refusalOf } from "./refusal.ts";
 import { Reporter } from "./reporter.ts";
 import { describeFailure, type Failure, type Placement } from "./schedule.ts";
@@ -34,9 +35,10 @@ interface SchedulerOptions {
   readonly signal: AbortSignal;
 }
 
-/** Gives every pod of `default-scheduler` a node, until the signal aborts. */
+/** Gives every pod of `default-scheduler` a node, and says of groups of pods how far they have come, until the signal aborts. */
 export async function runScheduler(options: SchedulerOptions): Promise<void> {
-  await new Scheduler(options).run();
+  // By itself, so that a cluster whose administrator has deleted the definition of pod groups misses nothing else.
+  await Promise.all([new Scheduler(options).run(), runManager({ ...options, controllers: [podGroupController()] })]);
 }
 
 class Scheduler {

@@ -145,7 +145,8 @@ export class SchedulingQueue {
     const unit = this.#units.get(key);
     if (unit === undefined) return;
     const last = unit.failure?.message;
-    if (last !== undefined && last !== message) for (const uid of [...unit.pods.keys()].slice(0, unit.pods.size > TOLD ? 1 : TOLD)) unit.untold.add(uid);
+    if (last !== undefined && last !== message)
+      for (const uid of [...unit.pods.keys()].slice(0, unit.pods.size > TOLD ? 1 : TOLD)) unit.untold.add(uid);
     this.#failed.add(Object.assign(unit, { failure: { message, retryAt: now + unit.restMs }, isStale: false, ticket: unit.ticket + 1 }));
     unit.restMs = Math.min(LONGEST_REST_MS, Math.max(LEAST_REST_MS, 2 * unit.restMs));
   }
