@@ -1,11 +1,17 @@
-/** Measures Sluice as its users meet it, against a peer or a physical limit in the same run: `npm run bench [-- start runs api]`. */
+/** Measures Sluice as its users meet it, against a peer or a physical limit in the same run: `npm run bench [-- start runs api scheduler]`. */
 import { cpus, release } from "node:os";
 import { benchApi } from "./api.ts";
 import { benchRuns } from "./runs.ts";
+import { benchScheduler } from "./scheduler.ts";
 import { benchStart } from "./start.ts";
 import { printTable, type Measurement } from "./statistics.ts";
 
-const scenarios: Readonly<Record<string, () => Promise<readonly Measurement[]>>> = { start: benchStart, runs: benchRuns, api: benchApi };
+const scenarios: Readonly<Record<string, () => Promise<readonly Measurement[]>>> = {
+  start: benchStart,
+  runs: benchRuns,
+  api: benchApi,
+  scheduler: benchScheduler,
+};
 const chosen = process.argv.slice(2);
 const unknown = chosen.find((name) => !(name in scenarios));
 if (unknown !== undefined) {

@@ -30,7 +30,7 @@ import { openImages } from "./node/images/index.ts";
 import type { Node } from "./node/node.ts";
 import { openSandboxes } from "./node/sandbox/index.ts";
 import { startNode } from "./node/start-node.ts";
-import { runScheduler } from "./scheduler/index.ts";
+import { podGroupDefinition, runScheduler } from "./scheduler/index.ts";
 import { openStore } from "./store/store.ts";
 import { standardStorageClass } from "./volume/storage-class.ts";
 
@@ -134,7 +134,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       virtual: [...accessReviews(authorizer), ...authenticationReviews({ tokens, find })],
       nodes: (name) => (name === NODE_NAME ? node : undefined),
       paths: clusterDocuments({ counts, publicKeys: await tokens.publicKeys(), isReady: () => !signal.aborted }),
-      bootstrap: mode === "api-server" ? bootstrapRoles : [...bootstrapRoles, standardStorageClass],
+      bootstrap: mode === "api-server" ? bootstrapRoles : [...bootstrapRoles, standardStorageClass, podGroupDefinition],
       clock,
       newId,
       logger,

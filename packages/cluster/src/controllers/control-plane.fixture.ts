@@ -4,7 +4,7 @@ import { runManager, systemClock, type Clock, type Logger } from "@sluice/contro
 import { builtinResources, Node, Pod, type KubernetesObject, type ObjectKey, type Resource } from "@sluice/kubernetes";
 import { onTestFinished } from "vitest";
 import { createApiServer } from "../api-server/create-api-server.ts";
-import { runScheduler } from "../scheduler/index.ts";
+import { podGroupDefinition, runScheduler } from "../scheduler/index.ts";
 import { openStore } from "../store/store.ts";
 import { standardStorageClass } from "../volume/storage-class.ts";
 import { controlPlaneControllers } from "./index.ts";
@@ -14,6 +14,8 @@ export interface TestCluster {
   readonly client: Client;
   /** What controllers and the scheduler logged as errors. */
   readonly errors: unknown[];
+  /** Gives up the scheduler, whatever it waits for, and starts another. */
+  abandonScheduler(): void;
 }
 
 /** Starts the API server, the controllers and the scheduler over an empty store, until the test ends. */
@@ -31,24 +33,40 @@ export async function startTestCluster(
     authorizer: { authorize: () => ({ allowed: true, reason: "" }) },
     authenticate: async () => admin,
     nodes: () => undefined,
-    bootstrap: [standardStorageClass],
+    bootstrap: [standardStorageClass, podGroupDefinition],
     clock,
     newId: randomUUID,
     logger,
   });
   const client = createClient(api.transport(admin));
   const stop = new AbortController();
-  const running = Promise.all([
-    runManager({ client, controllers: controlPlaneControllers({ rootCa: "test CA" }), clock, logger, signal: stop.signal }),
-    runScheduler({ client: options.schedulerClient?.(client) ?? client, clock, logger, signal: stop.signal }),
-  ]);
+  const running = runManager({ client, controllers: controlPlaneControllers({ rootCa: "test CA" }), clock, logger, signal: stop.signal });
+  let scheduler = startScheduler(options.schedulerClient?.(client) ?? client);
   onTestFinished(async () => {
     stop.abort();
-    await running;
+    await Promise.all([running, scheduler.stop()]);
     await api[Symbol.asyncDispose]();
     await store.close();
   });
-  return { client, errors };
+  return {
+    client,
+    errors,
+    abandonScheduler() {
+      void scheduler.stop();
+      scheduler = startScheduler(client);
+    },
+  };
+
+  function startScheduler(own: Client): { stop(): Promise<void> } {
+    const end = new AbortController();
+    const scheduling = runScheduler({ client: own, clock, logger, signal: end.signal });
+    return {
+      async stop() {
+        end.abort();
+        await scheduling;
+      },
+    };
+  }
 }
 
 /** Turns of the event loop after which looking again costs more than it finds. */

@@ -1,11 +1,16 @@
 import type { Node, NodeSelectorRequirement, NodeSelectorTerm, PodSpec } from "@sluice/kubernetes";
 
 /** Whether a pod's node selector and required node affinity let it run on the node. */
-export function matchesNode({ nodeSelector = {}, affinity }: PodSpec, node: Node): boolean {
+export function matchesNode({ nodeSelector, affinity }: PodSpec, node: Node): boolean {
   const labels = node.metadata.labels ?? {};
-  if (Object.entries(nodeSelector).some(([key, value]) => labels[key] !== value)) return false;
+  if (nodeSelector !== undefined && Object.entries(nodeSelector).some(([key, value]) => labels[key] !== value)) return false;
   const required = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
-  return required === undefined || required.nodeSelectorTerms.some((term) => matchesTerm(term, node));
+  return required === undefined || matchesAny(required.nodeSelectorTerms, node);
+}
+
+/** Whether a node satisfies one of the terms. */
+export function matchesAny(terms: readonly NodeSelectorTerm[], node: Node): boolean {
+  return terms.some((term) => matchesTerm(term, node));
 }
 
 /** The weights of the preferred node affinities that the node satisfies. */

@@ -10,10 +10,16 @@ export interface SchedulableNode {
 
 /** What the pods of a node take, kept up to date pod by pod. */
 export class NodeUsage {
-  readonly #requested = new Map<string, bigint>();
+  readonly #requested = new Map<string, number>();
   readonly #ports = new Map<string, string[]>();
   readonly #pods = new Set<PodDemand>();
   readonly #repelling = new Set<PodDemand>();
+  #version = 0;
+
+  /** Changes with every pod. */
+  get version(): number {
+    return this.#version;
+  }
 
   /** The pods on the node. */
   get pods(): ReadonlySet<PodDemand> {
@@ -26,8 +32,8 @@ export class NodeUsage {
   }
 
   /** How much of a resource is taken. */
-  requested(resource: string): bigint {
-    return this.#requested.get(resource) ?? 0n;
+  requested(resource: string): number {
+    return this.#requested.get(resource) ?? 0;
   }
 
   /** Whether one of the ports is taken. */
@@ -37,6 +43,7 @@ export class NodeUsage {
 
   /** Counts a pod in. */
   add(demand: PodDemand): void {
+    this.#version++;
     this.#pods.add(demand);
     if (isRepelling(demand.spec)) this.#repelling.add(demand);
     for (const [name, amount] of demand.requests) this.#requested.set(name, this.requested(name) + amount);
@@ -46,6 +53,7 @@ export class NodeUsage {
   /** Counts out a pod that was counted in. */
   remove(demand: PodDemand): void {
     if (!this.#pods.delete(demand)) return;
+    this.#version++;
     this.#repelling.delete(demand);
     for (const [name, amount] of demand.requests) this.#requested.set(name, this.requested(name) - amount);
     for (const { port, ip } of demand.hostPorts) {

@@ -1,7 +1,7 @@
 import { parseQuantity, type Pod, type PodSpec } from "@sluice/kubernetes";
 
-/** Amounts by resource name, in billionths. */
-export type Amounts = ReadonlyMap<string, bigint>;
+/** Whole amounts by resource name, as upstream counts: thousandths of processors, units of all else, rounded up. */
+export type Amounts = ReadonlyMap<string, number>;
 
 /** A port of the node that a pod wants for itself. */
 export interface HostPort {
@@ -18,12 +18,21 @@ export interface PodDemand {
   readonly namespace: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly spec: PodSpec;
+  /** The names of the claims that its volumes are. */
+  readonly claims: readonly string[];
 }
 
 /** Reads what a pod asks for from its spec. */
 export function demandOf(pod: Pod): PodDemand {
   const { spec, metadata } = pod;
-  return { requests: requestsOf(spec), hostPorts: hostPortsOf(spec), namespace: metadata.namespace ?? "", labels: metadata.labels ?? {}, spec };
+  return {
+    requests: requestsOf(spec),
+    hostPorts: hostPortsOf(spec),
+    namespace: metadata.namespace ?? "",
+    labels: metadata.labels ?? {},
+    spec,
+    claims: claimsOf(pod),
+  };
 }
 
 /**
@@ -31,9 +40,9 @@ export function demandOf(pod: Pod): PodDemand {
  * sidecars (init containers that always restart) that were started before it and stay.
  */
 export function requestsOf(spec: PodSpec): Amounts {
-  const together = new Map<string, bigint>();
-  const sidecars = new Map<string, bigint>();
-  const peak = new Map<string, bigint>();
+  const together = new Map<string, number>();
+  const sidecars = new Map<string, number>();
+  const peak = new Map<string, number>();
   for (const { resources } of spec.containers) add(together, amountsOf(resources?.requests));
   for (const { resources, restartPolicy } of spec.initContainers ?? []) {
     const requests = amountsOf(resources?.requests);
@@ -65,7 +74,20 @@ export function isRepelling({ affinity }: PodSpec): boolean {
 
 /** Quantities as amounts. */
 export function amountsOf(quantities: Readonly<Record<string, string>> = {}): Amounts {
-  return new Map(Object.entries(quantities).map(([name, text]) => [name, parseQuantity(text).nanos]));
+  return new Map(Object.entries(quantities).map(([name, text]) => [name, amountOf(name, text)]));
+}
+
+function amountOf(name: string, text: string): number {
+  const step = name === "cpu" ? 1_000_000n : 1_000_000_000n;
+  return Number((parseQuantity(text).nanos + step - 1n) / step);
+}
+
+/** The claim of an ephemeral volume is named after pod and volume. */
+function claimsOf({ metadata, spec }: Pod): string[] {
+  return (spec.volumes ?? []).flatMap(({ name, persistentVolumeClaim, ephemeral }) => {
+    if (persistentVolumeClaim !== undefined) return [persistentVolumeClaim.claimName];
+    return ephemeral === undefined ? [] : [`${metadata.name}-${name}`];
+  });
 }
 
 function hostPortsOf({ containers, initContainers = [] }: PodSpec): HostPort[] {
@@ -76,10 +98,10 @@ function hostPortsOf({ containers, initContainers = [] }: PodSpec): HostPort[] {
     .map(({ hostPort, protocol = "TCP", hostIP = "" }) => ({ port: `${protocol}/${hostPort}`, ip: hostIP === "" ? "0.0.0.0" : hostIP }));
 }
 
-function add(to: Map<string, bigint>, amounts: Amounts): void {
-  for (const [name, amount] of amounts) to.set(name, (to.get(name) ?? 0n) + amount);
+function add(to: Map<string, number>, amounts: Amounts): void {
+  for (const [name, amount] of amounts) to.set(name, (to.get(name) ?? 0) + amount);
 }
 
-function raise(to: Map<string, bigint>, amounts: Amounts): void {
-  for (const [name, amount] of amounts) if (amount > (to.get(name) ?? 0n)) to.set(name, amount);
+function raise(to: Map<string, number>, amounts: Amounts): void {
+  for (const [name, amount] of amounts) if (amount > (to.get(name) ?? 0)) to.set(name, amount);
 }

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { nodeObject } from "../controllers/control-plane.fixture.ts";
 import { ClusterState } from "./cluster-state.ts";
 import { demandOf, type PodDemand } from "./pod-demand.ts";
-import { describeReasons, schedule } from "./schedule.ts";
+import { describeFailure, schedule } from "./schedule.ts";
 
 const zoned = (name: string, zone: string): Node => nodeObject(name, undefined, { metadata: { name, labels: { zone } } });
 const demand = (app: string, spec: Partial<PodSpec> = {}, namespace = "n"): PodDemand => {
@@ -27,6 +27,9 @@ const apart = (...terms: PodAffinityTerm[]): Partial<PodSpec> => ({
   affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: terms } },
 });
 
+/** A message without what it says of preemption. */
+const causeIn = (message: string): string => message.replace(/ preemption: .*$/u, "");
+
 /** Two zones, the first with two nodes, and pods on some of them. */
 const world = (...pods: [node: string, PodDemand][]): ClusterState => {
   const state = new ClusterState();
@@ -38,7 +41,7 @@ const world = (...pods: [node: string, PodDemand][]): ClusterState => {
 };
 const place = (state: ClusterState, pod: PodDemand): string => {
   const placement = schedule(pod, state.nodes, state.namespaces);
-  return "node" in placement ? placement.node : describeReasons(placement.reasons, state.nodes.length);
+  return "node" in placement ? placement.node : causeIn(describeFailure(placement.failure, state.nodes.length));
 };
 
 describe("affinity to pods", () => {

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { nodeObject } from "../controllers/control-plane.fixture.ts";
 import { ClusterState } from "./cluster-state.ts";
 import { demandOf, requestsOf, type PodDemand } from "./pod-demand.ts";
-import { describeReasons, schedule, type Placement } from "./schedule.ts";
+import { describeFailure, schedule, type Placement } from "./schedule.ts";
 
 const container = (requests: Record<string, string> = {}, more: object = {}): PodSpec["containers"][number] => ({
   name: "main",
@@ -26,23 +26,25 @@ const stateOf = (...nodes: Node[]): ClusterState => {
   return state;
 };
 const place = (spec: Partial<PodSpec>, ...nodes: Node[]): Placement => schedule(demand(spec), stateOf(...nodes).nodes, NONE);
-const told = (placement: Placement, nodes = 1): string => ("reasons" in placement ? describeReasons(placement.reasons, nodes) : placement.node);
+/** The node, or why there is none, without what is said of preemption. */
+const told = (placement: Placement, nodes = 1): string =>
+  "failure" in placement ? describeFailure(placement.failure, nodes).replace(/ preemption: .*$/u, "") : placement.node;
 const tainted = (effect: "NoSchedule" | "NoExecute" | "PreferNoSchedule"): Node =>
   nodeObject("a", undefined, { spec: { taints: [{ key: "gpu", value: "yes", effect }] } });
 
 describe("what a pod needs", () => {
-  const cpu = (spec: PodSpec): bigint => (requestsOf(spec).get("cpu") ?? 0n) / 1_000_000n;
-  test.each<[string, Partial<PodSpec>, bigint]>([
-    ["the sum of its containers", { containers: [container({ cpu: "1" }), container({ cpu: "500m" })] }, 1500n],
+  const cpu = (spec: PodSpec): number => requestsOf(spec).get("cpu") ?? 0;
+  test.each<[string, Partial<PodSpec>, number]>([
+    ["the sum of its containers", { containers: [container({ cpu: "1" }), container({ cpu: "500m" })] }, 1500],
     [
       "the largest init container, if that is more",
       { containers: [container({ cpu: "1" })], initContainers: [container({ cpu: "2" }), container({ cpu: "3" })] },
-      3000n,
+      3000,
     ],
     [
       "sidecars beside its containers",
       { containers: [container({ cpu: "1" })], initContainers: [container({ cpu: "1" }, { restartPolicy: "Always" })] },
-      2000n,
+      2000,
     ],
     [
       "init containers beside the sidecars started before them",
@@ -53,10 +55,10 @@ describe("what a pod needs", () => {
           container({ cpu: "5" }, { restartPolicy: "Always" }),
         ],
       },
-      6000n,
+      6000,
     ],
-    ["its overhead", { containers: [container({ cpu: "1" })], overhead: { cpu: "250m" } }, 1250n],
-    ["what is asked for as a whole", { containers: [container({ cpu: "1" })], resources: { requests: { cpu: "4" } } }, 4000n],
+    ["its overhead", { containers: [container({ cpu: "1" })], overhead: { cpu: "250m" } }, 1250],
+    ["what is asked for as a whole", { containers: [container({ cpu: "1" })], resources: { requests: { cpu: "4" } } }, 4000],
   ])("%s", (_, spec, expected) => expect(cpu(pod(spec).spec)).toBe(expected));
 });
 
@@ -95,15 +97,15 @@ describe("where a pod may go", () => {
       nodeObject("a", undefined, { spec: { unschedulable: true } }),
       "a",
     ],
-    ["not where a taint keeps it away", {}, tainted("NoSchedule"), "0/1 nodes are available: 1 node(s) had untolerated taint {gpu: yes}."],
-    ["not where it would be evicted", {}, tainted("NoExecute"), "0/1 nodes are available: 1 node(s) had untolerated taint {gpu: yes}."],
+    ["not where a taint keeps it away", {}, tainted("NoSchedule"), "0/1 nodes are available: 1 node(s) had untolerated taint(s)."],
+    ["not where it would be evicted", {}, tainted("NoExecute"), "0/1 nodes are available: 1 node(s) had untolerated taint(s)."],
     ["where a taint only asks", {}, tainted("PreferNoSchedule"), "a"],
     ["where it tolerates the taint", { tolerations: [{ key: "gpu", value: "yes", effect: "NoSchedule" }] }, tainted("NoSchedule"), "a"],
     [
       "not with another value",
       { tolerations: [{ key: "gpu", value: "no" }] },
       tainted("NoSchedule"),
-      "0/1 nodes are available: 1 node(s) had untolerated taint {gpu: yes}.",
+      "0/1 nodes are available: 1 node(s) had untolerated taint(s).",
     ],
     ["where its selector says", { nodeSelector: { zone: "z1" } }, zone, "a"],
     ["not elsewhere", { nodeSelector: { zone: "z2" } }, zone, AFFINITY],
@@ -171,10 +173,35 @@ describe("where a pod may go", () => {
   test("reasons are counted over the nodes", () => {
     const small = nodeObject("b", { cpu: "1", memory: "1Gi", pods: "10" });
     expect(told(place({ containers: [container({ cpu: "10" })] }, zone, small, { ...tainted("NoSchedule"), metadata: { name: "c" } }), 3)).toBe(
-      "0/3 nodes are available: 1 node(s) had untolerated taint {gpu: yes}, 2 Insufficient cpu.",
+      "0/3 nodes are available: 1 node(s) had untolerated taint(s), 2 Insufficient cpu.",
     );
     expect(told(place({}), 0)).toBe("no nodes available to schedule pods");
   });
+});
+
+describe("what is said of preemption", () => {
+  const big = nodeObject("big");
+  const full = nodeObject("full", { cpu: "1", memory: "1Gi", pods: "0" });
+  const wants = (cpu: string, spec: Partial<PodSpec> = {}): string => {
+    const placement = place({ containers: [container({ cpu })], ...spec }, full, { ...tainted("NoSchedule"), metadata: { name: "t" } });
+    return "failure" in placement ? describeFailure(placement.failure, 2, spec.preemptionPolicy) : "";
+  };
+  test("it would help on some nodes, but nobody is put out", () =>
+    expect(wants("1")).toBe(
+      "0/2 nodes are available: 1 Too many pods, 1 node(s) had untolerated taint(s). preemption: 0/2 nodes are available: 1 No preemption victims found for incoming pod, 1 Preemption is not helpful for scheduling.",
+    ));
+  test("it helps nowhere", () =>
+    expect(wants("9")).toBe(
+      "0/2 nodes are available: 1 Insufficient cpu, 1 Too many pods, 1 node(s) had untolerated taint(s). preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.",
+    ));
+  test("the pod does not want it", () =>
+    expect(wants("1", { preemptionPolicy: "Never" })).toBe(
+      "0/2 nodes are available: 1 Too many pods, 1 node(s) had untolerated taint(s). preemption: not eligible due to preemptionPolicy=Never.",
+    ));
+  test("what keeps it from all nodes alike", () =>
+    expect(describeFailure({ blocked: "pod has unbound immediate PersistentVolumeClaims" }, stateOf(big, full).nodes.length)).toBe(
+      "0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims. preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.",
+    ));
 });
 
 test("nodes are never overcommitted, nothing is refused that fits, and the books balance", () => {
@@ -220,11 +247,7 @@ test("nodes are never overcommitted, nothing is refused that fits, and the books
         }
         for (const { node, usage } of state.nodes) {
           const { cpu, gpu, pods } = taken(Number(node.metadata.name.slice(1)));
-          expect([usage.requested("cpu"), usage.requested("nvidia.com/gpu"), usage.pods.size]).toEqual([
-            BigInt(cpu) * 1_000_000_000n,
-            BigInt(gpu) * 1_000_000_000n,
-            pods,
-          ]);
+          expect([usage.requested("cpu"), usage.requested("nvidia.com/gpu"), usage.pods.size]).toEqual([cpu * 1000, gpu, pods]);
         }
       },
     ),

@@ -25,7 +25,7 @@ const scheduled = (name: string): Promise<string> => eventually(() => nodeOf(nam
 const waiting = (name: string): Promise<string> =>
   eventually(async () => {
     const condition = (await client.get(Pod, at(name))).status?.conditions?.find(({ type, status }) => type === "PodScheduled" && status === "False");
-    return condition?.reason === "Unschedulable" ? condition.message : undefined;
+    return condition?.reason === "Unschedulable" ? condition.message?.replace(/ preemption: .*$/u, "") : undefined;
   });
 const said = (name: string, reason: string): Promise<string> =>
   eventually(async () => (await client.list(Event, { fieldSelector: `involvedObject.name=${name},reason=${reason}` })).items[0]?.message);

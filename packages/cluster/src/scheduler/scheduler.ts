@@ -1,25 +1,29 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Client } from "@sluice/client";
-import {
-  createEventRecorder,
-  keyOf,
-  Reflector,
-  Store,
-  WorkQueue,
-  type ChangeHandler,
-  type Clock,
-  type EventRecorder,
-  type Logger,
-} from "@sluice/controller";
-import { isApiError, Namespace, Node, pathOf, Pod, type KubernetesObject, type PodCondition } from "@sluice/kubernetes";
+import { createEventRecorder, keyOf, runManager, type Clock, type EventRecorder, type Logger } from "@sluice/controller";
+import { isApiError, jsonEqual, type Namespace, type Node, type PersistentVolumeClaim, type Pod } from "@sluice/kubernetes";
+import { bindPod } from "./bind-pod.ts";
 import { ClusterState } from "./cluster-state.ts";
-import { demandOf } from "./pod-demand.ts";
-import { describeReasons, schedule } from "./schedule.ts";
-import { SchedulingQueue, type PendingPod } from "./scheduling-queue.ts";
+import { EquivalenceCache } from "./equivalence-cache.ts";
+import { GangMembers, placeGang } from "./gangs.ts";
+import { judgeClaims } from "./judge-claims.ts";
+import { groupOf, pendingPod, type PendingPod } from "./pending-pod.ts";
+import { demandOf, isSocial } from "./pod-demand.ts";
+import { minMemberOf, type PodGroup } from "./pod-group.ts";
+import { podGroupController } from "./pod-group-controller.ts";
+import { refusalOf } from "./refusal.ts";
+import { Reporter } from "./reporter.ts";
+import { describeFailure, type Failure, type Placement } from "./schedule.ts";
+import { openSources, type Sources } from "./sources.ts";
+import { SchedulingQueue, type Hint, type Unit } from "./scheduling-queue.ts";
 
-const SCHEDULER_NAME = "default-scheduler";
+/** Its own, and the one for which groups of pods ask elsewhere. */
+const SCHEDULER_NAMES: ReadonlySet<string> = new Set(["default-scheduler", "scheduler-plugins-scheduler"]);
+const COMPONENT = "default-scheduler";
 /** How many bindings may be under way. */
-const BINDERS = 256;
-const REPORTERS = 16;
+const BINDERS = 64;
+/** For how long the scheduler works before others get their turn. */
+const TURN_MS = 10;
 /** When a binding fails for no fault of the pod's. */
 const RETRY_MS = 1000;
 
@@ -31,241 +35,306 @@ interface SchedulerOptions {
   readonly signal: AbortSignal;
 }
 
-/** Gives every pod of `default-scheduler` a node, until the signal aborts. */
+/** Gives every pod of `default-scheduler` a node, and says of groups of pods how far they have come, until the signal aborts. */
 export async function runScheduler(options: SchedulerOptions): Promise<void> {
-  await new Scheduler(options).run();
+  // By itself, so that a cluster whose administrator has deleted the definition of pod groups misses nothing else.
+  await Promise.all([new Scheduler(options).run(), runManager({ ...options, controllers: [podGroupController()] })]);
 }
 
 class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #events: EventRecorder;
+  readonly #reporter: Reporter;
+  readonly #sources: Sources;
   readonly #state = new ClusterState();
+  readonly #cache = new EquivalenceCache(this.#state);
   readonly #queue = new SchedulingQueue();
-  readonly #reports: WorkQueue;
-  readonly #messages = new Map<string, string>();
-  readonly #pods = new Store(Pod);
+  readonly #gangs = new GangMembers();
   readonly #bindings = new Set<Promise<void>>();
+  /** Pods that have changed since they were last looked at, as they are now; undefined is gone. */
+  readonly #changed = new Map<string, Pod | undefined>();
+  /** The pods that are counted on a node, and in which generation. */
+  readonly #counted = new Map<string, { readonly node: string; readonly generation: number | undefined }>();
   /** The pods that are counted on a node though the API does not say yet that they are there. */
   readonly #assumed = new Set<string>();
+  /** Nodes that offer more than before. */
+  readonly #improved = new Set<string>();
+  /** Whether something has changed that matters to pods to which others matter. */
+  #isMoved = false;
   #wake: () => void = () => {};
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
-    this.#events = createEventRecorder({ ...options, component: SCHEDULER_NAME });
-    this.#reports = new WorkQueue(options.clock);
+    this.#events = createEventRecorder({ ...options, component: COMPONENT });
+    this.#reporter = new Reporter({ ...options, events: this.#events, find: (uid) => this.#queue.get(uid)?.pod, isWaiting });
+    this.#sources = openSources(options, {
+      node: (before, after) => this.#nodeChanged(before, after),
+      namespace: (before, after) => this.#namespaceChanged(before, after),
+      pod: (before, after) => this.#podChanged(before, after),
+      group: (before, after) => this.#groupChanged(before, after),
+      volumes: () => this.#hint(({ pods }) => (someOf(pods, ({ demand }) => demand.claims.length > 0) ? "look" : "no")),
+    });
   }
 
   async run(): Promise<void> {
-    const { client, clock, logger, signal } = this.#options;
-    const onError = (error: unknown): void => logger.warn("the scheduler lost its watch and will try again", { error });
-    const nodes = new Reflector({
-      client,
-      resource: Node,
-      store: new Store(Node),
-      handler: this.#guarded((before, after) => this.#nodeChanged(before, after)),
-      clock,
-      signal,
-      onError,
-    });
-    const pods = new Reflector({
-      client,
-      resource: Pod,
-      store: this.#pods,
-      handler: this.#guarded((before, after) => this.#podChanged(before, after)),
-      clock,
-      signal,
-      onError,
-    });
-    const namespaces = new Reflector({
-      client,
-      resource: Namespace,
-      store: new Store(Namespace),
-      handler: this.#guarded((before, after) => this.#namespaceChanged(before, after)),
-      clock,
-      signal,
-      onError,
-    });
-    const running = [namespaces.run(), nodes.run(), pods.run()];
-    const stop = (): void => {
-      this.#reports.close();
-      this.#wake();
-    };
-    signal.addEventListener("abort", stop, { once: true });
-    if (signal.aborted) stop();
-    await Promise.all([namespaces.synced, nodes.synced, pods.synced]);
-    const reporters = Array.from({ length: REPORTERS }, () => this.#report());
+    const { signal } = this.#options;
+    signal.addEventListener("abort", () => this.#wake(), { once: true });
+    const running = [this.#sources.run(), this.#reporter.run()];
+    await this.#sources.synced;
     await this.#schedule();
-    await Promise.all([...running, ...reporters, ...this.#bindings]);
+    await Promise.all([...running, ...this.#bindings]);
   }
 
   /** Places pods as long as any can be, then waits until something changes. */
   async #schedule(): Promise<void> {
-    const { signal } = this.#options;
+    const { clock, signal } = this.#options;
     while (!signal.aborted) {
-      const pending = this.#queue.next();
-      if (pending !== undefined) {
-        this.#place(pending);
-        if (this.#bindings.size >= BINDERS) await this.#change();
+      const end = clock.now() + TURN_MS;
+      const isOver = (): boolean => clock.now() >= end;
+      // All that is known comes first: what is half placed, or more urgent, may be the last to be heard of.
+      if (!this.#takeIn(isOver)) {
+        await nextTurn();
         continue;
       }
-      for (const { uid, message } of this.#queue.takeUntold()) {
-        this.#messages.set(uid, message);
-        this.#reports.add(uid);
+      this.#wakeUnits();
+      let unit = this.#queue.next(clock.now());
+      for (; unit !== undefined && this.#bindings.size < BINDERS && this.#changed.size === 0; unit = this.#queue.next(clock.now())) {
+        this.#place(unit);
+        if (isOver()) break;
       }
-      await this.#change();
+      for (const { uid, message } of this.#queue.takeUntold()) this.#reporter.tell(uid, message);
+      if (unit === undefined && !this.#isMoved) await this.#change();
+      else if (this.#bindings.size >= BINDERS) await this.#change();
+      else await nextTurn();
     }
   }
 
-  /** Resolves when something has changed that matters. */
-  #change(): Promise<void> {
+  /** Resolves when something has changed that matters, or a rest is over. */
+  async #change(): Promise<void> {
+    if (this.#changed.size > 0 || this.#improved.size > 0) return;
+    const { clock, signal } = this.#options;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;
-    return promise;
+    const retry = this.#queue.nextRetry;
+    if (retry === undefined) return promise;
+    const woken = new AbortController();
+    void promise.then(() => woken.abort());
+    await Promise.race([promise, clock.sleep(Math.max(0, retry - clock.now()), AbortSignal.any([signal, woken.signal]))]);
   }
 
-  #place(pending: PendingPod): void {
-    const { nodes, namespaces } = this.#state;
-    const placement = schedule(pending.demand, nodes, namespaces);
-    if ("reasons" in placement) {
-      this.#queue.fail(pending, describeReasons(placement.reasons, nodes.length));
+  /** Looks at the pods that have changed; whether that was all of them. */
+  #takeIn(isOver: () => boolean): boolean {
+    for (const [uid, pod] of this.#changed) {
+      this.#changed.delete(uid);
+      try {
+        this.#take(uid, pod);
+      } catch (error) {
+        // What one pod gets wrong, such as an amount that is none, must not stop the others.
+        const { namespace, name } = pod?.metadata ?? {};
+        this.#options.logger.warn("the scheduler cannot read a pod and leaves it out", { namespace, name, error });
+      }
+      if (isOver()) return this.#changed.size === 0;
+    }
+    return true;
+  }
+
+  #take(uid: string, pod: Pod | undefined): void {
+    const isFailed = pod?.status?.phase === "Failed";
+    const group = pod === undefined || isFailed ? this.#gangs.forget(uid) : this.#gangs.note(pod, isPlaced(pod) || this.#assumed.has(uid));
+    this.#judgeGang(group);
+    if (pod === undefined || isFailed || pod.status?.phase === "Succeeded") {
+      this.#queue.remove(uid);
+      this.#assumed.delete(uid);
+      this.#release(uid);
       return;
     }
-    this.#queue.remove(pending.uid);
-    this.#state.assign(pending.uid, placement.node, pending.demand);
-    this.#assumed.add(pending.uid);
-    this.#queue.wakeSocial();
-    const binding = this.#bind(pending, placement.node).finally(() => {
+    const node = pod.spec.nodeName ?? "";
+    if (node !== "") {
+      this.#queue.remove(uid);
+      this.#assumed.delete(uid);
+      const { generation } = pod.metadata;
+      const counted = this.#counted.get(uid);
+      if (counted?.node === node && counted.generation === generation && this.#state.isAssigned(uid)) return;
+      this.#counted.set(uid, { node, generation });
+      this.#state.assign(uid, node, demandOf(pod));
+      this.#isMoved = true;
+      if (counted?.node === node && counted.generation !== undefined) this.#improved.add(node); // It may ask for less than before.
+      return;
+    }
+    if (this.#assumed.has(uid)) return; // Its binding is under way.
+    if (isWaiting(pod)) this.#queue.add(pendingPod(pod));
+    else this.#queue.remove(uid);
+    this.#judgeGang(group);
+  }
+
+  #release(uid: string): void {
+    this.#counted.delete(uid);
+    const node = this.#state.release(uid);
+    if (node !== undefined) this.#improved.add(node);
+  }
+
+  #place(unit: Unit): void {
+    if (unit.group !== undefined) {
+      this.#placeGang(unit, unit.group);
+      return;
+    }
+    const [pending] = unit.pods.values();
+    if (pending === undefined) throw new Error("a unit of the queue has no pods");
+    const placement = this.#find(pending);
+    if ("failure" in placement) {
+      this.#fail(unit, pending, placement.failure);
+      return;
+    }
+    this.#assume(pending, placement.node);
+    this.#bind(pending, placement.node);
+  }
+
+  /** All that are needed, or none: their bindings are written together. */
+  #placeGang(unit: Unit, name: string): void {
+    const pods = [...unit.pods.values()];
+    const [first] = pods;
+    if (first === undefined) throw new Error("a unit of the queue has no pods");
+    const group = this.#sources.groups.get(name);
+    if (group === undefined) {
+      this.#fail(unit, first, { blocked: "PodGroup not found" });
+      return;
+    }
+    const [size, minMember] = [this.#gangs.size(name), minMemberOf(group)];
+    if (size < minMember) {
+      const current = `current pods number: ${size}, minMember of group: ${minMember}`;
+      this.#fail(unit, first, { blocked: `pre-filter pod ${first.pod.metadata.name} cannot find enough sibling pods, ${current}` });
+      return;
+    }
+    const before = this.#gangs.placed(name);
+    const placement = placeGang(pods, {
+      needed: minMember - before,
+      place: (pending) => this.#find(pending),
+      assign: (pending, node) => this.#state.assign(pending.uid, node, pending.demand),
+      release: ({ uid }) => this.#state.release(uid),
+    });
+    if ("refused" in placement) {
+      const { refused, fitting } = placement;
+      const rejection = `PodGroup ${name} gets rejected due to Pod ${refused.pending.pod.metadata.name} is unschedulable even after PostFilter`;
+      this.#fail(unit, refused.pending, refused.failure, ` ${rejection}: ${before + fitting} of at least ${minMember} fit`);
+      return;
+    }
+    for (const { pending, node } of placement.placed) {
+      this.#assume(pending, node);
+      this.#bind(pending, node);
+    }
+    if (placement.rest !== undefined) this.#fail(unit, placement.rest.pending, placement.rest.failure);
+  }
+
+  #find({ demand, signature }: PendingPod): Placement {
+    if (demand.claims.length === 0) return this.#cache.place(signature, demand);
+    const verdict = judgeClaims(demand, this.#sources);
+    return "blocked" in verdict ? { failure: verdict } : this.#cache.place(signature, demand, verdict.rules);
+  }
+
+  #fail(unit: Unit, { demand }: PendingPod, failure: Failure, more = ""): void {
+    const message = describeFailure(failure, this.#state.nodes.length, demand.spec.preemptionPolicy);
+    this.#queue.fail(unit, message + more, this.#options.clock.now());
+  }
+
+  #assume({ uid, pod, demand }: PendingPod, node: string): void {
+    this.#queue.remove(uid);
+    this.#state.assign(uid, node, demand);
+    this.#counted.set(uid, { node, generation: undefined });
+    this.#assumed.add(uid);
+    this.#judgeGang(this.#gangs.note(pod, true));
+    this.#isMoved = true;
+  }
+
+  #bind(pending: PendingPod, node: string): void {
+    const binding = this.#tryToBind(pending, node).finally(() => {
       this.#bindings.delete(binding);
       this.#wake();
     });
     this.#bindings.add(binding);
   }
 
-  async #bind({ uid, pod, demand }: PendingPod, node: string): Promise<void> {
+  async #tryToBind({ uid, pod, demand }: PendingPod, node: string): Promise<void> {
     const { client, clock, logger, signal } = this.#options;
     const { namespace, name } = pod.metadata;
-    const body = { apiVersion: "v1", kind: "Binding", metadata: { namespace, name, uid }, target: { apiVersion: "v1", kind: "Node", name: node } };
     try {
-      await client.request({ method: "POST", path: pathOf(Pod, { namespace, name, subresource: "binding" }), body });
+      const verdict = demand.claims.length === 0 ? undefined : judgeClaims(demand, this.#sources);
+      await bindPod(client, pod, node, verdict !== undefined && "delayed" in verdict ? verdict.delayed : []);
       this.#events.record(pod, { type: "Normal", reason: "Scheduled", message: `Successfully assigned ${namespace ?? ""}/${name} to ${node}` });
     } catch (error) {
       // Unless its events have said meanwhile where it is, it is nowhere.
-      if (this.#assumed.delete(uid) && this.#state.release(uid)) this.#retry();
+      if (this.#assumed.delete(uid)) {
+        this.#release(uid);
+        this.#judgeGang(this.#gangs.note(pod, false));
+      }
       // Gone, on its way out, or placed by somebody else: its events tell what there is to know.
       if (isApiError(error, "NotFound") || isApiError(error, "Conflict") || signal.aborted) return;
       logger.warn("a pod could not be bound to its node and will be tried again", { pod: `${namespace ?? ""}/${name}`, node, error });
       await clock.sleep(RETRY_MS, signal);
-      const latest = this.#pods.get(keyOf(pod.metadata));
-      if (latest?.metadata.uid === uid && isWaiting(latest) && !this.#state.isAssigned(uid)) this.#queue.add({ uid, pod: latest, demand });
+      const latest = this.#sources.pods.get(keyOf(pod.metadata));
+      if (latest?.metadata.uid === uid && !this.#changed.has(uid)) this.#changed.set(uid, latest);
     }
   }
 
-  /** Tells pods, and those who look at them, why they wait. */
-  async #report(): Promise<void> {
-    const { logger, signal } = this.#options;
-    for (let uid = await this.#reports.next(); uid !== undefined; uid = await this.#reports.next()) {
-      const message = this.#messages.get(uid);
-      const pending = this.#queue.get(uid);
-      this.#messages.delete(uid);
-      try {
-        if (message !== undefined && pending !== undefined) await this.#markUnschedulable(pending.pod, message);
-      } catch (error) {
-        if (!signal.aborted) logger.warn("a pod could not be told why it waits", { pod: pending?.pod.metadata.name, error });
-      } finally {
-        this.#reports.done(uid);
+  /** A group of which some have a node and others must follow is not left half placed. */
+  #judgeGang(name: string | undefined): void {
+    if (name === undefined) return;
+    const group = this.#sources.groups.get(name);
+    const placed = this.#gangs.placed(name);
+    this.#queue.setUrgent(name, group !== undefined && placed > 0 && placed < minMemberOf(group));
+  }
+
+  /** Lets those be tried again to whom what has changed may matter. */
+  #wakeUnits(): void {
+    const improved = [...this.#improved].flatMap((name) => this.#state.node(name) ?? []);
+    const isMoved = this.#isMoved;
+    if (improved.length === 0 && this.#improved.size === 0 && !isMoved) return;
+    this.#improved.clear();
+    this.#isMoved = false;
+    this.#queue.wake(({ pods, group }): Hint => {
+      const [first] = pods.values();
+      if (first === undefined) return "no";
+      const { demand } = first;
+      if (group !== undefined || isSocial(demand.spec) || demand.claims.length > 0) {
+        const isConcerned = improved.length > 0 || someOf(pods, (pending) => isSocial(pending.demand.spec));
+        return isConcerned ? "look" : "no";
       }
-    }
+      if (improved.some((node) => refusalOf(demand, node, []) === undefined)) return "fits";
+      return improved.length > 0 ? "look" : "no";
+    });
   }
 
-  async #markUnschedulable(pod: Pod, message: string): Promise<void> {
-    const { client, clock } = this.#options;
-    const { namespace, name, uid, resourceVersion } = pod.metadata;
-    this.#events.record(pod, { type: "Warning", reason: "FailedScheduling", message });
-    const before = pod.status?.conditions ?? [];
-    const old = before.find(({ type }) => type === "PodScheduled");
-    if (old?.status === "False" && old.reason === "Unschedulable" && old.message === message) return;
-    const now = `${new Date(clock.now()).toISOString().slice(0, 19)}Z`;
-    const condition: PodCondition = {
-      type: "PodScheduled",
-      status: "False",
-      reason: "Unschedulable",
-      message,
-      lastTransitionTime: old?.status === "False" ? (old.lastTransitionTime ?? now) : now,
-    };
-    const conditions = [...before.filter(({ type }) => type !== "PodScheduled"), condition];
-    try {
-      await client.patch(
-        Pod,
-        { namespace, name },
-        { type: "merge", subresource: "status", body: { metadata: { uid, resourceVersion }, status: { conditions } } },
-      );
-    } catch (error) {
-      if (isApiError(error, "NotFound")) return;
-      if (!isApiError(error, "Conflict")) throw error;
-      const latest = await client.find(Pod, { namespace, name });
-      if (latest !== undefined && latest.metadata.uid === uid && latest.metadata.resourceVersion !== resourceVersion && isWaiting(latest))
-        await this.#markUnschedulable(latest, message);
-    }
-  }
-
-  /** What one object gets wrong, such as an amount that is none, must not stop the watch. */
-  #guarded<T extends KubernetesObject>(handler: ChangeHandler<T>): ChangeHandler<T> {
-    return (before, after) => {
-      try {
-        handler(before, after);
-      } catch (error) {
-        const { kind, metadata } = after ?? before ?? {};
-        this.#options.logger.warn("the scheduler cannot read an object and leaves it out", {
-          kind,
-          namespace: metadata?.namespace,
-          name: metadata?.name,
-          error,
-        });
-      }
-    };
+  #hint(hint: (unit: Unit) => Hint): void {
+    this.#queue.wake(hint);
+    this.#wake();
   }
 
   #nodeChanged(before: Node | undefined, after: Node | undefined): void {
+    if (after !== undefined && before !== undefined && isSameOffer(before, after)) return;
     const name = (after ?? before)?.metadata.name ?? "";
     this.#state.setNode(name, after);
-    if (after !== undefined && before !== undefined && isSameOffer(before, after)) return;
-    this.#retry();
+    // A node less changes at least what is said of those that wait.
+    if (after === undefined) this.#hint(() => "look");
+    this.#improved.add(name);
+    this.#wake();
   }
 
   #namespaceChanged(before: Namespace | undefined, after: Namespace | undefined): void {
+    if (before !== undefined && after !== undefined && jsonEqual(before.metadata.labels, after.metadata.labels)) return;
     this.#state.setNamespace((after ?? before)?.metadata.name ?? "", after === undefined ? undefined : (after.metadata.labels ?? {}));
-    this.#queue.wakeSocial();
+    this.#isMoved = true;
     this.#wake();
+  }
+
+  #groupChanged(before: PodGroup | undefined, after: PodGroup | undefined): void {
+    const { metadata } = after ?? before ?? {};
+    if (metadata === undefined || (before !== undefined && after !== undefined && minMemberOf(before) === minMemberOf(after))) return;
+    const name = keyOf(metadata);
+    this.#judgeGang(name);
+    this.#hint(({ group }) => (group === name ? "fits" : "no"));
   }
 
   #podChanged(before: Pod | undefined, after: Pod | undefined): void {
-    const uid = (after ?? before)?.metadata.uid ?? "";
-    if (after === undefined || isOver(after)) {
-      this.#queue.remove(uid);
-      this.#assumed.delete(uid);
-      if (this.#state.release(uid)) this.#retry();
-      return;
-    }
-    const node = after.spec.nodeName ?? "";
-    if (node !== "") {
-      this.#queue.remove(uid);
-      this.#assumed.delete(uid);
-      const isKnown = before !== undefined && before.spec.nodeName === node && before.metadata.generation === after.metadata.generation;
-      if (isKnown && this.#state.isAssigned(uid)) return;
-      this.#state.assign(uid, node, demandOf(after));
-      this.#queue.wakeSocial();
-      if (before?.spec.nodeName === node) this.#queue.wake(); // It may ask for less than before.
-      this.#wake();
-      return;
-    }
-    if (this.#assumed.has(uid)) return; // Its binding is under way.
-    if (isWaiting(after)) this.#queue.add({ uid, pod: after, demand: demandOf(after) });
-    else this.#queue.remove(uid);
-    this.#wake();
-  }
-
-  #retry(): void {
-    this.#queue.wake();
+    this.#changed.set((after ?? before)?.metadata.uid ?? "", after);
     this.#wake();
   }
 }
@@ -273,21 +342,24 @@ class Scheduler {
 /** Whether this scheduler has to find a node for the pod. */
 function isWaiting({ metadata, spec }: Pod): boolean {
   return (
-    spec.schedulerName === SCHEDULER_NAME &&
+    SCHEDULER_NAMES.has(spec.schedulerName ?? "") &&
     (spec.nodeName ?? "") === "" &&
     (spec.schedulingGates ?? []).length === 0 &&
     metadata.deletionTimestamp === undefined
   );
 }
 
-/** Whether the pod takes nothing of its node any more. */
-function isOver({ status }: Pod): boolean {
-  return status?.phase === "Succeeded" || status?.phase === "Failed";
+function isPlaced({ spec }: Pod): boolean {
+  return (spec.nodeName ?? "") !== "";
+}
+
+function someOf(pods: ReadonlyMap<string, PendingPod>, holds: (pending: PendingPod) => boolean): boolean {
+  for (const pending of pods.values()) if (holds(pending)) return true;
+  return false;
 }
 
 /** Whether a node's change, such as a heartbeat, makes no difference to who fits on it. */
 function isSameOffer(a: Node, b: Node): boolean {
-  const offer = ({ metadata, spec, status }: Node): string =>
-    JSON.stringify([metadata.labels, spec?.taints, spec?.unschedulable, status?.allocatable]);
-  return offer(a) === offer(b);
+  const offer = ({ metadata, spec, status }: Node): unknown => [metadata.labels, spec?.taints, spec?.unschedulable, status?.allocatable];
+  return jsonEqual(offer(a), offer(b));
 }
