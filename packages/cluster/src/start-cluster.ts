@@ -25,6 +25,8 @@ import { controlPlaneControllers } from "./controllers/index.ts";
 import { openImages } from "./node/images/index.ts";
 import type { Node } from "./node/node.ts";
 import { openSandboxes } from "./node/sandbox/index.ts";
+import { catalogNames } from "./node/services/catalog-names.ts";
+import { ServiceCatalog } from "./node/services/service-catalog.ts";
 import { startNode } from "./node/start-node.ts";
 import { runScheduler } from "./scheduler/index.ts";
 import { openStore } from "./store/store.ts";
@@ -94,9 +96,15 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const store = stack.use(await openStore({ path: options.directory === undefined ? ":memory:" : join(directory, "cluster.db") }));
   const { programs = [], environment = {} } = options;
   const home = join(directory, "node");
+  const services = new ServiceCatalog();
   const sandboxes =
     mode === "all"
-      ? stack.use(await openSandboxes({ directory: join(home, "sandboxes"), hidden: [directory], path: environment["PATH"] ?? "", clock, logger }))
+      ? stack.use(
+          await openSandboxes({
+            ...{ directory: join(home, "sandboxes"), hidden: [directory], path: environment["PATH"] ?? "", clock, logger },
+            names: catalogNames(services),
+          }),
+        )
       : undefined;
   /** Pods reach the API at the address by which they see this machine. */
   const hosts = [...new Set([host, sandboxes?.hostIp ?? host])];
@@ -171,6 +179,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
         programs,
         sandboxes,
         images,
+        services,
         api: access,
         clock,
         logger,

@@ -34,6 +34,7 @@ export class RunningNode implements Node {
     this.#pods = this.#reflector(Pod, (before, after) => this.#podChanged(before, after), fieldSelector);
     this.#loops = [
       this.#pods.run(),
+      context.services.run({ client: context.client, clock: context.clock, logger: context.logger, signal: stopping.signal }),
       ...[ConfigMap, Secret, PersistentVolumeClaim].map((resource) =>
         this.#reflector<KubernetesObject>(resource, (before, after) => this.#referenceChanged(resource, before, after)).run(),
       ),

@@ -12,6 +12,7 @@ import { ImageError, type Images } from "./images/images.ts";
 import type { RestartBackoff } from "./lifecycle/restart-backoff.ts";
 import type { Node } from "./node.ts";
 import type { HostCommand, SandboxMount, SandboxProcess, Sandboxes } from "./sandbox/sandbox.ts";
+import { ServiceCatalog } from "./services/service-catalog.ts";
 import { startNode } from "./start-node.ts";
 
 /** The name of the node in tests. */
@@ -140,6 +141,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
       programs: options.programs ?? [],
       sandboxes: options.sandboxes ?? plainSandboxes,
       images: options.images ?? plainImages,
+      services: new ServiceCatalog(),
       restartBackoff: options.restartBackoff ?? { baseMs: 500, maxMs: 2000, resetMs: 600_000 },
       api: { host: "127.0.0.1", port: 6443, caCertificate: "CERTIFICATE" },
       clock,

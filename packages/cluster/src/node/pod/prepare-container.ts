@@ -7,6 +7,7 @@ import { ImageError, type ResolvedImage } from "../images/images.ts";
 import type { NodeContext } from "../node-context.ts";
 import type { SandboxMount, SandboxProcess } from "../sandbox/sandbox.ts";
 import { mountsOf } from "../volumes/mounts.ts";
+import { hostnameOf } from "./pod-identity.ts";
 
 /** What a container needs of its pod to be made. */
 export interface PodSurroundings {
@@ -81,11 +82,6 @@ export function programOf(container: Container, node: Pick<NodeContext, "program
   const slash = name.lastIndexOf("/");
   const colon = name.indexOf(":", slash + 1);
   return node.programs.get(colon < 0 ? name : name.slice(0, colon));
-}
-
-/** The name by which a pod's processes know their machine. */
-export function hostnameOf(pod: Pod): string {
-  return pod.spec.hostname ?? pod.metadata.name.slice(0, 63).replace(/[-.]+$/, "");
 }
 
 function limitsOf({ resources }: Container): SandboxProcess["limits"] {

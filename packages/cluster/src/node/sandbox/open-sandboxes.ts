@@ -3,9 +3,11 @@ import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock, Logger } from "@sluice/controller";
+import { SERVICE_RANGE } from "../../api-server/service-range.ts";
 import { POD_VARIABLE } from "./bubblewrap.ts";
 import { openCgroups } from "./cgroups.ts";
-import { clusterAnswer, type ClusterLookup, type NamedPod, nameserversIn, PodNames } from "./dns/cluster-names.ts";
+import { clusterAnswer, type ClusterNames } from "./dns/cluster-names.ts";
+import { nameserversIn } from "./dns/resolver-configuration.ts";
 import { type DnsServer, openDnsServer } from "./dns/server.ts";
 import { type Decision, decideFeatures, probeMachine } from "./features.ts";
 import { hostCommand } from "./host-command.ts";
@@ -28,14 +30,15 @@ export interface SandboxesOptions {
   readonly allow?: { readonly isolation?: boolean | undefined; readonly network?: boolean | undefined } | undefined;
   /** The addresses that all nodes on this machine may give to pods; this node takes a part of it. */
   readonly addressRange?: string | undefined;
-  /** The names of services, which pods can look up besides each other's. */
-  readonly lookup?: ClusterLookup | undefined;
+  /** What pods can look up besides what this machine knows. */
+  readonly names?: ClusterNames | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 const ADDRESS_RANGE = "10.128.0.0/9";
 const DNS_PORT = 53;
+const NAMELESS: ClusterNames = { isKnown: true, find: () => undefined, reverse: () => undefined };
 
 /** Finds out what this machine can do for pods, and takes up the sandboxes that an earlier process left. */
 export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxes> {
@@ -44,13 +47,11 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
   mkdirSync(directory, { recursive: true });
   rmSync(join(directory, "tools"), { recursive: true, force: true });
   const records = new PodRecords(join(directory, "pods"));
-  const names = new PodNames();
-  for (const record of records.all()) for (const pod of namedPods(record)) names.add(pod);
 
   const view = process.platform === "linux" ? readHostView(directory) : [];
   const decision = await decideFeatures(probeMachine(path, view), { isolation: allow.isolation ?? true, network: allow.network ?? true });
   const { bubblewrap } = decision;
-  const { network, dns, missing } = await openNetwork(options, { tag, decision, records, names });
+  const { network, dns, missing } = await openNetwork(options, { tag, decision, records });
   const cgroups = openCgroups(`sluice-${tag}`);
   const means: SandboxMeans = {
     bubblewrap,
@@ -68,7 +69,6 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
   };
   return new NodeSandboxes(options, means, {
     records,
-    names,
     dns,
     missing: [...decision.missing, ...missing, ...(typeof cgroups === "string" ? [`memory and CPU limits are not enforced: ${cgroups}`] : [])],
   });
@@ -82,9 +82,9 @@ interface OpenedNetwork {
 
 async function openNetwork(
   options: SandboxesOptions,
-  { tag, decision, records, names }: { readonly tag: string; readonly decision: Decision; readonly records: PodRecords; readonly names: PodNames },
+  { tag, decision, records }: { readonly tag: string; readonly decision: Decision; readonly records: PodRecords },
 ): Promise<OpenedNetwork> {
-  const { addressRange = ADDRESS_RANGE, clock, directory, logger, lookup } = options;
+  const { addressRange = ADDRESS_RANGE, clock, directory, logger, names = NAMELESS } = options;
   if (decision.network === undefined) return { missing: [] };
   let network: PodNetwork;
   try {
@@ -97,7 +97,7 @@ async function openNetwork(
     const dns = await openDnsServer({
       address: network.gateway,
       port: DNS_PORT,
-      answer: (name, type) => clusterAnswer(name, type, { pods: names, subnet: network.subnet, lookup }),
+      answer: (name, type) => clusterAnswer(name, type, { names, subnets: [network.subnet, SERVICE_RANGE] }),
       upstreams: () => nameserversIn(readFileSync("/etc/resolv.conf", "utf8")).map((address) => ({ address, port: DNS_PORT })),
       clock,
     });
@@ -121,14 +121,8 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function namedPods({ pod, address }: PodRecord): readonly NamedPod[] {
-  const { hostname, namespace, subdomain } = pod;
-  return address === undefined ? [] : [{ hostname, namespace, subdomain, address }];
-}
-
 interface Kept {
   readonly records: PodRecords;
-  readonly names: PodNames;
   readonly dns: DnsServer | undefined;
   readonly missing: readonly string[];
 }
@@ -173,7 +167,7 @@ class NodeSandboxes implements Sandboxes {
   }
 
   async remove(podUid: string): Promise<void> {
-    const { names, records } = this.#kept;
+    const { records } = this.#kept;
     const { cgroups, network } = this.#means;
     this.#sandboxes.delete(podUid);
     await until(this.#options.clock, () => {
@@ -183,7 +177,6 @@ class NodeSandboxes implements Sandboxes {
       return pids.length === 0 && (cgroups?.remove(podUid) ?? true);
     });
     const record = records.get(podUid);
-    if (record !== undefined) for (const pod of namedPods(record)) names.remove(pod);
     await records.remove(podUid);
     // Only now: another pod may have the address at once.
     if (record?.address !== undefined) network?.release(record.address);
@@ -202,7 +195,7 @@ class NodeSandboxes implements Sandboxes {
   }
 
   async #record(pod: SandboxPod): Promise<PodRecord> {
-    const { names, records } = this.#kept;
+    const { records } = this.#kept;
     const { network } = this.#means;
     const known = records.get(pod.uid);
     const hasOwn = network !== undefined && !pod.hostNetwork;
@@ -212,7 +205,6 @@ class NodeSandboxes implements Sandboxes {
     }
     const record: PodRecord = { pod, address: hasOwn ? await network.lease() : undefined, createdAt: this.#options.clock.now() };
     records.put(record);
-    for (const named of namedPods(record)) names.add(named);
     return record;
   }
 }

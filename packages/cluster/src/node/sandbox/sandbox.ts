@@ -1,3 +1,6 @@
+import type { HostAlias } from "@sluice/kubernetes";
+import type { PodResolver } from "./dns/resolver-configuration.ts";
+
 /** What this machine lets the node do for pods; the node's conditions and labels say so to users. */
 export interface SandboxFeatures {
   /** `namespaces`: bubblewrap gives every container mount, PID, UTS and IPC namespaces. `none`: plain processes. */
@@ -15,11 +18,16 @@ export interface SandboxPod {
   readonly uid: string;
   readonly namespace: string;
   readonly name: string;
-  /** As `spec.hostname` or the pod's name. */
+  /** What its processes take for the name of their machine. */
   readonly hostname: string;
-  readonly subdomain?: string | undefined;
+  /** Its full name in the cluster, if it has one. */
+  readonly domainName?: string | undefined;
   /** Uses this machine's network. */
   readonly hostNetwork: boolean;
+  /** Whom it asks for names; the cluster, unless it uses this machine's network. */
+  readonly resolver?: PodResolver | undefined;
+  /** What else its `/etc/hosts` says. */
+  readonly hostAliases?: readonly HostAlias[] | undefined;
 }
 
 /** A file or directory of this machine at a path of the container. */
