@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { mkdtemp, mkdir, rm } from "node:fs/promises";
+import { isIPv4 } from "node:net";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient, type Client, type UserInfo } from "@sluice/client";
@@ -8,6 +9,7 @@ import { runManager, systemClock, type Clock, type Logger } from "@sluice/contro
 import { builtinResources } from "@sluice/kubernetes";
 import type { ApiServer } from "./api-server/api-server.ts";
 import { createApiServer } from "./api-server/create-api-server.ts";
+import { publishApiEndpoint } from "./api-server/publish-api-endpoint.ts";
 import { accessReviews } from "./auth/access-reviews.ts";
 import { authenticationReviews } from "./auth/authentication-reviews.ts";
 import { bootstrapRoles } from "./auth/bootstrap-roles.ts";
@@ -138,6 +140,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   await updateBootstrapRoles(system("apiserver"));
   const served = stack.use(await serveApi({ server: api, authorizer, pki, hosts, port: apiPort, counts, clock, logger }));
   const url = `https://${host.includes(":") ? `[${host}]` : host}:${served.port}`;
+  await publishApiEndpoint(system("apiserver"), { address: reachableAddress(sandboxes?.hostIp ?? host), port: served.port });
   const kubeconfigPath = join(directory, "kubeconfig");
   await writeSecretFile(kubeconfigPath, kubeconfigFor(url, pki));
 
@@ -180,6 +183,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
         sandboxes,
         images,
         services,
+        nodePortAddresses: host === "0.0.0.0" || host === "::" ? [host] : hosts,
         api: access,
         clock,
         logger,
@@ -204,6 +208,11 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       logger.error("a part of the cluster has ended", { part, error });
     }
   }
+}
+
+/** What listens at all addresses is reached at this machine's own. */
+function reachableAddress(host: string): string {
+  return isIPv4(host) && host !== "0.0.0.0" ? host : "127.0.0.1";
 }
 
 async function temporaryDirectory(stack: AsyncDisposableStack): Promise<string> {

@@ -19,6 +19,8 @@ export interface NodeContext {
   readonly sandboxes: Sandboxes;
   readonly images: Images;
   readonly services: ServiceCatalog;
+  /** The addresses of this machine at which node ports are. */
+  readonly nodePortAddresses: readonly string[];
   /** By image, without tag. */
   readonly programs: ReadonlyMap<string, Program>;
   readonly api: { readonly host: string; readonly port: number };

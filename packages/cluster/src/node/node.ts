@@ -21,6 +21,8 @@ export interface NodeOptions {
   readonly images: Images;
   /** What the node keeps up to date, and its sandboxes answer from. */
   readonly services: ServiceCatalog;
+  /** The addresses of this machine at which node ports are. */
+  readonly nodePortAddresses: readonly string[];
   /** What pods need to reach the API: `KUBERNETES_SERVICE_HOST` and `_PORT`, and the CA of the service account volume. */
   readonly api: { readonly host: string; readonly port: number; readonly caCertificate: string };
   /** Kubernetes' own unless given. */

@@ -5,6 +5,7 @@ import { HostPorts } from "./host-ports.ts";
 import type { NodeContext } from "./node-context.ts";
 import type { Node } from "./node.ts";
 import { PodWorker } from "./pod/pod-worker.ts";
+import { routeServices } from "./services/route-services.ts";
 import { removeClaim } from "./volumes/claim.ts";
 
 /** What a node runs with. */
@@ -35,6 +36,10 @@ export class RunningNode implements Node {
     this.#loops = [
       this.#pods.run(),
       context.services.run({ client: context.client, clock: context.clock, logger: context.logger, signal: stopping.signal }),
+      routeServices({
+        ...{ catalog: context.services, routing: context.sandboxes.services, addresses: context.nodePortAddresses },
+        ...{ clock: context.clock, logger: context.logger, signal: stopping.signal },
+      }),
       ...[ConfigMap, Secret, PersistentVolumeClaim].map((resource) =>
         this.#reflector<KubernetesObject>(resource, (before, after) => this.#referenceChanged(resource, before, after)).run(),
       ),

@@ -20,8 +20,9 @@ export const NODE = "here";
 
 /** Plain processes; what a container would see mounted is put into its words instead. */
 const plainSandboxes: Sandboxes = {
-  features: { isolation: "none", network: "shared", limits: "none", missing: ["These are tests."] },
+  features: { isolation: "none", network: "shared", services: "proxy", limits: "none", missing: ["These are tests."] },
   hostIp: "127.0.0.1",
+  services: { by: "proxy", addressOf: () => "127.0.0.1" },
   isolate: plainCommand,
   ensure: async () => ({
     podIp: "127.0.0.1",
@@ -142,6 +143,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
       sandboxes: options.sandboxes ?? plainSandboxes,
       images: options.images ?? plainImages,
       services: new ServiceCatalog(),
+      nodePortAddresses: ["127.0.0.1"],
       restartBackoff: options.restartBackoff ?? { baseMs: 500, maxMs: 2000, resetMs: 600_000 },
       api: { host: "127.0.0.1", port: 6443, caCertificate: "CERTIFICATE" },
       clock,

@@ -13,6 +13,8 @@ import { type Decision, decideFeatures, probeMachine } from "./features.ts";
 import { hostCommand } from "./host-command.ts";
 import { readHostView } from "./host-view.ts";
 import { openPodNetwork, type PodNetwork } from "./network/pod-network.ts";
+import type { ServiceRouting } from "./network/service-route.ts";
+import { formatAddress, parseAddress, type Subnet } from "./network/subnet.ts";
 import { type PodRecord, PodRecords } from "./pod-record.ts";
 import { machineFiles, podSandbox, type SandboxMeans } from "./pod-sandbox.ts";
 import { processesWith, signalProcess } from "./process-tree.ts";
@@ -38,6 +40,8 @@ export interface SandboxesOptions {
 
 const ADDRESS_RANGE = "10.128.0.0/9";
 const DNS_PORT = 53;
+const FREE_DNS_PORT = `stop what listens on port ${DNS_PORT} of all addresses`;
+const LOOPBACK = 0x7f_00_00_00;
 const NAMELESS: ClusterNames = { isKnown: true, find: () => undefined, reverse: () => undefined };
 
 /** Finds out what this machine can do for pods, and takes up the sandboxes that an earlier process left. */
@@ -51,7 +55,7 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
   const view = process.platform === "linux" ? readHostView(directory) : [];
   const decision = await decideFeatures(probeMachine(path, view), { isolation: allow.isolation ?? true, network: allow.network ?? true });
   const { bubblewrap } = decision;
-  const { network, dns, missing } = await openNetwork(options, { tag, decision, records });
+  const { network, dns, nameserver, missing } = await openNetwork(options, { tag, decision, records });
   const cgroups = openCgroups(`sluice-${tag}`);
   const means: SandboxMeans = {
     bubblewrap,
@@ -59,7 +63,7 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
     hidden,
     cgroups: typeof cgroups === "string" ? undefined : cgroups,
     network,
-    nameserver: dns === undefined ? undefined : network?.gateway,
+    nameserver,
     hostIp: network?.gateway ?? "127.0.0.1",
     discard(path) {
       rm(path, { recursive: true, force: true }).catch((error: unknown) =>
@@ -70,6 +74,7 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
   return new NodeSandboxes(options, means, {
     records,
     dns,
+    loopback: (address) => serviceOnLoopback(tag, address),
     missing: [...decision.missing, ...missing, ...(typeof cgroups === "string" ? [`memory and CPU limits are not enforced: ${cgroups}`] : [])],
   });
 }
@@ -77,6 +82,7 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
 interface OpenedNetwork {
   readonly network?: PodNetwork | undefined;
   readonly dns?: DnsServer | undefined;
+  readonly nameserver?: string | undefined;
   readonly missing: readonly string[];
 }
 
@@ -85,36 +91,69 @@ async function openNetwork(
   { tag, decision, records }: { readonly tag: string; readonly decision: Decision; readonly records: PodRecords },
 ): Promise<OpenedNetwork> {
   const { addressRange = ADDRESS_RANGE, clock, directory, logger, names = NAMELESS } = options;
-  if (decision.network === undefined) return { missing: [] };
+  const openDns = (address: string, known: ClusterNames, subnets: readonly Subnet[]): Promise<DnsServer> =>
+    openDnsServer({
+      ...{ address, port: DNS_PORT, clock },
+      answer: (name, type) => clusterAnswer(name, type, { names: known, subnets }),
+      upstreams: () => nameserversIn(readFileSync("/etc/resolv.conf", "utf8")).map((upstream) => ({ address: upstream, port: DNS_PORT })),
+    });
   let network: PodNetwork;
   try {
+    if (decision.network === undefined) return await openShared(decision, tag, (address) => openDns(address, onLoopback(names, tag), []));
     const leased = records.all().flatMap(({ address }) => address ?? []);
     network = await openPodNetwork({ directory, tag, range: addressRange, leased, programs: decision.network, logger });
   } catch (error) {
     return { missing: [`pods share this machine's network and have no names of their own: ${messageOf(error)}`] };
   }
+  const { gateway, subnet } = network;
   try {
-    const dns = await openDnsServer({
-      address: network.gateway,
-      port: DNS_PORT,
-      answer: (name, type) => clusterAnswer(name, type, { names, subnets: [network.subnet, SERVICE_RANGE] }),
-      upstreams: () => nameserversIn(readFileSync("/etc/resolv.conf", "utf8")).map((address) => ({ address, port: DNS_PORT })),
-      clock,
-    });
-    return { network, dns, missing: egressMissing(network) };
+    const dns = await openDns(gateway, names, [subnet, SERVICE_RANGE]);
+    return { network, dns, nameserver: gateway, missing: shortcomings(network) };
   } catch (error) {
-    return {
-      network,
-      missing: [
-        ...egressMissing(network),
-        `pods cannot look each other up by name: ${messageOf(error)}: stop what listens on port ${DNS_PORT} of all addresses`,
-      ],
-    };
+    return { network, missing: [...shortcomings(network), `pods cannot look each other up by name: ${messageOf(error)}: ${FREE_DNS_PORT}`] };
   }
 }
 
-function egressMissing({ egressComplaint }: PodNetwork): readonly string[] {
-  return egressComplaint === undefined ? [] : [`pods cannot reach beyond this machine: ${egressComplaint}`];
+/** Where pods share this machine's network, they have no addresses of their own, but services have: on the loopback interface. */
+async function openShared({ bubblewrap }: Decision, tag: string, open: (address: string) => Promise<DnsServer>): Promise<OpenedNetwork> {
+  // Plain processes read this machine's own resolver configuration.
+  if (bubblewrap === undefined) return { missing: [] };
+  const nameserver = loopbackAddress(tag, 2 ** (32 - SERVICE_RANGE.prefix) - 1);
+  try {
+    return { dns: await open(nameserver), nameserver, missing: [] };
+  } catch (error) {
+    return { missing: [`pods cannot look services up by name: ${messageOf(error)}: only root may listen on port ${DNS_PORT}`] };
+  }
+}
+
+/** The address on the loopback interface that stands for the `index`th of all services' addresses; nodes on one machine mostly differ. */
+function loopbackAddress(tag: string, index: number): string {
+  const node = 1 + (Number.parseInt(tag, 16) % 254);
+  return formatAddress(LOOPBACK + node * 2 ** 16 + index);
+}
+
+/** Names with what stands for services' addresses where pods share this machine's network. */
+function onLoopback(names: ClusterNames, tag: string): ClusterNames {
+  return {
+    get isKnown() {
+      return names.isKnown;
+    },
+    find: (name) =>
+      names.find(name)?.map((record) => (record.type === "A" ? { ...record, address: serviceOnLoopback(tag, record.address) } : record)),
+    reverse: () => undefined,
+  };
+}
+
+function serviceOnLoopback(tag: string, address: string): string {
+  const index = (parseAddress(address) ?? 0) - SERVICE_RANGE.base;
+  return index > 0 && index < 2 ** (32 - SERVICE_RANGE.prefix) ? loopbackAddress(tag, index) : address;
+}
+
+function shortcomings({ egressComplaint, servicesComplaint }: PodNetwork): readonly string[] {
+  return [
+    ...(egressComplaint === undefined ? [] : [`pods cannot reach beyond this machine: ${egressComplaint}`]),
+    ...(servicesComplaint === undefined ? [] : [`services are reached through this program, not by the kernel: ${servicesComplaint}`]),
+  ];
 }
 
 function messageOf(error: unknown): string {
@@ -124,12 +163,14 @@ function messageOf(error: unknown): string {
 interface Kept {
   readonly records: PodRecords;
   readonly dns: DnsServer | undefined;
+  readonly loopback: (serviceAddress: string) => string;
   readonly missing: readonly string[];
 }
 
 class NodeSandboxes implements Sandboxes {
   readonly features: SandboxFeatures;
   readonly hostIp: string;
+  readonly services: ServiceRouting;
   readonly #options: SandboxesOptions;
   readonly #means: SandboxMeans;
   readonly #kept: Kept;
@@ -141,9 +182,11 @@ class NodeSandboxes implements Sandboxes {
     this.#means = means;
     this.#kept = kept;
     this.hostIp = means.hostIp;
+    this.services = means.network?.services ?? { by: "proxy", addressOf: kept.loopback };
     this.features = {
       isolation: means.bubblewrap === undefined ? "none" : "namespaces",
       network: means.network === undefined ? "shared" : "pod",
+      services: this.services.by,
       limits: means.cgroups?.version ?? "none",
       missing: kept.missing,
     };

@@ -1,5 +1,6 @@
 import type { HostAlias } from "@sluice/kubernetes";
 import type { PodResolver } from "./dns/resolver-configuration.ts";
+import type { ServiceRouting } from "./network/service-route.ts";
 
 /** What this machine lets the node do for pods; the node's conditions and labels say so to users. */
 export interface SandboxFeatures {
@@ -7,6 +8,8 @@ export interface SandboxFeatures {
   readonly isolation: "namespaces" | "none";
   /** `pod`: every pod has a network namespace and an address. `shared`: all pods share this machine's network. */
   readonly network: "pod" | "shared";
+  /** Who leads services' addresses to their endpoints: the kernel, for all protocols, or this program, for TCP and UDP. */
+  readonly services: ServiceRouting["by"];
   /** Which control groups limit memory, CPU and processes. */
   readonly limits: "cgroup-v1" | "cgroup-v2" | "none";
   /** Why something is missing and what would bring it, a sentence each; empty when all is there. */
@@ -85,6 +88,8 @@ export interface Sandboxes extends AsyncDisposable {
   readonly features: SandboxFeatures;
   /** This machine's address as pods reach it. */
   readonly hostIp: string;
+  /** How services' addresses lead to their endpoints. */
+  readonly services: ServiceRouting;
   /** The command that runs a tool of ours with the isolation of a container, in this machine's network, in no pod. */
   isolate(process: SandboxProcess): HostCommand;
   /** Makes the pod's sandbox, or finds it again: also after a restart of this program. */
