@@ -20,9 +20,9 @@ export const NODE = "here";
 
 /** Plain processes; what a container would see mounted is put into its words instead. */
 const plainSandboxes: Sandboxes = {
-  features: { isolation: "none", network: "shared", services: "proxy", limits: "none", missing: ["These are tests."] },
+  features: { isolation: "none", network: "shared", services: "kernel", limits: "none", missing: ["These are tests."] },
   hostIp: "127.0.0.1",
-  services: { by: "proxy", addressOf: () => "127.0.0.1" },
+  services: { by: "kernel", apply: async () => {} },
   isolate: plainCommand,
   ensure: async () => ({
     podIp: "127.0.0.1",

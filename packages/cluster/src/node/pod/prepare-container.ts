@@ -2,6 +2,7 @@ import type { Program } from "@sluice/component";
 import { parseQuantity, type Container, type Pod } from "@sluice/kubernetes";
 import { ConfigError } from "../environment/config-error.ts";
 import { environmentOf } from "../environment/environment.ts";
+import { serviceVariables } from "../environment/service-variables.ts";
 import { expand } from "../environment/expand.ts";
 import { ImageError, type ResolvedImage } from "../images/images.ts";
 import type { NodeContext } from "../node-context.ts";
@@ -47,9 +48,9 @@ export async function prepareContainer(
   const { node, progress, signal } = options;
   const { pod, podIp, volumes } = surroundings;
   try {
-    const { name: nodeName, references, api, allocatable, sandboxes } = node;
-    const source = { pod, nodeName, podIp, hostIp: sandboxes.hostIp, allocatable, references, api, hostname: hostnameOf(pod) };
-    const variables = await environmentOf(container, source);
+    const { name: nodeName, references, allocatable, sandboxes } = node;
+    const source = { pod, nodeName, podIp, hostIp: sandboxes.hostIp, allocatable, references, hostname: hostnameOf(pod) };
+    const variables = await environmentOf(container, { ...source, serviceVariables: await variablesOfServices(pod, node) });
     const mounts = mountsOf(container, volumes, variables);
     const command = (container.command ?? []).map((word) => expand(word, variables));
     const args = (container.args ?? []).map((word) => expand(word, variables));
@@ -73,6 +74,19 @@ export async function prepareContainer(
     if (error instanceof ImageError) throw new StartError(error.reason, error.message, { cause: error });
     throw error;
   }
+}
+
+/** Of the services in the pod's namespace, unless it does not want them, and of the API. */
+async function variablesOfServices({ metadata, spec }: Pod, { services, sandboxes, api }: NodeContext): Promise<ReadonlyMap<string, string>> {
+  await services.synced;
+  const routing = sandboxes.services;
+  const kubernetes = services.find({ namespace: "default", name: "kubernetes" });
+  const linked = spec.enableServiceLinks === false ? [] : services.list(metadata.namespace);
+  return serviceVariables({
+    services: [...linked, ...(kubernetes === undefined ? [] : [kubernetes])],
+    addressOf: routing.by === "proxy" ? routing.addressOf : (address) => address,
+    api,
+  });
 }
 
 /** The program of this process that a container's image is, if it is one. */

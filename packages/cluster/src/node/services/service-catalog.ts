@@ -23,6 +23,9 @@ export class ServiceCatalog {
     { resource: EndpointSlice, name: "address", valuesOf: ({ endpoints }) => endpoints.flatMap(({ addresses }) => addresses) },
   ]);
   readonly #listeners = new Set<() => void>();
+  readonly #synced = Promise.withResolvers<void>();
+  /** Resolves once everything that exists is known, or `run` has ended. */
+  readonly synced: Promise<void> = this.#synced.promise;
   #isSynced = false;
 
   /** Whether everything that exists is known: until then, what is not found may exist. */
@@ -69,6 +72,7 @@ export class ServiceCatalog {
     await Promise.all(reflectors.map(({ synced }) => synced));
     this.#isSynced = !options.signal.aborted;
     this.#changed();
+    this.#synced.resolve();
     await running;
   }
 

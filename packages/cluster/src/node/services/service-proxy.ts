@@ -17,6 +17,8 @@ const QUIET_MS = 120_000;
 /** Passes connections and datagrams on to the endpoints of services. */
 export class ServiceProxy implements AsyncDisposable {
   readonly #open = new Map<string, { readonly listening: Listening; route: ServiceRoute }>();
+  /** Those of which it was said that they cannot be had. */
+  readonly #missing = new Set<string>();
   readonly #logger: Logger;
   #work: Promise<void> = Promise.resolve();
 
@@ -24,7 +26,7 @@ export class ServiceProxy implements AsyncDisposable {
     this.#logger = logger;
   }
 
-  /** Listens there and nowhere else; connections that exist go on. A place that cannot be had is told, and tried again next time. */
+  /** Listens there and nowhere else; connections that exist go on. A place that cannot be had is told once, and tried again each time. */
   async apply(listeners: readonly ProxyListener[]): Promise<void> {
     this.#work = this.#work.then(() => this.#apply(listeners));
     await this.#work;
@@ -49,7 +51,10 @@ export class ServiceProxy implements AsyncDisposable {
     try {
       const listening = await open(address, port, (client) => chooseEndpoint(this.#open.get(key)?.route ?? route, client));
       this.#open.set(key, { listening, route });
+      this.#missing.delete(key);
     } catch (error) {
+      if (this.#missing.has(key)) return;
+      this.#missing.add(key);
       this.#logger.warn("a service's port cannot be had on this machine", { service: route.name, address, port, error });
     }
   }
