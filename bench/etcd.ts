@@ -16,10 +16,7 @@ export interface Etcd extends AsyncDisposable {
 const READY_ATTEMPTS = 200;
 
 /** Starts etcd on an empty directory, with the server's certificate of a cluster's PKI; undefined where there is none to start. */
-export async function startEtcd(
-  directory: string,
-  { pki, clients }: { readonly pki: string; readonly clients: number },
-): Promise<Etcd | undefined> {
+export async function startEtcd(directory: string, { pki, clients }: { readonly pki: string; readonly clients: number }): Promise<Etcd | undefined> {
   const [port, peerPort] = [await freePort(), await freePort()];
   const url = `https://127.0.0.1:${port}`;
   const peerUrl = `http://127.0.0.1:${peerPort}`;

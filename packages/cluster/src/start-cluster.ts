@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { mkdtemp, mkdir, rm } from "node:fs/promises";
+import { isIPv4 } from "node:net";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient, type Client, type UserInfo } from "@sluice/client";
@@ -12,6 +13,7 @@ import { resourceQuota } from "./admission/resource-quota.ts";
 import { webhookAdmission } from "./admission/webhooks/webhook-admission.ts";
 import type { ApiServer } from "./api-server/api-server.ts";
 import { createApiServer } from "./api-server/create-api-server.ts";
+import { publishApiEndpoint } from "./api-server/publish-api-endpoint.ts";
 import { accessReviews } from "./auth/access-reviews.ts";
 import { authenticationReviews } from "./auth/authentication-reviews.ts";
 import { bootstrapRoles } from "./auth/bootstrap-roles.ts";
@@ -29,6 +31,8 @@ import { controlPlaneControllers } from "./controllers/index.ts";
 import { openImages } from "./node/images/index.ts";
 import type { Node } from "./node/node.ts";
 import { openSandboxes } from "./node/sandbox/index.ts";
+import { catalogNames } from "./node/services/catalog-names.ts";
+import { ServiceCatalog } from "./node/services/service-catalog.ts";
 import { startNode } from "./node/start-node.ts";
 import { podGroupDefinition, runScheduler } from "./scheduler/index.ts";
 import { openStore } from "./store/store.ts";
@@ -99,9 +103,15 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const store = stack.use(await openStore({ path: options.directory === undefined ? ":memory:" : join(directory, "cluster.db") }));
   const { programs = [], environment = {} } = options;
   const home = join(directory, "node");
+  const services = new ServiceCatalog();
   const sandboxes =
     mode === "all"
-      ? stack.use(await openSandboxes({ directory: join(home, "sandboxes"), hidden: [directory], path: environment["PATH"] ?? "", clock, logger }))
+      ? stack.use(
+          await openSandboxes({
+            ...{ directory: join(home, "sandboxes"), hidden: [directory], path: environment["PATH"] ?? "", clock, logger },
+            names: catalogNames(services),
+          }),
+        )
       : undefined;
   /** Pods reach the API at the address by which they see this machine. */
   const hosts = [...new Set([host, sandboxes?.hostIp ?? host])];
@@ -145,6 +155,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   await updateBootstrapRoles(system("apiserver"));
   const served = stack.use(await serveApi({ server: api, authorizer, pki, hosts, port: apiPort, counts, clock, logger }));
   const url = `https://${host.includes(":") ? `[${host}]` : host}:${served.port}`;
+  await publishApiEndpoint(system("apiserver"), { address: reachableAddress(sandboxes?.hostIp ?? host), port: served.port });
   const kubeconfigPath = join(directory, "kubeconfig");
   await writeSecretFile(kubeconfigPath, kubeconfigFor(url, pki));
 
@@ -186,6 +197,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
         programs,
         sandboxes,
         images,
+        services,
+        nodePortAddresses: host === "0.0.0.0" || host === "::" ? [host] : hosts,
         api: access,
         clock,
         logger,
@@ -210,6 +223,11 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       logger.error("a part of the cluster has ended", { part, error });
     }
   }
+}
+
+/** What listens at all addresses is reached at this machine's own. */
+function reachableAddress(host: string): string {
+  return isIPv4(host) && host !== "0.0.0.0" ? host : "127.0.0.1";
 }
 
 async function temporaryDirectory(stack: AsyncDisposableStack): Promise<string> {

@@ -106,7 +106,6 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   // Namespaces come first, since other things are in them; what is written at once shares a commit.
   await Promise.all(namespaces.map(ensure));
   await Promise.all(Object.values(others).flatMap((objects = []) => objects.map(ensure)));
-  customResources.sync();
   return api;
 
   /** Creates an object unless it exists. */

@@ -8,6 +8,7 @@ import type { Limiter } from "./pod/limiter.ts";
 import type { Launcher } from "./runtime/launcher.ts";
 import type { StartJournal } from "./runtime/start-journal.ts";
 import type { Sandboxes } from "./sandbox/sandbox.ts";
+import type { ServiceCatalog } from "./services/service-catalog.ts";
 import type { TokenSource } from "./volumes/service-account-token.ts";
 
 /** What all pods of a node share. */
@@ -17,6 +18,9 @@ export interface NodeContext {
   readonly client: Client;
   readonly sandboxes: Sandboxes;
   readonly images: Images;
+  readonly services: ServiceCatalog;
+  /** The addresses of this machine at which node ports are. */
+  readonly nodePortAddresses: readonly string[];
   /** By image, without tag. */
   readonly programs: ReadonlyMap<string, Program>;
   readonly api: { readonly host: string; readonly port: number };

@@ -5,6 +5,7 @@ import type { NodeAccess } from "../api-server/api-server.ts";
 import type { Images } from "./images/images.ts";
 import type { RestartBackoff } from "./lifecycle/restart-backoff.ts";
 import type { Sandboxes } from "./sandbox/sandbox.ts";
+import type { ServiceCatalog } from "./services/service-catalog.ts";
 
 /** What the embedded node needs. */
 export interface NodeOptions {
@@ -18,6 +19,10 @@ export interface NodeOptions {
   /** Both belong to the caller, and outlive the node. */
   readonly sandboxes: Sandboxes;
   readonly images: Images;
+  /** What the node keeps up to date, and its sandboxes answer from. */
+  readonly services: ServiceCatalog;
+  /** The addresses of this machine at which node ports are. */
+  readonly nodePortAddresses: readonly string[];
   /** What pods need to reach the API: `KUBERNETES_SERVICE_HOST` and `_PORT`, and the CA of the service account volume. */
   readonly api: { readonly host: string; readonly port: number; readonly caCertificate: string };
   /** Kubernetes' own unless given. */

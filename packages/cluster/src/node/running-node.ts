@@ -19,6 +19,7 @@ import type { Node } from "./node.ts";
 import { notRunning } from "./pod/not-running.ts";
 import { PodWorker } from "./pod/pod-worker.ts";
 import { reclaimVolume } from "./volumes/bound-volume.ts";
+import { routeServices } from "./services/route-services.ts";
 
 /** What a node runs with. */
 export interface RunningNodeOptions {
@@ -45,6 +46,11 @@ export class RunningNode implements Node {
     this.#pods = this.#reflector(Pod, (before, after) => this.#podChanged(before, after), fieldSelector);
     this.#loops = [
       this.#pods.run(),
+      context.services.run({ client: context.client, clock: context.clock, logger: context.logger, signal: stopping.signal }),
+      routeServices({
+        ...{ catalog: context.services, routing: context.sandboxes.services, addresses: context.nodePortAddresses },
+        ...{ clock: context.clock, logger: context.logger, signal: stopping.signal },
+      }),
       ...[ConfigMap, Secret, PersistentVolumeClaim].map((resource) =>
         this.#reflector<KubernetesObject>(resource, (before, after) => this.#referenceChanged(resource, before, after)).run(),
       ),

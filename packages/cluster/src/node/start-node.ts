@@ -41,6 +41,8 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   const context: NodeContext = {
     ...{ name, directory, client, sandboxes, clock, logger },
     images: options.images,
+    services: options.services,
+    nodePortAddresses: options.nodePortAddresses,
     programs: new Map(options.programs.map((program) => [program.image, program])),
     api: options.api,
     references: new References(client, options.api.caCertificate),

@@ -15,6 +15,7 @@ import { ImageError, type Images } from "./images/images.ts";
 import type { RestartBackoff } from "./lifecycle/restart-backoff.ts";
 import type { Node } from "./node.ts";
 import type { HostCommand, SandboxMount, SandboxProcess, Sandboxes } from "./sandbox/sandbox.ts";
+import { ServiceCatalog } from "./services/service-catalog.ts";
 import { startNode } from "./start-node.ts";
 
 /** The name of the node in tests. */
@@ -22,8 +23,9 @@ export const NODE = "here";
 
 /** Plain processes; what a container would see mounted is put into its words instead. */
 const plainSandboxes: Sandboxes = {
-  features: { isolation: "none", network: "shared", limits: "none", missing: ["These are tests."] },
+  features: { isolation: "none", network: "shared", services: "kernel", limits: "none", missing: ["These are tests."] },
   hostIp: "127.0.0.1",
+  services: { by: "kernel", apply: async () => {} },
   isolate: plainCommand,
   ensure: async () => ({
     podIp: "127.0.0.1",
@@ -145,6 +147,8 @@ export async function openWorld(options: WorldOptions): Promise<World> {
       programs: options.programs ?? [],
       sandboxes: options.sandboxes ?? plainSandboxes,
       images: options.images ?? plainImages,
+      services: new ServiceCatalog(),
+      nodePortAddresses: ["127.0.0.1"],
       restartBackoff: options.restartBackoff ?? { baseMs: 500, maxMs: 2000, resetMs: 600_000 },
       api: { host: "127.0.0.1", port: 6443, caCertificate: "CERTIFICATE" },
       clock,

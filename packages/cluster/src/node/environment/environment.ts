@@ -7,23 +7,19 @@ import type { Reference, References } from "./references.ts";
 /** What a container's environment is made from. */
 export interface EnvironmentSource extends DownwardSource {
   readonly references: References;
-  readonly api: { readonly host: string; readonly port: number };
+  /** Those of the services that the pod is to know. */
+  readonly serviceVariables: ReadonlyMap<string, string>;
   readonly hostname: string;
 }
 
 /**
- * A container's variables in Kubernetes' order, later ones winning: those of the cluster, `envFrom`, `env`. A value may
+ * A container's variables in Kubernetes' order, later ones winning: those of services, `envFrom`, `env`. A value may
  * name variables before it. Throws `ConfigError` where something that is not optional is missing.
  */
 export async function environmentOf(container: Container, source: EnvironmentSource): Promise<Map<string, string>> {
-  const { api, hostname, references, pod } = source;
+  const { hostname, references, pod } = source;
   const namespace = pod.metadata.namespace ?? "";
-  const variables = new Map([
-    ["HOSTNAME", hostname],
-    ["KUBERNETES_SERVICE_HOST", api.host],
-    ["KUBERNETES_SERVICE_PORT", String(api.port)],
-    ["KUBERNETES_SERVICE_PORT_HTTPS", String(api.port)],
-  ]);
+  const variables = new Map([["HOSTNAME", hostname], ...source.serviceVariables]);
   for (const { prefix = "", configMapRef, secretRef } of container.envFrom ?? []) {
     for (const reference of [referenceTo("ConfigMap", configMapRef), referenceTo("Secret", secretRef)]) {
       const content = reference === undefined ? undefined : await references.read(namespace, reference);

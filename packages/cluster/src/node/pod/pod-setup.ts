@@ -10,7 +10,7 @@ import { UnboundClaimError } from "../volumes/bound-volume.ts";
 import { showsPod, volumeReferences } from "../volumes/payload-source.ts";
 import { makeVolumes, removeVolumes, type MadeVolumes } from "../volumes/pod-volumes.ts";
 import type { PodEvent } from "./pod-events.ts";
-import { hostnameOf } from "./prepare-container.ts";
+import { sandboxPodOf } from "./pod-identity.ts";
 
 /** What a pod's sandbox and volumes need. */
 export interface PodSetupOptions {
@@ -145,17 +145,7 @@ export class PodSetup {
   async #make(onError?: (error: ConfigError) => void): Promise<void> {
     const { node, pod, directory, startTime } = this.#options;
     if (directory.readPod() === undefined) directory.writePod({ acceptedAt: startTime, pod: pod() });
-    const { metadata, spec } = pod();
-    const { uid = "", namespace = "", name } = metadata;
-    const { hostNetwork = false, subdomain } = spec;
-    this.#sandbox = await node.sandboxes.ensure({
-      uid,
-      namespace,
-      name,
-      hostname: hostnameOf(pod()),
-      hostNetwork,
-      ...(subdomain === undefined ? {} : { subdomain }),
-    });
+    this.#sandbox = await node.sandboxes.ensure(sandboxPodOf(pod()));
     this.#podIp = this.#sandbox.podIp;
     await this.#makeVolumes(onError);
   }

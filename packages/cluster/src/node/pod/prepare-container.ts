@@ -2,11 +2,13 @@ import type { Program } from "@sluice/component";
 import { parseQuantity, type Container, type Pod } from "@sluice/kubernetes";
 import { ConfigError } from "../environment/config-error.ts";
 import { environmentOf } from "../environment/environment.ts";
+import { serviceVariables } from "../environment/service-variables.ts";
 import { expand } from "../environment/expand.ts";
 import { ImageError, type ResolvedImage } from "../images/images.ts";
 import type { NodeContext } from "../node-context.ts";
 import type { SandboxMount, SandboxProcess } from "../sandbox/sandbox.ts";
 import { mountsOf } from "../volumes/mounts.ts";
+import { hostnameOf } from "./pod-identity.ts";
 
 /** What programs are told of a terminal unless they are told otherwise. */
 export const TERMINAL = { TERM: "xterm" } as const;
@@ -49,9 +51,9 @@ export async function prepareContainer(
   const { node, progress, signal } = options;
   const { pod, podIp, volumes } = surroundings;
   try {
-    const { name: nodeName, references, api, allocatable, sandboxes } = node;
-    const source = { pod, nodeName, podIp, hostIp: sandboxes.hostIp, allocatable, references, api, hostname: hostnameOf(pod) };
-    const variables = await environmentOf(container, source);
+    const { name: nodeName, references, allocatable, sandboxes } = node;
+    const source = { pod, nodeName, podIp, hostIp: sandboxes.hostIp, allocatable, references, hostname: hostnameOf(pod) };
+    const variables = await environmentOf(container, { ...source, serviceVariables: await variablesOfServices(pod, node) });
     const mounts = mountsOf(container, volumes, variables);
     const command = (container.command ?? []).map((word) => expand(word, variables));
     const args = (container.args ?? []).map((word) => expand(word, variables));
@@ -77,6 +79,19 @@ export async function prepareContainer(
   }
 }
 
+/** Of the services in the pod's namespace, unless it does not want them, and of the API. */
+async function variablesOfServices({ metadata, spec }: Pod, { services, sandboxes, api }: NodeContext): Promise<ReadonlyMap<string, string>> {
+  await services.synced;
+  const routing = sandboxes.services;
+  const kubernetes = services.find({ namespace: "default", name: "kubernetes" });
+  const linked = spec.enableServiceLinks === false ? [] : services.list(metadata.namespace);
+  return serviceVariables({
+    services: [...linked, ...(kubernetes === undefined ? [] : [kubernetes])],
+    addressOf: routing.by === "proxy" ? routing.addressOf : (address) => address,
+    api,
+  });
+}
+
 /** The program of this process that a container's image is, if it is one. */
 export function programOf(container: Container, node: Pick<NodeContext, "programs">): Program | undefined {
   const image = container.image ?? "";
@@ -84,11 +99,6 @@ export function programOf(container: Container, node: Pick<NodeContext, "program
   const slash = name.lastIndexOf("/");
   const colon = name.indexOf(":", slash + 1);
   return node.programs.get(colon < 0 ? name : name.slice(0, colon));
-}
-
-/** The name by which a pod's processes know their machine. */
-export function hostnameOf(pod: Pod): string {
-  return pod.spec.hostname ?? pod.metadata.name.slice(0, 63).replace(/[-.]+$/, "");
 }
 
 function limitsOf({ resources }: Container): SandboxProcess["limits"] {

@@ -8,7 +8,7 @@ const quiet = { info: () => {}, warn: () => {}, error: () => {} };
 const sandboxes = await openSandboxes({ directory, hidden: [directory], path: process.env["PATH"] ?? "", clock: systemClock, logger: quiet });
 const addresses: Record<string, string> = {};
 for (const name of ["kept", "lost"]) {
-  const sandbox = await sandboxes.ensure(podNamed(name, { subdomain: "sub" }));
+  const sandbox = await sandboxes.ensure(podNamed(name));
   addresses[name] = sandbox.podIp;
   const code =
     'import socket\ns = socket.create_server(("", 29500))\nprint("up", flush=True)\nwhile True:\n  c, _ = s.accept()\n  c.sendall(socket.gethostname().encode())\n  c.close()';

@@ -25,10 +25,19 @@ export interface Bubblewrap {
   readonly nsenter: string | undefined;
 }
 
+/** The programs that make the pods' network. */
+export interface NetworkPrograms {
+  readonly ip: string;
+  readonly nsenter: string;
+  readonly egress: Egress | undefined;
+  /** What leads services' addresses to their endpoints. */
+  readonly nft: string | undefined;
+}
+
 /** What the sandboxes will use. */
 export interface Decision {
   readonly bubblewrap?: Bubblewrap | undefined;
-  readonly network?: { readonly ip: string; readonly nsenter: string; readonly egress: Egress | undefined } | undefined;
+  readonly network?: NetworkPrograms | undefined;
   readonly missing: readonly string[];
 }
 
@@ -68,7 +77,7 @@ export async function decideFeatures(machine: Machine, allowed: { readonly isola
     iptables !== undefined ? { kind: "iptables", program: iptables } : nft !== undefined ? { kind: "nft", program: nft } : undefined;
   return {
     bubblewrap,
-    network: { ip, nsenter, egress },
+    network: { ip, nsenter, egress, nft },
     missing: egress === undefined ? ["pods cannot reach beyond this machine: iptables is not installed: apt-get install iptables"] : [],
   };
 }

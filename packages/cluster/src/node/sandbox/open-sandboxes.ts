@@ -3,14 +3,18 @@ import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock, Logger } from "@sluice/controller";
+import { SERVICE_RANGE } from "../../api-server/service-range.ts";
 import { POD_VARIABLE } from "./bubblewrap.ts";
 import { openCgroups } from "./cgroups.ts";
-import { clusterAnswer, type ClusterLookup, type NamedPod, nameserversIn, PodNames } from "./dns/cluster-names.ts";
+import { clusterAnswer, type ClusterNames } from "./dns/cluster-names.ts";
+import { nameserversIn } from "./dns/resolver-configuration.ts";
 import { type DnsServer, openDnsServer } from "./dns/server.ts";
 import { type Decision, decideFeatures, probeMachine } from "./features.ts";
 import { hostCommand } from "./host-command.ts";
 import { readHostView } from "./host-view.ts";
 import { openPodNetwork, type PodNetwork } from "./network/pod-network.ts";
+import type { ServiceRouting } from "./network/service-route.ts";
+import { formatAddress, parseAddress, type Subnet } from "./network/subnet.ts";
 import { type PodRecord, PodRecords } from "./pod-record.ts";
 import { machineFiles, podSandbox, type SandboxMeans } from "./pod-sandbox.ts";
 import { processesWith, signalProcess } from "./process-tree.ts";
@@ -28,14 +32,17 @@ export interface SandboxesOptions {
   readonly allow?: { readonly isolation?: boolean | undefined; readonly network?: boolean | undefined } | undefined;
   /** The addresses that all nodes on this machine may give to pods; this node takes a part of it. */
   readonly addressRange?: string | undefined;
-  /** The names of services, which pods can look up besides each other's. */
-  readonly lookup?: ClusterLookup | undefined;
+  /** What pods can look up besides what this machine knows. */
+  readonly names?: ClusterNames | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 const ADDRESS_RANGE = "10.128.0.0/9";
 const DNS_PORT = 53;
+const FREE_DNS_PORT = `stop what listens on port ${DNS_PORT} of all addresses`;
+const LOOPBACK = 0x7f_00_00_00;
+const NAMELESS: ClusterNames = { isKnown: true, find: () => undefined, reverse: () => undefined };
 
 /** Finds out what this machine can do for pods, and takes up the sandboxes that an earlier process left. */
 export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxes> {
@@ -44,13 +51,11 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
   mkdirSync(directory, { recursive: true });
   rmSync(join(directory, "tools"), { recursive: true, force: true });
   const records = new PodRecords(join(directory, "pods"));
-  const names = new PodNames();
-  for (const record of records.all()) for (const pod of namedPods(record)) names.add(pod);
 
   const view = process.platform === "linux" ? readHostView(directory) : [];
   const decision = await decideFeatures(probeMachine(path, view), { isolation: allow.isolation ?? true, network: allow.network ?? true });
   const { bubblewrap } = decision;
-  const { network, dns, missing } = await openNetwork(options, { tag, decision, records, names });
+  const { network, dns, nameserver, missing } = await openNetwork(options, { tag, decision, records });
   const cgroups = openCgroups(`sluice-${tag}`);
   const means: SandboxMeans = {
     bubblewrap,
@@ -58,7 +63,7 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
     hidden,
     cgroups: typeof cgroups === "string" ? undefined : cgroups,
     network,
-    nameserver: dns === undefined ? undefined : network?.gateway,
+    nameserver,
     hostIp: network?.gateway ?? "127.0.0.1",
     discard(path) {
       rm(path, { recursive: true, force: true }).catch((error: unknown) =>
@@ -68,8 +73,8 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
   };
   return new NodeSandboxes(options, means, {
     records,
-    names,
     dns,
+    loopback: (address) => serviceOnLoopback(tag, address),
     missing: [...decision.missing, ...missing, ...(typeof cgroups === "string" ? [`memory and CPU limits are not enforced: ${cgroups}`] : [])],
   });
 }
@@ -77,65 +82,95 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
 interface OpenedNetwork {
   readonly network?: PodNetwork | undefined;
   readonly dns?: DnsServer | undefined;
+  readonly nameserver?: string | undefined;
   readonly missing: readonly string[];
 }
 
 async function openNetwork(
   options: SandboxesOptions,
-  { tag, decision, records, names }: { readonly tag: string; readonly decision: Decision; readonly records: PodRecords; readonly names: PodNames },
+  { tag, decision, records }: { readonly tag: string; readonly decision: Decision; readonly records: PodRecords },
 ): Promise<OpenedNetwork> {
-  const { addressRange = ADDRESS_RANGE, clock, directory, logger, lookup } = options;
-  if (decision.network === undefined) return { missing: [] };
+  const { addressRange = ADDRESS_RANGE, clock, directory, logger, names = NAMELESS } = options;
+  const openDns = (address: string, known: ClusterNames, subnets: readonly Subnet[]): Promise<DnsServer> =>
+    openDnsServer({
+      ...{ address, port: DNS_PORT, clock },
+      answer: (name, type) => clusterAnswer(name, type, { names: known, subnets }),
+      upstreams: () => nameserversIn(readFileSync("/etc/resolv.conf", "utf8")).map((upstream) => ({ address: upstream, port: DNS_PORT })),
+    });
   let network: PodNetwork;
   try {
+    if (decision.network === undefined) return await openShared(decision, tag, (address) => openDns(address, onLoopback(names, tag), []));
     const leased = records.all().flatMap(({ address }) => address ?? []);
     network = await openPodNetwork({ directory, tag, range: addressRange, leased, programs: decision.network, logger });
   } catch (error) {
     return { missing: [`pods share this machine's network and have no names of their own: ${messageOf(error)}`] };
   }
+  const { gateway, subnet } = network;
   try {
-    const dns = await openDnsServer({
-      address: network.gateway,
-      port: DNS_PORT,
-      answer: (name, type) => clusterAnswer(name, type, { pods: names, subnet: network.subnet, lookup }),
-      upstreams: () => nameserversIn(readFileSync("/etc/resolv.conf", "utf8")).map((address) => ({ address, port: DNS_PORT })),
-      clock,
-    });
-    return { network, dns, missing: egressMissing(network) };
+    const dns = await openDns(gateway, names, [subnet, SERVICE_RANGE]);
+    return { network, dns, nameserver: gateway, missing: shortcomings(network) };
   } catch (error) {
-    return {
-      network,
-      missing: [
-        ...egressMissing(network),
-        `pods cannot look each other up by name: ${messageOf(error)}: stop what listens on port ${DNS_PORT} of all addresses`,
-      ],
-    };
+    return { network, missing: [...shortcomings(network), `pods cannot look each other up by name: ${messageOf(error)}: ${FREE_DNS_PORT}`] };
   }
 }
 
-function egressMissing({ egressComplaint }: PodNetwork): readonly string[] {
-  return egressComplaint === undefined ? [] : [`pods cannot reach beyond this machine: ${egressComplaint}`];
+/** Where pods share this machine's network, they have no addresses of their own, but services have: on the loopback interface. */
+async function openShared({ bubblewrap }: Decision, tag: string, open: (address: string) => Promise<DnsServer>): Promise<OpenedNetwork> {
+  // Plain processes read this machine's own resolver configuration.
+  if (bubblewrap === undefined) return { missing: [] };
+  const nameserver = loopbackAddress(tag, 2 ** (32 - SERVICE_RANGE.prefix) - 1);
+  try {
+    return { dns: await open(nameserver), nameserver, missing: [] };
+  } catch (error) {
+    return { missing: [`pods cannot look services up by name: ${messageOf(error)}: only root may listen on port ${DNS_PORT}`] };
+  }
+}
+
+/** The address on the loopback interface that stands for the `index`th of all services' addresses; nodes on one machine mostly differ. */
+function loopbackAddress(tag: string, index: number): string {
+  const node = 1 + (Number.parseInt(tag, 16) % 254);
+  return formatAddress(LOOPBACK + node * 2 ** 16 + index);
+}
+
+/** Names with what stands for services' addresses where pods share this machine's network. */
+function onLoopback(names: ClusterNames, tag: string): ClusterNames {
+  return {
+    get isKnown() {
+      return names.isKnown;
+    },
+    find: (name) =>
+      names.find(name)?.map((record) => (record.type === "A" ? { ...record, address: serviceOnLoopback(tag, record.address) } : record)),
+    reverse: () => undefined,
+  };
+}
+
+function serviceOnLoopback(tag: string, address: string): string {
+  const index = (parseAddress(address) ?? 0) - SERVICE_RANGE.base;
+  return index > 0 && index < 2 ** (32 - SERVICE_RANGE.prefix) ? loopbackAddress(tag, index) : address;
+}
+
+function shortcomings({ egressComplaint, servicesComplaint }: PodNetwork): readonly string[] {
+  return [
+    ...(egressComplaint === undefined ? [] : [`pods cannot reach beyond this machine: ${egressComplaint}`]),
+    ...(servicesComplaint === undefined ? [] : [`services are reached through this program, not by the kernel: ${servicesComplaint}`]),
+  ];
 }
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function namedPods({ pod, address }: PodRecord): readonly NamedPod[] {
-  const { hostname, namespace, subdomain } = pod;
-  return address === undefined ? [] : [{ hostname, namespace, subdomain, address }];
-}
-
 interface Kept {
   readonly records: PodRecords;
-  readonly names: PodNames;
   readonly dns: DnsServer | undefined;
+  readonly loopback: (serviceAddress: string) => string;
   readonly missing: readonly string[];
 }
 
 class NodeSandboxes implements Sandboxes {
   readonly features: SandboxFeatures;
   readonly hostIp: string;
+  readonly services: ServiceRouting;
   readonly #options: SandboxesOptions;
   readonly #means: SandboxMeans;
   readonly #kept: Kept;
@@ -147,9 +182,11 @@ class NodeSandboxes implements Sandboxes {
     this.#means = means;
     this.#kept = kept;
     this.hostIp = means.hostIp;
+    this.services = means.network?.services ?? { by: "proxy", addressOf: kept.loopback };
     this.features = {
       isolation: means.bubblewrap === undefined ? "none" : "namespaces",
       network: means.network === undefined ? "shared" : "pod",
+      services: this.services.by,
       limits: means.cgroups?.version ?? "none",
       missing: kept.missing,
     };
@@ -173,7 +210,7 @@ class NodeSandboxes implements Sandboxes {
   }
 
   async remove(podUid: string): Promise<void> {
-    const { names, records } = this.#kept;
+    const { records } = this.#kept;
     const { cgroups, network } = this.#means;
     this.#sandboxes.delete(podUid);
     await until(this.#options.clock, () => {
@@ -183,7 +220,6 @@ class NodeSandboxes implements Sandboxes {
       return pids.length === 0 && (cgroups?.remove(podUid) ?? true);
     });
     const record = records.get(podUid);
-    if (record !== undefined) for (const pod of namedPods(record)) names.remove(pod);
     await records.remove(podUid);
     // Only now: another pod may have the address at once.
     if (record?.address !== undefined) network?.release(record.address);
@@ -202,7 +238,7 @@ class NodeSandboxes implements Sandboxes {
   }
 
   async #record(pod: SandboxPod): Promise<PodRecord> {
-    const { names, records } = this.#kept;
+    const { records } = this.#kept;
     const { network } = this.#means;
     const known = records.get(pod.uid);
     const hasOwn = network !== undefined && !pod.hostNetwork;
@@ -212,7 +248,6 @@ class NodeSandboxes implements Sandboxes {
     }
     const record: PodRecord = { pod, address: hasOwn ? await network.lease() : undefined, createdAt: this.#options.clock.now() };
     records.put(record);
-    for (const named of namedPods(record)) names.add(named);
     return record;
   }
 }

@@ -1,7 +1,7 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Cgroups } from "./cgroups.ts";
-import { resolverConfiguration } from "./dns/cluster-names.ts";
+import { resolverConfiguration } from "./dns/resolver-configuration.ts";
 import type { Decision } from "./features.ts";
 import { execCommand, hostCommand, type CommandContext } from "./host-command.ts";
 import type { ViewEntry } from "./host-view.ts";
@@ -55,16 +55,33 @@ export function podSandbox({ pod, address }: PodRecord, directory: string, means
 
 /** The files that tell a pod who it is and where to ask for others. */
 function identityFiles({ pod, address }: Pick<PodRecord, "pod" | "address">, directory: string, means: SandboxMeans): readonly SandboxMount[] {
-  if (pod.hostNetwork) return machineFiles(["/etc/hosts", "/etc/resolv.conf"]);
-  const hosts = join(directory, "hosts");
-  const full = pod.subdomain === undefined ? [] : [`${pod.hostname}.${pod.subdomain}.${pod.namespace}.svc.cluster.local`];
-  const own = [address ?? means.hostIp, ...full, pod.hostname].join("\t");
-  writeFileSync(hosts, `127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n${own}\n`);
-  const mounts = [{ source: hosts, target: "/etc/hosts", readOnly: false }];
-  if (means.nameserver === undefined || address === undefined) return [...mounts, ...machineFiles(["/etc/resolv.conf"])];
-  const resolver = join(directory, "resolv.conf");
-  writeFileSync(resolver, resolverConfiguration(means.nameserver, pod.namespace));
-  return [...mounts, { source: resolver, target: "/etc/resolv.conf", readOnly: false }];
+  const { hostNetwork, resolver = { policy: hostNetwork ? "machine" : "cluster" }, hostAliases = [] } = pod;
+  const file = (name: string, content: string): SandboxMount => {
+    const source = join(directory, name);
+    writeFileSync(source, content);
+    return { source, target: `/etc/${name}`, readOnly: false };
+  };
+  const { nameserver = "" } = means;
+  const isMachines = resolver.policy === "machine" || (resolver.policy === "cluster" && nameserver === "");
+  const policy = isMachines ? "machine" : resolver.policy;
+  const resolv =
+    isMachines && resolver.config === undefined
+      ? machineFiles(["/etc/resolv.conf"])
+      : [
+          file(
+            "resolv.conf",
+            resolverConfiguration({ ...resolver, policy }, { nameserver, namespace: pod.namespace, machine: readMachine("/etc/resolv.conf") }),
+          ),
+        ];
+  if (hostNetwork && hostAliases.length === 0) return [...machineFiles(["/etc/hosts"]), ...resolv];
+  const own = [address ?? means.hostIp, ...(pod.domainName === undefined ? [] : [pod.domainName]), pod.hostname.split(".")[0]].join("\t");
+  const hosts = hostNetwork ? readMachine("/etc/hosts") : `127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n${own}\n`;
+  const aliases = hostAliases.map(({ ip, hostnames = [] }) => `${[ip, ...hostnames].join("\t")}\n`);
+  return [file("hosts", [hosts, ...aliases].join("")), ...resolv];
+}
+
+function readMachine(path: string): string {
+  return existsSync(path) ? readFileSync(path, "utf8") : "";
 }
 
 /** Files of this machine, where it has them. */

@@ -24,7 +24,7 @@ describe.each([["namespaces"], ["none"]] as const)("isolation %s", (isolation) =
   beforeEach(async () => {
     trial = await openTrial({ allow: { isolation: isolation === "namespaces" } });
     expect(trial.sandboxes.features.isolation, trial.sandboxes.features.missing.join("\n")).toBe(isolation);
-    sandbox = await trial.sandboxes.ensure(podNamed("p", { subdomain: "sub" }));
+    sandbox = await trial.sandboxes.ensure(podNamed("p", { domainName: "p.sub.default.svc.cluster.local" }));
   });
   afterEach(() => trial[Symbol.asyncDispose]());
 
@@ -133,7 +133,7 @@ describe("with namespaces", () => {
   beforeEach(async () => {
     trial = await openTrial();
     expect(trial.sandboxes.features.isolation, trial.sandboxes.features.missing.join("\n")).toBe("namespaces");
-    sandbox = await trial.sandboxes.ensure(podNamed("p", { subdomain: "sub" }));
+    sandbox = await trial.sandboxes.ensure(podNamed("p", { domainName: "p.sub.default.svc.cluster.local" }));
   });
   afterEach(() => trial[Symbol.asyncDispose]());
   const output = async (script: string, more?: Partial<SandboxProcess>): Promise<string> =>

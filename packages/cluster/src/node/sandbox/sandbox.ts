@@ -1,9 +1,15 @@
+import type { HostAlias } from "@sluice/kubernetes";
+import type { PodResolver } from "./dns/resolver-configuration.ts";
+import type { ServiceRouting } from "./network/service-route.ts";
+
 /** What this machine lets the node do for pods; the node's conditions and labels say so to users. */
 export interface SandboxFeatures {
   /** `namespaces`: bubblewrap gives every container mount, PID, UTS and IPC namespaces. `none`: plain processes. */
   readonly isolation: "namespaces" | "none";
   /** `pod`: every pod has a network namespace and an address. `shared`: all pods share this machine's network. */
   readonly network: "pod" | "shared";
+  /** Who leads services' addresses to their endpoints: the kernel, for all protocols, or this program, for TCP and UDP. */
+  readonly services: ServiceRouting["by"];
   /** Which control groups limit memory, CPU and processes. */
   readonly limits: "cgroup-v1" | "cgroup-v2" | "none";
   /** Why something is missing and what would bring it, a sentence each; empty when all is there. */
@@ -15,11 +21,16 @@ export interface SandboxPod {
   readonly uid: string;
   readonly namespace: string;
   readonly name: string;
-  /** As `spec.hostname` or the pod's name. */
+  /** What its processes take for the name of their machine. */
   readonly hostname: string;
-  readonly subdomain?: string | undefined;
+  /** Its full name in the cluster, if it has one. */
+  readonly domainName?: string | undefined;
   /** Uses this machine's network. */
   readonly hostNetwork: boolean;
+  /** Whom it asks for names; the cluster, unless it uses this machine's network. */
+  readonly resolver?: PodResolver | undefined;
+  /** What else its `/etc/hosts` says. */
+  readonly hostAliases?: readonly HostAlias[] | undefined;
 }
 
 /** A file or directory of this machine at a path of the container. */
@@ -81,6 +92,8 @@ export interface Sandboxes extends AsyncDisposable {
   readonly features: SandboxFeatures;
   /** This machine's address as pods reach it. */
   readonly hostIp: string;
+  /** How services' addresses lead to their endpoints. */
+  readonly services: ServiceRouting;
   /** The command that runs a tool of ours with the isolation of a container, in this machine's network, in no pod. */
   isolate(process: SandboxProcess): HostCommand;
   /** Makes the pod's sandbox, or finds it again: also after a restart of this program. */

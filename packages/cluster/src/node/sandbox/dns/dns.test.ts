@@ -2,11 +2,12 @@ import { Resolver } from "node:dns/promises";
 import { createSocket } from "node:dgram";
 import { systemClock } from "@sluice/controller";
 import fc from "fast-check";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parseSubnet } from "../network/subnet.ts";
-import { clusterAnswer, nameserversIn, PodNames, resolverConfiguration } from "./cluster-names.ts";
+import { clusterAnswer, type ClusterNames } from "./cluster-names.ts";
 import { unframed, framed } from "./forward.ts";
 import { decodeQuery, type DnsRecord, encodeResponse } from "./message.ts";
+import { nameserversIn, type PodResolver, resolverConfiguration } from "./resolver-configuration.ts";
 import { type DnsServer, openDnsServer } from "./server.ts";
 
 const subnet = parseSubnet("10.200.16.0/20") ?? { base: 0, prefix: 32 };
@@ -15,21 +16,30 @@ const services: Readonly<Record<string, readonly DnsRecord[]>> = {
   "web.default.svc.cluster.local": [{ type: "A", address: "10.96.0.7" }],
   "many.default.svc.cluster.local": many,
   "alias.default.svc.cluster.local": [{ type: "CNAME", target: "web.example.com" }],
+  "inner.default.svc.cluster.local": [{ type: "CNAME", target: "WEB.default.svc.cluster.local" }],
+  "lost.default.svc.cluster.local": [{ type: "CNAME", target: "nobody.example.com" }],
   "_http._tcp.web.default.svc.cluster.local": [{ type: "SRV", priority: 0, weight: 100, port: 8080, target: "web.default.svc.cluster.local" }],
   "empty.default.svc.cluster.local": [],
 };
 
-let pods: PodNames;
+let isKnown = true;
 let elsewhere: DnsServer;
 let server: DnsServer;
 let resolver: Resolver;
 let upstreams: { address: string; port: number }[];
 beforeEach(async () => {
-  pods = new PodNames();
+  isKnown = true;
   const open = (answer: Parameters<typeof openDnsServer>[0]["answer"]): Promise<DnsServer> =>
     openDnsServer({ address: "127.0.0.1", port: 0, answer, upstreams: () => upstreams, clock: systemClock });
-  elsewhere = await open((name) => (name === "example.com" ? many : "unknown"));
-  server = await open((name, type) => clusterAnswer(name, type, { pods, subnet, lookup: (wanted) => services[wanted] }));
+  elsewhere = await open((name) => (name === "example.com" ? many : name === "web.example.com" ? [{ type: "A", address: "192.0.2.80" }] : "unknown"));
+  const names: ClusterNames = {
+    get isKnown() {
+      return isKnown;
+    },
+    find: (name) => services[name],
+    reverse: (address) => (address === "10.200.16.9" ? [{ type: "PTR", target: "job-1.job.default.svc.cluster.local" }] : undefined),
+  };
+  server = await open((name, type) => clusterAnswer(name, type, { names, subnets: [subnet] }));
   upstreams = [{ address: "127.0.0.1", port: elsewhere.port }];
   resolver = new Resolver({ timeout: 5000, tries: 1 });
   resolver.setServers([`127.0.0.1:${server.port}`]);
@@ -64,24 +74,21 @@ test("other names are asked for elsewhere, by UDP and by TCP", async () => {
   await expect(resolver.resolve4("example.com")).rejects.toMatchObject({ code: "ESERVFAIL" });
 });
 
-test("pods are found by hostname and subdomain, by subdomain, and by address; of two with one name the later counts", async () => {
-  const first = { namespace: "default", hostname: "job-0", subdomain: "job", address: "10.200.16.2" };
-  const second = { ...first, address: "10.200.16.3" };
-  pods.add(first);
-  pods.add({ ...first, hostname: "job-1", address: "10.200.16.9" });
-  pods.add({ namespace: "default", hostname: "alone", address: "10.200.16.10" });
-  expect(await resolver.resolve4("job-0.job.default.svc.cluster.local")).toEqual(["10.200.16.2"]);
-  pods.add(second);
-  expect(await resolver.resolve4("job-0.job.default.svc.cluster.local")).toEqual(["10.200.16.3"]);
-  expect((await resolver.resolve4("job.default.svc.cluster.local")).sort()).toEqual(["10.200.16.3", "10.200.16.9"]);
-  expect(await resolver.resolve4("10-1-2-3.default.pod.cluster.local")).toEqual(["10.1.2.3"]);
+test("an alias brings the addresses that it leads to, wherever those are known", async () => {
+  expect(await resolver.resolve4("alias.default.svc.cluster.local")).toEqual(["192.0.2.80"]);
+  expect(await resolver.resolve4("inner.default.svc.cluster.local")).toEqual(["10.96.0.7"]);
+  expect(await resolver.resolve4("lost.default.svc.cluster.local")).toEqual([]);
+});
+
+test("addresses of ours have names or none; others are asked for elsewhere", async () => {
   expect(await resolver.reverse("10.200.16.9")).toEqual(["job-1.job.default.svc.cluster.local"]);
   await expect(resolver.reverse("10.200.16.77")).rejects.toMatchObject({ code: "ENOTFOUND" });
-  pods.remove(second);
-  expect(await resolver.resolve4("job-0.job.default.svc.cluster.local")).toEqual(["10.200.16.2"]);
-  pods.remove(first);
-  await expect(resolver.resolve4("job-0.job.default.svc.cluster.local")).rejects.toMatchObject({ code: "ENOTFOUND" });
-  await expect(resolver.resolve4("alone.default.svc.cluster.local")).rejects.toMatchObject({ code: "ENOTFOUND" });
+});
+
+test("while not everything is known, nobody is told that a name does not exist", async () => {
+  isKnown = false;
+  expect(await resolver.resolve4("web.default.svc.cluster.local")).toEqual(["10.96.0.7"]);
+  await expect(resolver.resolve4("nobody.default.svc.cluster.local")).rejects.toMatchObject({ code: "ESERVFAIL" });
 });
 
 test("nothing that is sent stops it", async () => {
@@ -130,13 +137,27 @@ test("frames come out as they went in, however they are cut", () => {
   );
 });
 
-test("resolver configurations", () => {
-  expect(resolverConfiguration("10.0.0.1", "team")).toBe(
-    "nameserver 10.0.0.1\nsearch team.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n",
-  );
-  expect(nameserversIn("# nameserver 9.9.9.9\nnameserver 1.1.1.1\n  nameserver  ::1 # local\nsearch x\nnameserver fe80::1%eth0\n")).toEqual([
-    "1.1.1.1",
-    "::1",
-    "fe80::1",
-  ]);
+describe("resolver configurations", () => {
+  const machine =
+    "# nameserver 9.9.9.9\nnameserver 1.1.1.1\n  nameserver  ::1 # local\nsearch example.com\noptions edns0 ndots:1\nnameserver fe80::1%eth0\n";
+  const config = { nameservers: ["8.8.8.8"], searches: ["extra"], options: [{ name: "ndots", value: "2" }, { name: "rotate" }] };
+  test.each<[string, PodResolver, string]>([
+    [
+      "the cluster's",
+      { policy: "cluster" },
+      "nameserver 10.0.0.1\nsearch team.svc.cluster.local svc.cluster.local cluster.local example.com\noptions ndots:5\n",
+    ],
+    [
+      "the cluster's and more",
+      { policy: "cluster", config },
+      "nameserver 10.0.0.1\nnameserver 8.8.8.8\nsearch team.svc.cluster.local svc.cluster.local cluster.local example.com extra\noptions ndots:2 rotate\n",
+    ],
+    ["the machine's", { policy: "machine" }, "nameserver 1.1.1.1\nnameserver ::1\nnameserver fe80::1\nsearch example.com\noptions edns0 ndots:1\n"],
+    ["its own", { policy: "none", config }, "nameserver 8.8.8.8\nsearch extra\noptions ndots:2 rotate\n"],
+    ["nobody's", { policy: "none" }, ""],
+  ])("%s", (_, resolver, expected) => {
+    expect(resolverConfiguration(resolver, { nameserver: "10.0.0.1", namespace: "team", machine })).toBe(expected);
+  });
+
+  test("name servers", () => expect(nameserversIn(machine)).toEqual(["1.1.1.1", "::1", "fe80::1"]));
 });

@@ -1,11 +1,15 @@
 import { parseAddress } from "../network/subnet.ts";
 
 /** One answer of a name server; names are without a final dot. */
-export type DnsRecord =
+export type DnsRecord = {
+  /** The name that it is about, where that is not the one asked for: what an alias leads to. */
+  readonly owner?: string;
+} & (
   | { readonly type: "A"; readonly address: string }
   | { readonly type: "CNAME"; readonly target: string }
   | { readonly type: "PTR"; readonly target: string }
-  | { readonly type: "SRV"; readonly priority: number; readonly weight: number; readonly port: number; readonly target: string };
+  | { readonly type: "SRV"; readonly priority: number; readonly weight: number; readonly port: number; readonly target: string }
+);
 
 /** What a resolver asks. */
 export interface DnsQuery {
@@ -79,7 +83,7 @@ function encodeRecord(record: DnsRecord): Buffer {
   fixed.writeUInt16BE(INTERNET, 2);
   fixed.writeUInt32BE(TTL, 4);
   fixed.writeUInt16BE(data.length, 8);
-  return Buffer.concat([SAME_NAME, fixed, data]);
+  return Buffer.concat([record.owner === undefined ? SAME_NAME : encodeName(record.owner), fixed, data]);
 }
 
 function dataOf(record: DnsRecord): Buffer {

@@ -1,12 +1,16 @@
 import { createSocket } from "node:dgram";
+import { Resolver } from "node:dns/promises";
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import type { Clock } from "@sluice/controller";
-import { decodeQuery, DNS_CODES, type DnsQuery, type DnsRecord, encodeResponse } from "./message.ts";
+import { decodeQuery, DNS_CODES, DNS_TYPES, type DnsQuery, type DnsRecord, encodeResponse } from "./message.ts";
 import { forwardQuery, framed, type Upstream, unframed } from "./forward.ts";
 
-/** What a name server knows of a name: its records of the type asked for, `unknown` if there is no such name, or `elsewhere`. */
-export type DnsAnswer = readonly DnsRecord[] | "unknown" | "elsewhere";
+/**
+ * What a name server knows of a name: its records of the type asked for, `unknown` if there is no such name, `later` if it
+ * cannot say yet, or `elsewhere`.
+ */
+export type DnsAnswer = readonly DnsRecord[] | "unknown" | "later" | "elsewhere";
 
 /** What a name server needs. */
 export interface DnsServerOptions {
@@ -26,6 +30,7 @@ export interface DnsServer extends AsyncDisposable {
 
 const LARGEST_MESSAGE = 65_535;
 const IDLE_MS = 10_000;
+const ALIAS_PATIENCE_MS = 2000;
 
 /** Serves names by UDP and TCP. Throws where the address cannot be had. */
 export async function openDnsServer(options: DnsServerOptions): Promise<DnsServer> {
@@ -85,8 +90,27 @@ async function respond(message: Buffer, transport: "udp" | "tcp", options: DnsSe
     const { clock } = options;
     return (await forwardQuery(message, options.upstreams(), { transport, clock })) ?? failure(query, maxBytes);
   }
+  if (answer === "later") return failure(query, maxBytes);
   if (answer === "unknown") return encodeResponse(query, { code: DNS_CODES.noSuchName, records: [], maxBytes });
-  return encodeResponse(query, { code: DNS_CODES.success, records: answer, maxBytes });
+  const records = [...answer, ...(await behindAlias(answer, query.type, options))];
+  return encodeResponse(query, { code: DNS_CODES.success, records, maxBytes });
+}
+
+/** The addresses that an alias leads to: a pod's own resolver does not ask again. */
+async function behindAlias(answer: readonly DnsRecord[], type: number, options: DnsServerOptions): Promise<readonly DnsRecord[]> {
+  const [alias] = answer;
+  if (alias?.type !== "CNAME" || type !== DNS_TYPES.A) return [];
+  const owner = alias.target;
+  const known = options.answer(owner.toLowerCase(), type);
+  if (known !== "elsewhere")
+    return typeof known === "string" ? [] : known.filter((record) => record.type === "A").map((record) => ({ ...record, owner }));
+  const resolver = new Resolver({ timeout: ALIAS_PATIENCE_MS, tries: 1 });
+  resolver.setServers(options.upstreams().map(({ address, port }) => (address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`)));
+  try {
+    return (await resolver.resolve4(owner)).map((address) => ({ type: "A", owner, address }));
+  } catch {
+    return []; // Nobody knows the name that the alias gives: then it has no address.
+  }
 }
 
 function failure(query: DnsQuery, maxBytes: number): Buffer {

@@ -2,9 +2,12 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Logger } from "@sluice/controller";
 import { UserError } from "@sluice/kubernetes";
-import type { Egress } from "../features.ts";
+import { SERVICE_RANGE } from "../../../api-server/service-range.ts";
+import type { NetworkPrograms } from "../features.ts";
 import { runProgram } from "../run-program.ts";
 import { type EgressRules, egressRules } from "./egress.ts";
+import type { ServiceRouting } from "./service-route.ts";
+import { ServiceRules } from "./service-rules.ts";
 import { addressesIn, chooseSubnet, formatAddress, formatSubnet, parseAddress, parseSubnet, type Subnet } from "./subnet.ts";
 
 /** What the pods' network needs. */
@@ -17,7 +20,7 @@ export interface PodNetworkOptions {
   readonly range: string;
   /** The addresses of pods that an earlier process has left. */
   readonly leased: readonly string[];
-  readonly programs: { readonly ip: string; readonly nsenter: string; readonly egress: Egress | undefined };
+  readonly programs: NetworkPrograms;
   readonly logger: Logger;
 }
 
@@ -54,9 +57,14 @@ export class PodNetwork implements AsyncDisposable {
   readonly subnet: Subnet;
   /** Why pods cannot reach beyond this machine, if they cannot though there is a packet filter. */
   egressComplaint: string | undefined;
+  /** How services' addresses lead to their endpoints. */
+  services: ServiceRouting = { by: "proxy", addressOf: (address) => address };
+  /** Why it is not the kernel that leads there. */
+  servicesComplaint: string | undefined;
   readonly #options: PodNetworkOptions;
   readonly #bridge: string;
   readonly #egress: EgressRules | undefined;
+  #rules: ServiceRules | undefined;
   /** Numbers of addresses within the subnet. */
   readonly #leased: Set<number>;
   readonly #ready: number[] = [];
@@ -94,7 +102,24 @@ export class PodNetwork implements AsyncDisposable {
       this.egressComplaint = error instanceof Error ? error.message : String(error);
     });
     await Promise.all([made, ruled]);
+    await this.#openServices();
     this.#fill();
+  }
+
+  async #openServices(): Promise<void> {
+    const { egress, ip, nft } = this.#options.programs;
+    const range = formatSubnet(SERVICE_RANGE);
+    try {
+      if (nft === undefined) throw new Error("nftables is not installed: apt-get install nftables");
+      // Without forwarding, answers could not come back the way that they went.
+      if (egress === undefined || this.egressComplaint !== undefined) throw new Error("this machine does not forward packets for pods");
+      const rules = (this.#rules = await ServiceRules.open({ program: nft, bridge: this.#bridge, range }));
+      this.services = { by: "kernel", apply: (routes) => rules.apply(routes) };
+    } catch (error) {
+      this.servicesComplaint = error instanceof Error ? error.message : String(error);
+      // All addresses of services are this machine's own: it can listen there.
+      await runProgram([ip, "route", "add", "local", range, "dev", this.#bridge, "metric", String(Number.parseInt(this.#options.tag, 16))]);
+    }
   }
 
   /** Gives a pod an address of its own whose namespace is ready. */
@@ -141,6 +166,8 @@ export class PodNetwork implements AsyncDisposable {
     await Promise.all([this.#filling, this.#cleaning]);
     for (const waiter of this.#waiting.splice(0)) waiter.reject(new Error("the pods' network is closed"));
     const isUnused = this.#leased.size === 0;
+    // Pods that run on lose their services until the next process leads there; they keep the connections that they have.
+    await this.#rules?.[Symbol.asyncDispose]();
     if (isUnused) await this.#egress?.remove();
     this.#ready.splice(0);
     await this.sweep();
@@ -245,14 +272,19 @@ export class PodNetwork implements AsyncDisposable {
         `netns add ${this.#nameOf(number)}`,
         `link add ${this.#bridge}v${number} type veth peer name eth0 netns ${this.#nameOf(number)}`,
         `link set ${this.#bridge}v${number} master ${this.#bridge} up`,
+        // A pod may be its own peer, through a service. Where the kernel filters bridges, such packets never leave this one.
+        `link set ${this.#bridge}v${number} type bridge_slave hairpin on`,
       ]),
     );
+    // Where the kernel rewrites addresses, it must see the answers, too: pods reach each other through this machine.
+    const isRouted = this.services.by === "kernel";
     const inside = numbers.flatMap((number) => [
       this.#nameOf(number),
       [
         "link set lo up",
-        `addr add ${formatAddress(this.subnet.base + number)}/${this.subnet.prefix} dev eth0`,
+        `addr add ${formatAddress(this.subnet.base + number)}/${isRouted ? 32 : this.subnet.prefix} dev eth0`,
         "link set eth0 up",
+        ...(isRouted ? [`route add ${this.gateway} dev eth0`] : []),
         `route add default via ${this.gateway}`,
       ].join("\n"),
     ]);
