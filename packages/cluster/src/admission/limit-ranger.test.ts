@@ -97,11 +97,18 @@ test("a pod's limit may be below the least though its request is not", async () 
 test("claims are held to their bounds, also when they grow", async () => {
   const world = await worldWith({ type: "PersistentVolumeClaim", min: { storage: "1Gi" }, max: { storage: "5Gi" } });
   const claim = (storage: string): UnknownObject =>
-    coreObject("PersistentVolumeClaim", "v", { spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage } } } });
+    coreObject("PersistentVolumeClaim", "v", {
+      spec: { accessModes: ["ReadWriteOnce"], storageClassName: "grows", resources: { requests: { storage } } },
+    });
+  await world.send("POST", "/apis/storage.k8s.io/v1/storageclasses", {
+    body: { apiVersion: "storage.k8s.io/v1", kind: "StorageClass", metadata: { name: "grows" }, provisioner: "x", allowVolumeExpansion: true },
+  });
   expect((await world.refusal("POST", `${home}/persistentvolumeclaims`, { body: claim("500Mi") })).message).toBe(
     'persistentvolumeclaims "v" is forbidden: minimum storage usage per PersistentVolumeClaim is 1Gi, but request is 500Mi',
   );
   await world.send("POST", `${home}/persistentvolumeclaims`, { body: claim("2Gi") });
+  const bound = { contentType: "application/merge-patch+json", body: { status: { phase: "Bound" } } };
+  await world.send("PATCH", `${home}/persistentvolumeclaims/v/status`, bound);
   const body = { spec: { resources: { requests: { storage: "6Gi" } } } };
   expect((await world.refusal("PATCH", `${home}/persistentvolumeclaims/v`, { contentType: "application/merge-patch+json", body })).message).toContain(
     "maximum storage usage per PersistentVolumeClaim is 5Gi, but request is 6Gi",

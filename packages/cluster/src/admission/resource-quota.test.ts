@@ -121,6 +121,7 @@ test("claims count by their storage and by their class, and pay for what they gr
   expect((await world.refusal("POST", `${home}/persistentvolumeclaims`, { body: claim("b", "3Gi") })).message).toContain(
     "exceeded quota: q, requested: fast.storageclass.storage.k8s.io/requests.storage=3Gi, used: fast.storageclass.storage.k8s.io/requests.storage=3Gi, limited: fast.storageclass.storage.k8s.io/requests.storage=5Gi",
   );
+  await world.send("PATCH", `${home}/persistentvolumeclaims/a/status`, merge({ status: { phase: "Bound" } }));
   const grow = (storage: string): object => merge({ spec: { resources: { requests: { storage } } } });
   await world.send("PATCH", `${home}/persistentvolumeclaims/a`, grow("5Gi"));
   expect((await world.refusal("PATCH", `${home}/persistentvolumeclaims/a`, grow("6Gi"))).message).toContain(
