@@ -1,5 +1,5 @@
 import { styleText } from "node:util";
-import type { Platform } from "@sluice/platform";
+import type { Platform, StandaloneCluster } from "@sluice/platform";
 
 /** What the banner tells besides the platform's own facts. */
 export interface BannerOptions {
@@ -10,17 +10,43 @@ export interface BannerOptions {
 
 /** The five lines that `sluice up` prints. */
 export function renderBanner(
-  platform: Pick<Platform, "url" | "apiUrl" | "kubeconfigPath" | "config">,
+  { url, apiUrl, kubeconfigPath, config }: Pick<Platform, "url" | "apiUrl" | "kubeconfigPath" | "config">,
+  options: BannerOptions,
+): string {
+  return banner("Sluice", options, [
+    ["dashboard", url],
+    ["APIs", `${url}/apis/v2beta1 (pipelines), ${apiUrl} (Kubernetes)`],
+    ["kubeconfig", `export KUBECONFIG=${kubeconfigPath}`],
+    ["data", placeOf(config)],
+  ]);
+}
+
+/** The four lines that `sluice cluster` prints. */
+export function renderClusterBanner(
+  { url, kubeconfigPath, config }: Pick<StandaloneCluster, "url" | "kubeconfigPath" | "config">,
+  options: BannerOptions,
+): string {
+  return banner("Sluice's cluster", options, [
+    ["API", url],
+    ["kubeconfig", `export KUBECONFIG=${kubeconfigPath}`],
+    ["data", placeOf(config)],
+  ]);
+}
+
+function placeOf({ dataDir, log }: Platform["config"]): string {
+  return `${dataDir}${log === "file" ? " (log: sluice.log)" : ""}`;
+}
+
+function banner(
+  what: string,
   { version, readyMs, color }: BannerOptions,
+  [first, ...others]: readonly (readonly [name: string, value: string])[],
 ): string {
   const paint = (style: Parameters<typeof styleText>[0], text: string): string => (color ? styleText(style, text, { validateStream: false }) : text);
-  const line = (name: string, value: string): string => `  ${paint("dim", name.padEnd(11))} ${value}\n`;
-  const { url, apiUrl, kubeconfigPath, config } = platform;
+  const line = ([name, value]: readonly [string, string]): string => `  ${paint("dim", name.padEnd(11))} ${value}\n`;
   return [
-    `${paint("bold", `Sluice ${version}`)} ready in ${Math.round(readyMs)} ms\n`,
-    line("dashboard", paint("cyan", url)),
-    line("APIs", `${url}/apis/v2beta1 (pipelines), ${apiUrl} (Kubernetes)`),
-    line("kubeconfig", `export KUBECONFIG=${kubeconfigPath}`),
-    line("data", `${config.dataDir}${config.log === "file" ? " (log: sluice.log)" : ""}`),
+    `${paint("bold", `${what} ${version}`)} ready in ${Math.round(readyMs)} ms\n`,
+    first === undefined ? "" : line([first[0], paint("cyan", first[1])]),
+    ...others.map(line),
   ].join("");
 }

@@ -38,8 +38,22 @@ function addPlatformCommands(program: Command): void {
     .option("--log-level <level>", "info, warn or error (SLUICE_LOG_LEVEL; default info)")
     .option("--detach", "return once it is ready, and let it go on")
     .action(async ({ detach = false, ...flags }: Record<string, unknown>) => {
-      const { up, upDetached } = await import("./commands/up.ts");
-      await (detach === true ? upDetached(flags) : up(flags));
+      if (detach === true) await (await import("./serve.ts")).detach("up", flags);
+      else await (await import("./commands/up.ts")).up(flags);
+    });
+  program
+    .command("cluster")
+    .description("start the embedded Kubernetes alone and stay in the foreground")
+    .addOption(dataDir())
+    .option("--api-port <port>", "of the Kubernetes API (SLUICE_API_PORT; default 6443; 0 takes any)")
+    .option("--address <address>", "the loopback address to listen on (SLUICE_ADDRESS; default 127.0.0.1)")
+    .option("--mode <mode>", "api-server (nothing but the API), control-plane (also controllers and scheduler), or all (also a node)", "all")
+    .option("--log <where>", "file (sluice.log in the data directory) or stderr (SLUICE_LOG; default file)")
+    .option("--log-level <level>", "info, warn or error (SLUICE_LOG_LEVEL; default info)")
+    .option("--detach", "return once it is ready, and let it go on")
+    .action(async ({ detach = false, mode, ...flags }: Record<string, unknown>) => {
+      if (detach === true) await (await import("./serve.ts")).detach("cluster", flags, { mode: String(mode) });
+      else await (await import("./commands/cluster.ts")).cluster(flags, String(mode));
     });
   program
     .command("down")

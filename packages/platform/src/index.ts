@@ -3,6 +3,7 @@
  * directory, opens what stores things, builds the components with the few capabilities that they may have, and starts
  * everything in the order in which it depends on each other; stopping is the same order backwards.
  */
+export * from "./cluster.ts";
 export * from "./config.ts";
 export * from "./data-directory.ts";
 export * from "./platform.ts";

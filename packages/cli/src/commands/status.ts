@@ -21,7 +21,11 @@ export async function status(flags: Flags): Promise<number> {
   }
   const { pid, version, url, apiUrl } = running;
   if (url === undefined) {
-    process.stdout.write(`Sluice ${version} is starting (process ${pid})\n`);
+    process.stdout.write(
+      apiUrl === undefined
+        ? `Sluice ${version} is starting (process ${pid})\n`
+        : `Sluice's cluster ${version} runs alone (process ${pid})\n  Kubernetes  ${apiUrl}\n  data        ${dataDir}\n`,
+    );
     return 0;
   }
   const get = async <T>(path: string): Promise<T> => (await (await fetch(`${url}${path}`)).json()) as T;
