@@ -3,10 +3,12 @@ import { parseQuantity, type Container, type Pod } from "@sluice/kubernetes";
 import { ConfigError } from "../environment/config-error.ts";
 import { environmentOf } from "../environment/environment.ts";
 import { expand } from "../environment/expand.ts";
-import { ImageError, type ResolvedImage } from "../images/images.ts";
+import { ImageError, type PullPolicy, type ResolvedImage } from "../images/images.ts";
 import type { NodeContext } from "../node-context.ts";
 import type { SandboxMount, SandboxProcess } from "../sandbox/sandbox.ts";
 import { mountsOf } from "../volumes/mounts.ts";
+import { pullCredentials } from "./pull-credentials.ts";
+import { containerRoot } from "./container-root.ts";
 
 /** What a container needs of its pod to be made. */
 export interface PodSurroundings {
@@ -55,15 +57,21 @@ export async function prepareContainer(
     const program = programOf(container, node);
     if (program !== undefined) return { kind: "program", program, args, env: Object.fromEntries(variables), mounts };
 
-    const image = await node.images.resolve({ image: container.image ?? "", command, args, progress, signal });
-    const runAsUser = userOf(container, pod);
+    const image = await node.images.resolve({
+      ...{ image: container.image ?? "", command, args, progress, signal },
+      pullPolicy: pullPolicyOf(container),
+      credentials: () => pullCredentials(pod, node),
+    });
+    if (image.argv.length === 0) throw new StartError("CreateContainerError", "no command specified");
+    const root = image.files === undefined ? undefined : containerRoot(image.files, container, pod);
     const process: SandboxProcess = {
       container: container.name,
       argv: image.argv,
       env: { ...image.env, ...Object.fromEntries(variables) },
-      workingDirectory: container.workingDir === "" ? undefined : container.workingDir,
+      workingDirectory: container.workingDir || image.files?.workingDirectory || undefined,
       mounts: [...image.mounts, ...mounts],
-      runAsUser,
+      runAsUser: root === undefined ? userOf(container, pod) : root.user.uid,
+      root,
       limits: limitsOf(container),
     };
     return { kind: "process", process, image };
@@ -86,6 +94,10 @@ export function programOf(container: Container, node: Pick<NodeContext, "program
 /** The name by which a pod's processes know their machine. */
 export function hostnameOf(pod: Pod): string {
   return pod.spec.hostname ?? pod.metadata.name.slice(0, 63).replace(/[-.]+$/, "");
+}
+
+function pullPolicyOf({ imagePullPolicy: policy }: Container): PullPolicy {
+  return policy === "Always" || policy === "Never" ? policy : "IfNotPresent";
 }
 
 function limitsOf({ resources }: Container): SandboxProcess["limits"] {

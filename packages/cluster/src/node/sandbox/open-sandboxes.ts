@@ -48,12 +48,13 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
   for (const record of records.all()) for (const pod of namedPods(record)) names.add(pod);
 
   const view = process.platform === "linux" ? readHostView(directory) : [];
-  const decision = await decideFeatures(probeMachine(path, view), { isolation: allow.isolation ?? true, network: allow.network ?? true });
-  const { bubblewrap } = decision;
+  const decision = await decideFeatures(probeMachine(path, view, directory), { isolation: allow.isolation ?? true, network: allow.network ?? true });
+  const { bubblewrap, imageRuntime } = decision;
   const { network, dns, missing } = await openNetwork(options, { tag, decision, records, names });
   const cgroups = openCgroups(`sluice-${tag}`);
   const means: SandboxMeans = {
     bubblewrap,
+    imageRuntime,
     view,
     hidden,
     cgroups: typeof cgroups === "string" ? undefined : cgroups,
@@ -151,6 +152,7 @@ class NodeSandboxes implements Sandboxes {
       isolation: means.bubblewrap === undefined ? "none" : "namespaces",
       network: means.network === undefined ? "shared" : "pod",
       limits: means.cgroups?.version ?? "none",
+      images: means.imageRuntime?.kind ?? "none",
       missing: kept.missing,
     };
   }
