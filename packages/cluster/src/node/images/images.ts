@@ -76,6 +76,6 @@ export class ImageError extends Error {
 export interface Images {
   /** Resolves once it can run at once; equal requests share the work. Throws `ImageError`. */
   resolve(request: ImageRequest): Promise<ResolvedImage>;
-  /** The images that have been loaded or pulled. */
+  /** The images that have been loaded or pulled, the largest first. */
   list(): readonly PresentImage[];
 }

@@ -51,9 +51,9 @@ export const TARGET_TYPES: readonly string[] = [
 /** The media type of an image's manifest. */
 export const MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json";
 
-const DIGEST = /^sha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128})$/u;
+const DIGEST = /^sha256:[0-9a-f]{64}$/u;
 
-/** Whether something is a digest of a kind that can be checked. */
+/** Whether something is a digest, of the one kind that everybody uses. */
 export function isDigest(text: unknown): text is string {
   return typeof text === "string" && DIGEST.test(text);
 }

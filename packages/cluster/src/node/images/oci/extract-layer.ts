@@ -3,7 +3,6 @@ import {
   closeSync,
   lchownSync,
   linkSync,
-  lstatSync,
   lutimesSync,
   mkdirSync,
   openSync,
@@ -16,7 +15,8 @@ import {
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { extract, type Header } from "tar-stream";
-import { pathInRoot } from "../../sandbox/oci/path-in-root.ts";
+import { pathInRoot, statsAt } from "../../sandbox/oci/path-in-root.ts";
+import { ImageError } from "../images.ts";
 import { broken } from "./descriptor.ts";
 
 /** How layers are laid down. */
@@ -49,6 +49,9 @@ export async function extractLayer(root: string, tar: Readable, directories: Dir
       await extractEntry(root, entry, { written, directories, options });
       entry.resume();
     }
+  } catch (cause) {
+    if (cause instanceof ImageError) throw cause;
+    throw broken(options.what, `it cannot be unpacked: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
   } finally {
     tar.destroy();
   }
@@ -59,7 +62,7 @@ export function finishDirectories(root: string, directories: DirectoryAttributes
   for (const [path, header] of [...directories].sort(([a], [b]) => b.length - a.length)) {
     // A later layer may have put a link in its place, or above it, that leads anywhere.
     const isWhereItWas = pathInRoot(root, path.slice(root.length)) === path;
-    if (isWhereItWas && lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true) setAttributes(path, header, options);
+    if (isWhereItWas && statsAt(path)?.isDirectory() === true) setAttributes(path, header, options);
   }
 }
 
@@ -94,7 +97,7 @@ async function extractEntry(root: string, entry: Entry, { written, directories, 
     return;
   }
   makeDirectories(root, parent);
-  const there = lstatSync(path, { throwIfNoEntry: false });
+  const there = statsAt(path);
   if (there !== undefined && !(there.isDirectory() && header.type === "directory")) remove(path, there);
   switch (header.type) {
     case "directory":
@@ -119,7 +122,7 @@ async function extractEntry(root: string, entry: Entry, { written, directories, 
     case "link": {
       const target = placeOf(root, header.linkname, options);
       const source = target === undefined ? undefined : join(target.parent, target.name);
-      if (source === undefined || lstatSync(source, { throwIfNoEntry: false })?.isDirectory() !== false)
+      if (source === undefined || statsAt(source)?.isDirectory() !== false)
         throw broken(options.what, `${header.name} is to be a link to ${header.linkname}, which is no file`);
       linkSync(source, path);
       break;
@@ -148,7 +151,7 @@ function placeOf(root: string, path: string, { what }: ExtractOptions): { readon
 /** Makes what is missing of a directory. A file in its place gives way, as it would to a directory of the layer. */
 function makeDirectories(root: string, path: string): void {
   if (path === root) return;
-  const there = lstatSync(path, { throwIfNoEntry: false });
+  const there = statsAt(path);
   if (there?.isDirectory() === true) return;
   makeDirectories(root, dirname(path));
   if (there !== undefined) remove(path, there);
@@ -157,7 +160,7 @@ function makeDirectories(root: string, path: string): void {
 
 /** Removes what earlier layers have left at `path`, but not what this one has laid down in it. */
 function removeBelow(path: string, written: ReadonlySet<string>): void {
-  const there = lstatSync(path, { throwIfNoEntry: false });
+  const there = statsAt(path);
   if (there === undefined) return;
   if (!written.has(path)) remove(path, there);
   else if (there.isDirectory()) for (const child of readdirSync(path)) removeBelow(join(path, child), written);

@@ -118,7 +118,7 @@ export class ImageStore {
 
   /** Takes a gathered blob in if it is what its digest says; else deletes it, and throws `ImageError`. */
   async adopt(path: string, { digest, size }: Pick<Descriptor, "digest" | "size">, what: string): Promise<void> {
-    const actual = await hashOf(path, digest.split(":")[0] ?? "sha256");
+    const actual = await hashOf(path);
     if (statSync(path).size !== size || actual !== digest) {
       rmSync(path, { force: true });
       throw broken(what, `its part ${digest} is not what its digest says: it came as ${actual}`);
@@ -249,8 +249,8 @@ function writeWhole(path: string, text: string): void {
   renameSync(draft, path);
 }
 
-async function hashOf(path: string, algorithm: string): Promise<string> {
-  const hash = createHash(algorithm);
+async function hashOf(path: string): Promise<string> {
+  const hash = createHash("sha256");
   for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
-  return `${algorithm}:${hash.digest("hex")}`;
+  return `sha256:${hash.digest("hex")}`;
 }

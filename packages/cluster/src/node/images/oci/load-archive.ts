@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from "node:crypto";
-import { createReadStream, existsSync, lstatSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { createReadStream, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { pathInRoot } from "../../sandbox/oci/path-in-root.ts";
+import { pathInRoot, statsAt } from "../../sandbox/oci/path-in-root.ts";
 import { parseImageName } from "../image-name.ts";
 import { broken, chooseManifest, describePlatforms, MANIFEST_TYPE, readTarget, type Descriptor, type Platform } from "./descriptor.ts";
 import { extractLayer } from "./extract-layer.ts";
@@ -29,11 +29,7 @@ export async function loadArchive(store: ImageStore, path: string, options: Load
   try {
     mkdirSync(draft);
     const tar = await unpacked(createReadStream(path), { what: path });
-    try {
-      await extractLayer(draft, tar, new Map(), { what: path, keepOwners: false });
-    } catch (cause) {
-      throw cause instanceof Error && cause.name === "ImageError" ? cause : broken(path, `it is no tar archive (${messageOf(cause)})`, cause);
-    }
+    await extractLayer(draft, tar, new Map(), { what: path, keepOwners: false });
     return await loadDirectory(store, draft, { ...options, what: path });
   } finally {
     await rm(draft, { recursive: true, force: true });
@@ -193,7 +189,7 @@ function read(directory: string, path: string, what: string): string {
 /** A file of the archive; links in it lead nowhere else. */
 function locate(directory: string, path: string, what: string): string {
   const place = pathInRoot(directory, path);
-  if (place === undefined || lstatSync(place, { throwIfNoEntry: false })?.isFile() !== true) throw broken(what, `its part ${path} is missing`);
+  if (place === undefined || statsAt(place)?.isFile() !== true) throw broken(what, `its part ${path} is missing`);
   return place;
 }
 

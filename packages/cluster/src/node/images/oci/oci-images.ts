@@ -3,7 +3,7 @@ import type { ImageName } from "../image-name.ts";
 import type { ImageConfig } from "./descriptor.ts";
 import type { ImageStore, StoredImage } from "./image-store.ts";
 import type { Puller } from "./pull-image.ts";
-import { canonicalName, repositoryOf } from "./reference.ts";
+import { repositoryOf } from "./reference.ts";
 
 /** What images run with that say nothing of where their programs are. */
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -11,9 +11,9 @@ const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /** Images as they are: loaded from archives, or pulled from registries. */
 export class OciImages {
   readonly #store: ImageStore;
-  readonly #puller: Puller;
+  readonly #puller: Pick<Puller, "pull">;
 
-  constructor(store: ImageStore, puller: Puller) {
+  constructor(store: ImageStore, puller: Pick<Puller, "pull">) {
     this.#store = store;
     this.#puller = puller;
   }
@@ -24,10 +24,12 @@ export class OciImages {
 
   list(): readonly PresentImage[] {
     const byDigest = Map.groupBy(this.#store.list(), ({ digest }) => digest);
-    return [...byDigest.values()].map((images) => ({
-      names: [...new Set(images.flatMap((image) => [idOf(image), image.name]))],
-      sizeBytes: images[0]?.sizeBytes ?? 0,
-    }));
+    return [...byDigest.values()]
+      .map((images) => ({
+        names: [...new Set(images.flatMap((image) => [idOf(image), image.name]))],
+        sizeBytes: images[0]?.sizeBytes ?? 0,
+      }))
+      .sort((a, b) => b.sizeBytes - a.sizeBytes);
   }
 
   /** Brings the image here if its pull policy says so, and says what it means. Throws `ImageError`. */
@@ -38,7 +40,7 @@ export class OciImages {
       throw new ImageError("ErrImageNeverPull", `Container image ${JSON.stringify(image)} is not present with pull policy of Never`);
     const { stored, note } =
       present === undefined
-        ? await this.#puller.pull(canonicalName(name), request)
+        ? await this.#puller.pull(name, request)
         : { stored: present, note: `Container image ${JSON.stringify(image)} already present on machine` };
     const { config, root } = await this.#store.unpack(stored.manifest, `image ${image}`);
     signal.throwIfAborted();

@@ -1,4 +1,4 @@
-import { lstatSync, readlinkSync } from "node:fs";
+import { lstatSync, readlinkSync, type Stats } from "node:fs";
 import { join } from "node:path";
 
 /** As the kernel: more links than these lead nowhere. */
@@ -20,7 +20,7 @@ export function pathInRoot(root: string, path: string): string | undefined {
       continue;
     }
     const here = join(root, ...found, name);
-    if (lstatSync(here, { throwIfNoEntry: false })?.isSymbolicLink() !== true) {
+    if (statsAt(here)?.isSymbolicLink() !== true) {
       found.push(name);
       continue;
     }
@@ -30,4 +30,15 @@ export function pathInRoot(root: string, path: string): string | undefined {
     left.push(...target.split("/").reverse());
   }
   return join(root, ...found);
+}
+
+/** What lies at a path itself, be it a link; undefined where nothing does. */
+export function statsAt(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    // Something above it is no directory.
+    if (error instanceof Error && "code" in error && error.code === "ENOTDIR") return undefined;
+    throw error;
+  }
 }
