@@ -29,6 +29,10 @@ import { RequestCounts } from "./http/request-counts.ts";
 import { serveApi } from "./http/serve-api.ts";
 import { controlPlaneControllers } from "./controllers/index.ts";
 import { openImages } from "./node/images/index.ts";
+import { ImageStore } from "./node/images/oci/image-store.ts";
+import { OciImages } from "./node/images/oci/oci-images.ts";
+import { Puller } from "./node/images/oci/pull-image.ts";
+import { imagePlatform } from "./node/machine.ts";
 import type { Node } from "./node/node.ts";
 import { openSandboxes } from "./node/sandbox/index.ts";
 import { catalogNames } from "./node/services/catalog-names.ts";
@@ -182,10 +186,13 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     await Promise.all(running);
   });
   if (sandboxes !== undefined) {
+    const imageStore = new ImageStore(join(directory, "images"));
+    const puller = new Puller({ store: imageStore, platform: imagePlatform(), clock });
     const images = await openImages({
       directory: join(home, "images"),
       environment,
       profiles: options.imageProfiles,
+      oci: sandboxes.features.images === "none" ? undefined : new OciImages(imageStore, puller),
       isolate: (process) => sandboxes.isolate(process),
     });
     const access = { host: sandboxes.hostIp, port: served.port, caCertificate: pki.authority };

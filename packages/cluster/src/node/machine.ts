@@ -20,6 +20,11 @@ export interface Machine {
 
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: "amd64", ia32: "386" };
 
+/** The machine that images must be for: Linux, for nothing else runs containers. */
+export function imagePlatform(): { readonly os: string; readonly architecture: string } {
+  return { os: "linux", architecture: ARCHITECTURES[arch()] ?? arch() };
+}
+
 /** Looks at this machine; the disk is the one that holds `directory`. */
 export function inspectMachine(directory: string): Machine {
   const disk = statfsSync(directory);

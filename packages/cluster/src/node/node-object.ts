@@ -1,5 +1,6 @@
 import type { Node, NodeCondition } from "@sluice/kubernetes";
 import { timestamp } from "../api-server/request-context.ts";
+import type { PresentImage } from "./images/images.ts";
 import type { Machine } from "./machine.ts";
 import { VOLUMES_DIRECTORY } from "../volume/storage-class.ts";
 import type { SandboxFeatures } from "./sandbox/sandbox.ts";
@@ -12,12 +13,16 @@ export interface NodeFacts {
   readonly machine: Machine;
   readonly features: SandboxFeatures;
   readonly hostIp: string;
+  /** Those that have been loaded or pulled. */
+  readonly images: readonly PresentImage[];
   readonly version: string;
   readonly now: number;
 }
 
 /** As upstream. More at once would only wait for each other, and for the kernel to make their namespaces. */
 const MAX_PODS = 110;
+/** As upstream: the largest of them. */
+const MAX_IMAGES = 50;
 const MEBIBYTE = 2 ** 20;
 /** Below these the node says that it is short of something. */
 const LEAST_MEMORY = 100 * MEBIBYTE;
@@ -25,7 +30,7 @@ const LEAST_DISK = 1024 * MEBIBYTE;
 
 /** The node's object as this machine is now; conditions that have not changed keep their times. */
 export function nodeObject(facts: NodeFacts, current: Node | undefined): Node {
-  const { name, machine, features, hostIp, version, now } = facts;
+  const { name, machine, features, hostIp, images, version, now } = facts;
   const { os, architecture } = machine;
   const resources = capacityOf(machine);
   const labels = {
@@ -38,6 +43,7 @@ export function nodeObject(facts: NodeFacts, current: Node | undefined): Node {
     "node.sluice.dev/isolation": features.isolation,
     "node.sluice.dev/network": features.network,
     "node.sluice.dev/limits": features.limits,
+    "node.sluice.dev/images": features.images,
   };
   return {
     apiVersion: "v1",
@@ -57,6 +63,7 @@ export function nodeObject(facts: NodeFacts, current: Node | undefined): Node {
         { type: "InternalIP", address: hostIp },
         { type: "Hostname", address: name },
       ],
+      images: images.slice(0, MAX_IMAGES).map(({ names, sizeBytes }) => ({ names: [...names], sizeBytes })),
       nodeInfo: {
         machineID: machine.machineId,
         systemUUID: machine.machineId,

@@ -1,6 +1,7 @@
 import type { Client } from "@sluice/client";
 import type { Clock, Logger } from "@sluice/controller";
 import { isApiError, jsonEqual, Lease, Node } from "@sluice/kubernetes";
+import type { Images } from "./images/images.ts";
 import { inspectMachine } from "./machine.ts";
 import { nodeObject, type NodeFacts } from "./node-object.ts";
 import type { SandboxFeatures } from "./sandbox/sandbox.ts";
@@ -13,6 +14,7 @@ export interface RegistrationOptions {
   readonly directory: string;
   readonly features: SandboxFeatures;
   readonly hostIp: string;
+  readonly images: Pick<Images, "list">;
   readonly version: string;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -64,8 +66,9 @@ export async function keepNode(registered: Node, options: RegistrationOptions, b
   }
 }
 
-function factsOf({ name, directory, features, hostIp, version, clock }: RegistrationOptions): NodeFacts {
-  return { name, volumesDirectory: volumesDirectory(directory), machine: inspectMachine(directory), features, hostIp, version, now: clock.now() };
+function factsOf({ name, directory, features, hostIp, images, version, clock }: RegistrationOptions): NodeFacts {
+  const machine = inspectMachine(directory);
+  return { name, volumesDirectory: volumesDirectory(directory), machine, features, hostIp, images: images.list(), version, now: clock.now() };
 }
 
 function timeless({ status }: Node): unknown {

@@ -30,6 +30,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     ...{ client, name, directory, clock, logger },
     features: sandboxes.features,
     hostIp: sandboxes.hostIp,
+    images: options.images,
     version: options.version ?? DEFAULT_VERSION,
     signal: stopping.signal,
   };

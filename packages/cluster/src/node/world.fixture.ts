@@ -23,7 +23,7 @@ export const NODE = "here";
 
 /** Plain processes; what a container would see mounted is put into its words instead. */
 const plainSandboxes: Sandboxes = {
-  features: { isolation: "none", network: "shared", services: "kernel", limits: "none", missing: ["These are tests."] },
+  features: { isolation: "none", network: "shared", services: "kernel", limits: "none", images: "none", missing: ["These are tests."] },
   hostIp: "127.0.0.1",
   services: { by: "kernel", apply: async () => {} },
   isolate: plainCommand,
@@ -63,6 +63,7 @@ function withSources(text: string, mounts: readonly SandboxMount[]): string {
 
 /** Images that stand for this machine's own programs. */
 export const plainImages: Images = {
+  list: () => [],
   async resolve({ image, command = [], args = [] }) {
     const name = image.split(":")[0] ?? "";
     if (!["busybox", "alpine", "node"].includes(name)) throw new ImageError("ErrImagePull", `no image profile stands for ${image}`);

@@ -1,10 +1,11 @@
 import { existsSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { HostCommand, SandboxMount, SandboxProcess } from "../sandbox/sandbox.ts";
-import { parseImageName } from "./image-name.ts";
+import { parseImageName, type ImageName } from "./image-name.ts";
 import { ImageError, type ImageRequest, type Images, type ResolvedImage } from "./images.ts";
+import type { OciImages } from "./oci/oci-images.ts";
 import { pipRequests } from "./pip-requests.ts";
-import { chooseProfile, commandLine, type Profile, PROFILE_IMAGES } from "./profiles.ts";
+import { chooseProfile, commandLine, type Profile, profileHint } from "./profiles.ts";
 import { interpreterMounts, PythonEnvironments } from "./python-environments.ts";
 import { OVERLAY_VARIABLE } from "./python-files.ts";
 import { choosePython, type Environment, findPythons, type PythonInterpreter } from "./python-interpreters.ts";
@@ -20,6 +21,8 @@ export interface ImagesOptions {
    * `{"pytorch/pytorch": "python:3.11 torch numpy"}`.
    */
   readonly profiles?: Readonly<Record<string, string>> | undefined;
+  /** The images that have been loaded, and those that registries have; without, profiles are all. */
+  readonly oci?: OciImages | undefined;
   /** Makes a command run apart from the rest of this machine, as `Sandboxes.isolate` does. */
   isolate(process: SandboxProcess): HostCommand;
 }
@@ -28,14 +31,28 @@ const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 /** In the container's own `/tmp`, and gone with it. */
 const OVERLAY = "/tmp/.python";
 
-/** Opens the image profiles of this machine. Interpreters are looked for when the first image needs one. */
+/** In the configuration: the image itself is to run, though a profile could stand in. */
+const ITSELF = "oci";
+
+/**
+ * Opens the images of this machine. What runs is, in this order: the profile that the configuration names; the image, if it was
+ * loaded or pulled before; a profile that stands in for images of that name; the image, pulled. Interpreters are looked for
+ * when the first image needs one.
+ */
 export async function openImages(options: ImagesOptions): Promise<Images> {
+  const { oci } = options;
   const environments = new PythonEnvironments({ ...options, directory: join(options.directory, "python") });
   let pythons: Promise<readonly PythonInterpreter[]> | undefined;
   const node = nodeProgram(process.execPath);
   return {
+    list: () => oci?.list() ?? [],
     async resolve(request) {
-      const { profile, packages } = profileOf(request.image, options.profiles ?? {});
+      const name = nameOf(request.image);
+      const mapped = options.profiles?.[`${name.registry}/${name.repository}`] ?? options.profiles?.[name.repository];
+      const isItself = mapped === ITSELF || (mapped === undefined && oci?.has(request.image) === true);
+      const chosen = isItself ? undefined : profileOf(name, mapped);
+      if (chosen === undefined && oci !== undefined && (isItself || mapped === undefined)) return oci.resolve(request, name);
+      const { profile, packages } = chosen ?? refuse(request.image, name);
       const argv = commandLine(profile, request.command, request.args);
       switch (profile.kind) {
         case "python":
@@ -64,19 +81,29 @@ export async function openImages(options: ImagesOptions): Promise<Images> {
   };
 }
 
-function profileOf(image: string, mapped: Readonly<Record<string, string>>): { readonly profile: Profile; readonly packages: readonly string[] } {
+function nameOf(image: string): ImageName {
   const name = parseImageName(image);
-  if (name === undefined)
-    throw new ImageError("InvalidImageName", `${JSON.stringify(image)} is not an image name: expected [registry/]repository[:tag][@digest]`);
-  const [target, ...packages] = (mapped[`${name.registry}/${name.repository}`] ?? mapped[name.repository] ?? image).split(/\s+/u);
-  const standIn = parseImageName(target ?? "");
+  if (name !== undefined) return name;
+  throw new ImageError("InvalidImageName", `${JSON.stringify(image)} is not an image name: expected [registry/]repository[:tag][@digest]`);
+}
+
+interface ChosenProfile {
+  readonly profile: Profile;
+  readonly packages: readonly string[];
+}
+
+/** The profile for an image, or for what the configuration names instead of it. */
+function profileOf(name: ImageName, mapped: string | undefined): ChosenProfile | undefined {
+  const [target = "", ...packages] = mapped?.split(/\s+/u) ?? [];
+  const standIn = mapped === undefined ? name : parseImageName(target);
   const profile = standIn === undefined ? undefined : chooseProfile(standIn);
-  if (profile !== undefined) return { profile, packages };
+  return profile === undefined ? undefined : { profile, packages };
+}
+
+function refuse(image: string, { repository }: ImageName): never {
   throw new ImageError(
     "ErrImagePull",
-    `image ${image} cannot run here: images are not pulled on this machine yet, and no profile stands in for it. ` +
-      `There are profiles for ${PROFILE_IMAGES.join(", ")}; to use one, name it in sluice.yaml in the data directory, ` +
-      `e.g. imageProfiles: {"${name.repository}": "python:3.11"}.`,
+    `image ${image} cannot run here: this machine runs no images, and no profile stands in for it. ${profileHint(repository)}`,
   );
 }
 

@@ -12,6 +12,14 @@ export interface Profile {
 /** The images that have a profile, as users write them. */
 export const PROFILE_IMAGES: readonly string[] = ["python:*", "node:*", "alpine", "busybox", "debian", "ubuntu", "bash"];
 
+/** How a user lets a profile stand in for a repository's images. */
+export function profileHint(repository: string): string {
+  return (
+    `There are profiles for ${PROFILE_IMAGES.join(", ")}; to use one, name it in sluice.yaml in the data directory, ` +
+    `e.g. imageProfiles: {"${repository}": "python:3.11"}.`
+  );
+}
+
 /** Chooses the profile of an image by the last part of its repository; undefined where there is none. */
 export function chooseProfile({ repository, tag }: ImageName): Profile | undefined {
   const name = repository.split("/").at(-1) ?? "";

@@ -8,18 +8,13 @@ import { ImageError } from "./images.ts";
 import type { PipRequest } from "./pip-requests.ts";
 import { BUILDER, MARKER } from "./python-files.ts";
 import type { Environment, PythonInterpreter } from "./python-interpreters.ts";
+import { SharedWork, type Share, type Waiter } from "./shared-work.ts";
 
 /** A Python and what is installed into it. */
 export interface PythonEnvironment {
   readonly directory: string;
   /** Tells it from all others; it is the same for equal requests. */
   readonly key: string;
-}
-
-/** Who waits for an environment. */
-export interface EnvironmentWaiter {
-  progress(line: string): void;
-  readonly signal: AbortSignal;
 }
 
 /** What the cache of environments needs. */
@@ -31,68 +26,34 @@ export interface PythonEnvironmentsOptions {
   isolate(process: SandboxProcess): HostCommand;
 }
 
-interface Build {
-  readonly done: Promise<void>;
-  readonly waiters: Set<EnvironmentWaiter>;
-  readonly controller: AbortController;
-}
-
 const LAST_LINES = 12;
 
 /** Virtual environments, each built once for all containers that ask for the same packages. */
 export class PythonEnvironments {
   readonly #options: PythonEnvironmentsOptions;
-  readonly #builds = new Map<string, Build>();
+  readonly #builds = new SharedWork<void>();
 
   constructor(options: PythonEnvironmentsOptions) {
     this.#options = options;
   }
 
   /** Resolves once the environment is there. Throws `ImageError` with pip's last words. */
-  async get(python: PythonInterpreter, requests: readonly PipRequest[], waiter: EnvironmentWaiter): Promise<PythonEnvironment> {
+  async get(python: PythonInterpreter, requests: readonly PipRequest[], waiter: Waiter): Promise<PythonEnvironment> {
     const key = createHash("sha256")
       .update(JSON.stringify([python.program, python.version, requests, BUILDER]))
       .digest("hex")
       .slice(0, 16);
     const home = join(this.#options.directory, key);
     const directory = join(home, "environment");
-    if (!existsSync(join(directory, MARKER))) await this.#join(key, waiter, (build) => this.#build(home, { python, requests, build }));
+    if (!existsSync(join(directory, MARKER))) await this.#builds.join(key, waiter, (share) => this.#build(home, { python, requests, share }));
     return { directory, key };
-  }
-
-  async #join(key: string, waiter: EnvironmentWaiter, start: (build: Omit<Build, "done">) => Promise<void>): Promise<void> {
-    waiter.signal.throwIfAborted();
-    let build = this.#builds.get(key);
-    if (build === undefined) {
-      const parts = { waiters: new Set<EnvironmentWaiter>(), controller: new AbortController() };
-      // The one who starts it hears the first line, too.
-      parts.waiters.add(waiter);
-      build = { ...parts, done: start(parts).finally(() => this.#builds.delete(key)) };
-      this.#builds.set(key, build);
-    }
-    const { waiters, controller, done } = build;
-    waiters.add(waiter);
-    const { promise: left, reject } = Promise.withResolvers<never>();
-    const leave = (): void => {
-      waiters.delete(waiter);
-      if (waiters.size === 0) controller.abort();
-      reject(waiter.signal.reason);
-    };
-    waiter.signal.addEventListener("abort", leave, { once: true });
-    try {
-      await Promise.race([done, left]);
-    } finally {
-      waiter.signal.removeEventListener("abort", leave);
-    }
   }
 
   async #build(
     home: string,
-    { python, requests, build }: { python: PythonInterpreter; requests: readonly PipRequest[]; build: Omit<Build, "done"> },
+    { python, requests, share }: { python: PythonInterpreter; requests: readonly PipRequest[]; share: Share },
   ): Promise<void> {
-    const tell = (line: string): void => {
-      for (const waiter of build.waiters) waiter.progress(line);
-    };
+    const { signal, tell } = share;
     const version = python.version.join(".");
     const names = requests.flat().filter((word) => !word.startsWith("-"));
     tell(names.length === 0 ? `preparing a Python ${version} environment` : `installing ${names.join(" ")} into a new Python ${version} environment`);
@@ -113,7 +74,7 @@ export class PythonEnvironments {
         env: { ...env },
         cwd,
         stdio: ["ignore", "pipe", "pipe"],
-        signal: build.controller.signal,
+        signal,
         killSignal: "SIGKILL",
       });
       for (const stream of [child.stdout, child.stderr]) {

@@ -183,8 +183,8 @@ export class ContainerRunner {
     this.#prepared = prepared;
     if (prepared.kind === "process") {
       const { profile, note } = prepared.image;
-      this.#host.noteProfile(name, profile);
-      this.#tell("Normal", "Pulled", `Image ${JSON.stringify(image)} runs as profile ${profile}: ${note}`);
+      if (profile !== undefined) this.#host.noteProfile(name, profile);
+      this.#tell("Normal", "Pulled", profile === undefined ? note : `Image ${JSON.stringify(image)} runs as profile ${profile}: ${note}`);
     }
     return prepared;
   }

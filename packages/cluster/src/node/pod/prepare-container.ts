@@ -4,11 +4,13 @@ import { ConfigError } from "../environment/config-error.ts";
 import { environmentOf } from "../environment/environment.ts";
 import { serviceVariables } from "../environment/service-variables.ts";
 import { expand } from "../environment/expand.ts";
-import { ImageError, type ResolvedImage } from "../images/images.ts";
+import { ImageError, type PullPolicy, type ResolvedImage } from "../images/images.ts";
 import type { NodeContext } from "../node-context.ts";
 import type { SandboxMount, SandboxProcess } from "../sandbox/sandbox.ts";
 import { mountsOf } from "../volumes/mounts.ts";
+import { containerRoot } from "./container-root.ts";
 import { hostnameOf } from "./pod-identity.ts";
+import { pullCredentials } from "./pull-credentials.ts";
 
 /** What programs are told of a terminal unless they are told otherwise. */
 export const TERMINAL = { TERM: "xterm" } as const;
@@ -60,15 +62,21 @@ export async function prepareContainer(
     const program = programOf(container, node);
     if (program !== undefined) return { kind: "program", program, args, env: Object.fromEntries(variables), mounts };
 
-    const image = await node.images.resolve({ image: container.image ?? "", command, args, progress, signal });
-    const runAsUser = userOf(container, pod);
+    const image = await node.images.resolve({
+      ...{ image: container.image ?? "", command, args, progress, signal },
+      pullPolicy: pullPolicyOf(container),
+      credentials: () => pullCredentials(pod, node),
+    });
+    if (image.argv.length === 0) throw new StartError("CreateContainerError", "no command specified");
+    const root = image.files === undefined ? undefined : containerRoot(image.files, container, pod);
     const process: SandboxProcess = {
       container: container.name,
       argv: image.argv,
       env: { ...(container.tty === true ? TERMINAL : {}), ...image.env, ...Object.fromEntries(variables) },
-      workingDirectory: container.workingDir === "" ? undefined : container.workingDir,
+      workingDirectory: container.workingDir || image.files?.workingDirectory || undefined,
       mounts: [...image.mounts, ...mounts],
-      runAsUser,
+      runAsUser: root === undefined ? userOf(container, pod) : root.user.uid,
+      root,
       limits: limitsOf(container),
     };
     return { kind: "process", process, image };
@@ -99,6 +107,10 @@ export function programOf(container: Container, node: Pick<NodeContext, "program
   const slash = name.lastIndexOf("/");
   const colon = name.indexOf(":", slash + 1);
   return node.programs.get(colon < 0 ? name : name.slice(0, colon));
+}
+
+function pullPolicyOf({ imagePullPolicy: policy }: Container): PullPolicy {
+  return policy === "Always" || policy === "Never" ? policy : "IfNotPresent";
 }
 
 function limitsOf({ resources }: Container): SandboxProcess["limits"] {

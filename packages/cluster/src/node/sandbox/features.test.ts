@@ -1,12 +1,13 @@
 import { expect, test } from "vitest";
 import { decideFeatures, type Machine } from "./features.ts";
 
-const all = { bwrap: "/bin/bwrap", ip: "/sbin/ip", nsenter: "/bin/nsenter", iptables: "/sbin/iptables", nft: undefined };
+const all = { bwrap: "/bin/bwrap", crun: "/bin/crun", ip: "/sbin/ip", nsenter: "/bin/nsenter", iptables: "/sbin/iptables", nft: undefined };
 const machine = (changes: Partial<Machine>): Machine => ({
   platform: "linux",
   privileged: true,
   programs: all,
   tryBubblewrap: async () => undefined,
+  tryOverlay: async () => true,
   ...changes,
 });
 const allowed = { isolation: true, network: true };
@@ -15,6 +16,7 @@ test("root with every program has everything", async () => {
   expect(await decideFeatures(machine({}), allowed)).toEqual({
     bubblewrap: { program: "/bin/bwrap", userNamespace: false, nsenter: "/bin/nsenter" },
     network: { ip: "/sbin/ip", nsenter: "/bin/nsenter", egress: { kind: "iptables", program: "/sbin/iptables" } },
+    imageRuntime: { kind: "crun", crun: { program: "/bin/crun", nsenter: "/bin/nsenter" }, method: "overlay" },
     missing: [],
   });
 });

@@ -2,6 +2,8 @@ import { accessSync, constants, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { bubblewrapCommand } from "./bubblewrap.ts";
 import type { ViewEntry } from "./host-view.ts";
+import type { ImageRuntime } from "./oci/rooted-command.ts";
+import { tryOverlay } from "./oci/root-directory.ts";
 import { runProgram } from "./run-program.ts";
 
 /** What was found on this machine; where something is missing, a sentence that says why and what brings it. */
@@ -12,9 +14,11 @@ export interface Machine {
   readonly programs: Readonly<Record<ProgramName, string | undefined>>;
   /** Runs bubblewrap once; undefined if that works, else its complaint. */
   tryBubblewrap(program: string, userNamespace: boolean): Promise<string | undefined>;
+  /** Mounts a container's root over an image's files once; false if that does not work where containers are kept. */
+  tryOverlay(): Promise<boolean>;
 }
 
-type ProgramName = "bwrap" | "ip" | "nsenter" | "iptables" | "nft";
+type ProgramName = "bwrap" | "crun" | "ip" | "nsenter" | "iptables" | "nft";
 
 /** How bubblewrap is to be used. */
 export interface Bubblewrap {
@@ -38,6 +42,7 @@ export interface NetworkPrograms {
 export interface Decision {
   readonly bubblewrap?: Bubblewrap | undefined;
   readonly network?: NetworkPrograms | undefined;
+  readonly imageRuntime?: ImageRuntime | undefined;
   readonly missing: readonly string[];
 }
 
@@ -51,8 +56,29 @@ const ALLOW_NAMESPACES =
   "allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1 on Debian, " +
   "sysctl kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu), or run as root with CAP_SYS_ADMIN and CAP_NET_ADMIN";
 
-/** Decides how pods are isolated here. `allowed` forbids what the user does not want. */
+/** Decides how pods are isolated here, and what runs images. `allowed` forbids what the user does not want. */
 export async function decideFeatures(machine: Machine, allowed: { readonly isolation: boolean; readonly network: boolean }): Promise<Decision> {
+  const decision = await decideIsolation(machine, allowed);
+  const imageRuntime = allowed.isolation ? await decideImageRuntime(machine) : undefined;
+  return imageRuntime === undefined
+    ? {
+        ...decision,
+        missing: [...decision.missing, "images that are loaded or pulled cannot run: that needs namespaces, and crun as root or bubblewrap"],
+      }
+    : { ...decision, imageRuntime };
+}
+
+/** Root has crun; others, and root without it, have bubblewrap in a user namespace. */
+async function decideImageRuntime({ platform, privileged, programs, ...machine }: Machine): Promise<ImageRuntime | undefined> {
+  const { bwrap, crun, nsenter } = programs;
+  if (platform !== "linux") return undefined;
+  if (privileged && crun !== undefined && nsenter !== undefined)
+    return { kind: "crun", crun: { program: crun, nsenter }, method: (await machine.tryOverlay()) ? "overlay" : "copy" };
+  if (bwrap === undefined || (await machine.tryBubblewrap(bwrap, true)) !== undefined) return undefined;
+  return { kind: "bubblewrap", program: bwrap };
+}
+
+async function decideIsolation(machine: Machine, allowed: { readonly isolation: boolean; readonly network: boolean }): Promise<Decision> {
   const { bwrap, ip, nsenter, iptables, nft } = machine.programs;
   if (!allowed.isolation) return plain("containers run as plain processes because the configuration says so");
   if (machine.platform !== "linux") return plain("containers run as plain processes: namespaces exist on Linux only");
@@ -89,14 +115,18 @@ function plain(why: string): Decision {
 const CAP_NET_ADMIN = 12n;
 const CAP_SYS_ADMIN = 21n;
 
-/** Looks at this machine. `path` is where its programs are; `view` is what containers are to see of it. */
-export function probeMachine(path: string, view: readonly ViewEntry[]): Machine {
+/** Looks at this machine. `path` is where its programs are; `view` is what containers are to see of it; `directory` is where they are kept. */
+export function probeMachine(path: string, view: readonly ViewEntry[], directory: string): Machine {
   const directories = [...new Set([...path.split(":"), "/usr/sbin", "/sbin", "/usr/bin", "/bin"])].filter((directory) => directory !== "");
   const find = (name: string): string | undefined => directories.map((directory) => join(directory, name)).find(isExecutable);
   return {
     platform: process.platform,
     privileged: process.platform === "linux" && process.geteuid?.() === 0 && hasCapabilities(CAP_NET_ADMIN, CAP_SYS_ADMIN),
-    programs: { bwrap: find("bwrap"), ip: find("ip"), nsenter: find("nsenter"), iptables: find("iptables"), nft: find("nft") },
+    programs: {
+      ...{ bwrap: find("bwrap"), crun: find("crun"), ip: find("ip") },
+      ...{ nsenter: find("nsenter"), iptables: find("iptables"), nft: find("nft") },
+    },
+    tryOverlay: () => tryOverlay(directory),
     async tryBubblewrap(program, userNamespace) {
       const argv = bubblewrapCommand({
         ...{ program, userNamespace, view, hidden: [], mounts: [], env: {} },

@@ -6,6 +6,7 @@ import { asContainerUser, bubblewrapCommand, isLoaderVariable, POD_VARIABLE } fr
 import type { Bubblewrap } from "./features.ts";
 import type { ViewEntry } from "./host-view.ts";
 import { pathRewriter, sourceOf } from "./rewrite-paths.ts";
+import { rootedCommand, rootedExec, type ImageRuntime } from "./oci/rooted-command.ts";
 import type { HostCommand, SandboxMount, SandboxProcess } from "./sandbox.ts";
 import { terminalCommand } from "./terminal.ts";
 
@@ -18,6 +19,7 @@ export interface CommandContext {
   /** What every container of the pod sees besides its own mounts. */
   readonly mounts: readonly SandboxMount[];
   readonly bubblewrap?: Bubblewrap | undefined;
+  readonly imageRuntime?: ImageRuntime | undefined;
   readonly view: readonly ViewEntry[];
   readonly hidden: readonly string[];
   /** Starts a program in the pod's network namespace. */
@@ -35,24 +37,44 @@ export function hostCommand(context: CommandContext, process: SandboxProcess, gr
     renameSync(places.home, old);
     context.discard(old);
   }
-  mkdirSync(places.tmp, { recursive: true });
-  chmodSync(places.tmp, 0o1777);
-  const command =
-    context.bubblewrap === undefined ? plainCommand(context, process, places) : isolatedCommand(context, context.bubblewrap, process, places);
+  const command = commandIn(context, process, places);
   return { ...command, argv: [...joinGroups(groups), ...context.enterNetwork, ...command.argv] };
 }
 
-/** The command that runs `process` in the namespaces of `first`, the first process of its container. */
+function commandIn(context: CommandContext, process: SandboxProcess, places: Places): HostCommand {
+  const { bubblewrap, imageRuntime } = context;
+  const { root } = process;
+  mkdirSync(places.home, { recursive: true });
+  if (root !== undefined) return rootedCommand(context, { process, root, home: places.home }, imageRuntime);
+  mkdirSync(places.tmp);
+  chmodSync(places.tmp, 0o1777);
+  return bubblewrap === undefined ? plainCommand(context, process, places) : isolatedCommand(context, bubblewrap, process, places);
+}
+
+/** The command that runs `process` in the namespaces of `first`, the first process of its container, below `reaper`. */
 export function execCommand(
   context: CommandContext,
   process: SandboxProcess,
-  { first, groups }: { readonly first: number | undefined; readonly groups: readonly string[] },
+  { reaper, first, groups }: { readonly reaper: number | undefined; readonly first: number | undefined; readonly groups: readonly string[] },
 ): HostCommand {
-  const command =
-    context.bubblewrap === undefined
-      ? plainCommand(context, process, placesOf(context, process))
-      : enteringCommand(context, context.bubblewrap, process, first);
+  const command = commandBeside(context, process, { reaper, first });
   return { ...command, argv: [...joinGroups(groups), ...command.argv] };
+}
+
+function commandBeside(
+  context: CommandContext,
+  process: SandboxProcess,
+  { reaper, first }: { readonly reaper: number | undefined; readonly first: number | undefined },
+): HostCommand {
+  const { bubblewrap, imageRuntime } = context;
+  const { root } = process;
+  const places = placesOf(context, process);
+  const rooted =
+    root === undefined ? undefined : rootedExec({ process, root, home: places.home }, imageRuntime, first === undefined ? undefined : reaper);
+  if (rooted !== undefined) return rooted;
+  if (bubblewrap === undefined) return plainCommand(context, process, places);
+  // Bubblewrap gives every container of an image a user namespace.
+  return enteringCommand(context, root === undefined ? bubblewrap : { ...bubblewrap, userNamespace: true }, process, first);
 }
 
 interface Places {

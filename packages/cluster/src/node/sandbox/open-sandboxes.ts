@@ -53,12 +53,13 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
   const records = new PodRecords(join(directory, "pods"));
 
   const view = process.platform === "linux" ? readHostView(directory) : [];
-  const decision = await decideFeatures(probeMachine(path, view), { isolation: allow.isolation ?? true, network: allow.network ?? true });
-  const { bubblewrap } = decision;
+  const decision = await decideFeatures(probeMachine(path, view, directory), { isolation: allow.isolation ?? true, network: allow.network ?? true });
+  const { bubblewrap, imageRuntime } = decision;
   const { network, dns, nameserver, missing } = await openNetwork(options, { tag, decision, records });
   const cgroups = openCgroups(`sluice-${tag}`);
   const means: SandboxMeans = {
     bubblewrap,
+    imageRuntime,
     view,
     hidden,
     cgroups: typeof cgroups === "string" ? undefined : cgroups,
@@ -188,6 +189,7 @@ class NodeSandboxes implements Sandboxes {
       network: means.network === undefined ? "shared" : "pod",
       services: this.services.by,
       limits: means.cgroups?.version ?? "none",
+      images: means.imageRuntime?.kind ?? "none",
       missing: kept.missing,
     };
   }

@@ -6,6 +6,7 @@ import type { Decision } from "./features.ts";
 import { execCommand, hostCommand, type CommandContext } from "./host-command.ts";
 import type { ViewEntry } from "./host-view.ts";
 import type { PodNetwork } from "./network/pod-network.ts";
+import type { ImageRuntime } from "./oci/rooted-command.ts";
 import type { PodRecord } from "./pod-record.ts";
 import { childrenOf, descendantsOf, innerPidOf, killTree, readProcessTable, signalProcess } from "./process-tree.ts";
 import type { Sandbox, SandboxMount } from "./sandbox.ts";
@@ -13,6 +14,7 @@ import type { Sandbox, SandboxMount } from "./sandbox.ts";
 /** What all pods' sandboxes share. */
 export interface SandboxMeans {
   readonly bubblewrap: Decision["bubblewrap"];
+  readonly imageRuntime: ImageRuntime | undefined;
   readonly view: readonly ViewEntry[];
   readonly hidden: readonly string[];
   readonly cgroups: Cgroups | undefined;
@@ -26,14 +28,16 @@ export interface SandboxMeans {
 
 /** The sandbox of a pod whose record is kept in `directory`. */
 export function podSandbox({ pod, address }: PodRecord, directory: string, means: SandboxMeans): Sandbox {
-  const { bubblewrap, cgroups, network } = means;
+  const { bubblewrap, cgroups, imageRuntime, network } = means;
+  const hasNamespaces = bubblewrap !== undefined || imageRuntime !== undefined;
   const podIp = address ?? means.hostIp;
   const context: CommandContext = {
     podUid: pod.uid,
     hostname: pod.hostname,
     directory,
-    mounts: bubblewrap === undefined ? [] : identityFiles({ pod, address }, directory, means),
+    mounts: hasNamespaces ? identityFiles({ pod, address }, directory, means) : [],
     bubblewrap,
+    imageRuntime,
     view: means.view,
     hidden: means.hidden,
     discard: means.discard,
@@ -44,11 +48,11 @@ export function podSandbox({ pod, address }: PodRecord, directory: string, means
     command: (process) => hostCommand(context, process, cgroups?.prepare(pod.uid, process.container, process.limits) ?? []),
     exec: (hostPid, process) =>
       execCommand(context, process, {
-        first: bubblewrap === undefined ? undefined : firstProcessOf(hostPid).first,
+        ...(hasNamespaces ? firstProcessOf(hostPid) : { reaper: undefined, first: undefined }),
         groups: cgroups?.joining(pod.uid, process.container) ?? [],
       }),
     inNetwork: (command) => (context.enterNetwork.length === 0 ? undefined : { ...command, argv: [...context.enterNetwork, ...command.argv] }),
-    signal: async (hostPid, signal) => (bubblewrap === undefined ? signalPlain(hostPid, signal) : signalIsolated(hostPid, signal)),
+    signal: async (hostPid, signal) => (hasNamespaces ? signalIsolated(hostPid, signal) : signalPlain(hostPid, signal)),
     wasOutOfMemory: async (container) => (cgroups?.oomKills(pod.uid, container) ?? 0) > 0,
   };
 }
@@ -90,19 +94,22 @@ export function machineFiles(paths: readonly string[]): readonly SandboxMount[] 
 }
 
 /**
- * A command's own process is bubblewrap, or what gives it a terminal; bubblewrap's child is the reaper, and the reaper's
- * second process the container's first.
+ * A command's own process is bubblewrap, crun, or what gives it a terminal. Below it lies the first process of its PID
+ * namespace: with bubblewrap the reaper, whose second process is the container's first; with crun it is crun itself, and the
+ * container's first process is that of a further namespace.
  */
-function firstProcessOf(hostPid: number): { readonly reaper?: number | undefined; readonly first?: number | undefined } {
+function firstProcessOf(hostPid: number): { readonly reaper: number | undefined; readonly first: number | undefined } {
   const table = readProcessTable();
   const reaper = descendantsOf(table, hostPid).find((pid) => innerPidOf(pid) === 1);
-  return { reaper, first: reaper === undefined ? undefined : childrenOf(table, reaper).find((pid) => innerPidOf(pid) === 2) };
+  const isFirst = (pid: number): boolean => [1, 2].includes(innerPidOf(pid) ?? 0);
+  return { reaper, first: reaper === undefined ? undefined : childrenOf(table, reaper).find(isFirst) };
 }
 
 function signalIsolated(hostPid: number, signal: "SIGTERM" | "SIGKILL"): void {
   const { reaper, first } = firstProcessOf(hostPid);
-  // Killing the reaper kills its whole PID namespace, as killing the command does before there is a process to signal.
-  signalProcess((signal === "SIGKILL" ? reaper : first) ?? hostPid, signal);
+  if (reaper === undefined) return signalPlain(hostPid, signal);
+  // Killing the reaper kills its whole PID namespace, and before there is a process to signal there is the command.
+  signalProcess(signal === "SIGKILL" ? reaper : (first ?? hostPid), signal);
 }
 
 function signalPlain(hostPid: number, signal: "SIGTERM" | "SIGKILL"): void {

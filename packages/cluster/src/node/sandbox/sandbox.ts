@@ -12,6 +12,8 @@ export interface SandboxFeatures {
   readonly services: ServiceRouting["by"];
   /** Which control groups limit memory, CPU and processes. */
   readonly limits: "cgroup-v1" | "cgroup-v2" | "none";
+  /** What runs the images that were loaded or pulled: `none` leaves only profiles. */
+  readonly images: "crun" | "bubblewrap" | "none";
   /** Why something is missing and what would bring it, a sentence each; empty when all is there. */
   readonly missing: readonly string[];
 }
@@ -40,6 +42,24 @@ export interface SandboxMount {
   readonly readOnly: boolean;
 }
 
+/** The files that an image brings, and what its container may do to them and to its namespaces. */
+export interface ContainerRoot {
+  /** The image's files on this machine, which no container changes. */
+  readonly directory: string;
+  readonly user: { readonly uid: number; readonly gid: number; readonly groups: readonly number[]; readonly home: string };
+  /** Nothing but its volumes can be written. */
+  readonly readOnly: boolean;
+  /** As the kernel calls them: `CAP_CHOWN`. */
+  readonly capabilities: readonly string[];
+  /** By setuid programs and the like. */
+  readonly mayGainPrivileges: boolean;
+  readonly isPrivileged: boolean;
+  /** System calls that containers rarely need are refused. */
+  readonly isFiltered: boolean;
+  /** What asks it to end, instead of SIGTERM. */
+  readonly stopSignal?: string | undefined;
+}
+
 /** One process of a container. */
 export interface SandboxProcess {
   readonly container: string;
@@ -52,6 +72,8 @@ export interface SandboxProcess {
   readonly runAsUser?: number | undefined;
   /** Its standard streams are a terminal. */
   readonly tty?: boolean | undefined;
+  /** The root of its image; absent if it sees this machine's programs instead. `runAsUser` says nothing then. */
+  readonly root?: ContainerRoot | undefined;
   readonly limits: { readonly memoryBytes?: number | undefined; readonly cpuMillis?: number | undefined };
 }
 
