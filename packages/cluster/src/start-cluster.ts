@@ -9,6 +9,7 @@ import { builtinResources } from "@sluice/kubernetes";
 import { limitRanger } from "./admission/limit-ranger.ts";
 import { podSecurity } from "./admission/pod-security.ts";
 import { resourceQuota } from "./admission/resource-quota.ts";
+import { openAuditLog, type AuditOptions } from "./audit/open-audit-log.ts";
 import type { ApiServer } from "./api-server/api-server.ts";
 import { createApiServer } from "./api-server/create-api-server.ts";
 import { accessReviews } from "./auth/access-reviews.ts";
@@ -49,6 +50,8 @@ export interface ClusterOptions {
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
   /** What stands in for images that have no profile of their own, by image. */
   readonly imageProfiles?: Readonly<Record<string, string>> | undefined;
+  /** Whether and how to write down who asks for what; not unless given. */
+  readonly audit?: AuditOptions | undefined;
   readonly clock?: Clock | undefined;
   readonly logger?: Logger | undefined;
   /** A fresh UUID. */
@@ -112,6 +115,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const find = store.get.bind(store);
   const tokens = new ServiceAccountTokens({ key: pki.accountKey, find, clock, newId });
   const counts = new RequestCounts();
+  const audit = options.audit === undefined ? undefined : await openAuditLog(options.audit, { directory, clock, logger, newId });
+  if (audit !== undefined) stack.use(audit.file);
   // What bounds a namespace sees what the others make of an object; quotas come last, when nobody else can refuse it.
   const admission = [limitRanger({ store }), podSecurity({ store }), stack.use(resourceQuota({ store, clock, logger }))];
   const api = stack.use(
@@ -121,6 +126,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       authorizer,
       guard: guardAgainstEscalation(authorizer),
       admission,
+      audit: audit?.log,
       authenticate: async (token) => (await tokens.verify(token, [TOKEN_ISSUER])).user,
       virtual: [...accessReviews(authorizer), ...authenticationReviews({ tokens, find })],
       nodes: (name) => (name === NODE_NAME ? node : undefined),
@@ -134,7 +140,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const client = (user: UserInfo): Client => createClient(api.transport(user));
   const system = (part: string): Client => client({ username: `system:${part}`, groups: ["system:masters", "system:authenticated"] });
   await updateBootstrapRoles(system("apiserver"));
-  const served = stack.use(await serveApi({ server: api, authorizer, pki, hosts, port: apiPort, counts, clock, logger }));
+  const served = stack.use(await serveApi({ server: api, authorizer, pki, hosts, port: apiPort, counts, audit: audit?.log, clock, newId, logger }));
   const url = `https://${host.includes(":") ? `[${host}]` : host}:${served.port}`;
   const kubeconfigPath = join(directory, "kubeconfig");
   await writeSecretFile(kubeconfigPath, kubeconfigFor(url, pki));

@@ -1,17 +1,20 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
+import type { ApiRequest, UserInfo } from "@sluice/client";
 import type { Clock, Logger } from "@sluice/controller";
 import { ApiError, isApiError, UserError, type Resource } from "@sluice/kubernetes";
 import type { ApiServer } from "../api-server/api-server.ts";
 import type { RequestAuthorizer } from "../api-server/api-server-options.ts";
 import { isTrue, parseRequestPath, verbOf, type RequestInfo } from "../api-server/request-info.ts";
 import type { IncludeObject } from "../api-server/table.ts";
+import type { AuditLog, RequestOrigin } from "../audit/audit-log.ts";
 import { Authenticator } from "../auth/authenticate.ts";
 import { impersonate } from "../auth/impersonation.ts";
 import type { Pki } from "../auth/pki.ts";
 import { documentHeaders } from "./document-headers.ts";
 import { negotiate, notAcceptable } from "./negotiate.ts";
+import { originOf } from "./origin-of.ts";
 import { readRequest } from "./read-request.ts";
 import type { RequestCounts } from "./request-counts.ts";
 import { writeError, writeResponse } from "./write-response.ts";
@@ -26,7 +29,11 @@ export interface ServeApiOptions {
   /** 0 takes any that the first address has. */
   readonly port: number;
   readonly counts: RequestCounts;
+  /** Hears of those who are not let in; of all others, the server tells it. */
+  readonly audit?: AuditLog | undefined;
   readonly clock: Clock;
+  /** A fresh UUID. */
+  readonly newId: () => string;
   readonly logger: Logger;
 }
 
@@ -37,6 +44,16 @@ export interface ServedApi extends AsyncDisposable {
   renew(pki: Pick<Pki, "authority" | "server">): void;
 }
 
+/** Who has come in with which request. */
+interface Entered {
+  readonly caller: UserInfo;
+  /** The caller, or whom they act as. */
+  readonly user: UserInfo;
+  readonly request: ApiRequest;
+}
+
+const NOBODY: UserInfo = { username: "", groups: [] };
+
 /** Connections are kept; those whose other end has died without a word are found out by TCP. */
 const CONNECTIONS = { keepAliveTimeout: 90_000, keepAlive: true, keepAliveInitialDelay: 30_000, maxHeaderSize: 64 * 1024 } as const;
 /** How long requests may take to finish once the server stops. */
@@ -44,15 +61,17 @@ const GRACE_MS = 5000;
 
 /** Serves the Kubernetes API over HTTPS. */
 export async function serveApi(options: ServeApiOptions): Promise<ServedApi> {
-  const { server, authorizer, hosts, clock, counts, logger } = options;
+  const { server, authorizer, hosts, clock, counts, audit, newId, logger } = options;
   const authenticator = new Authenticator((token) => server.authenticate(token));
   const streams = new Set<AbortController>();
   let isStopping = false;
   const resources = resourceFinder(server);
 
   const handle = async (message: IncomingMessage, res: ServerResponse): Promise<void> => {
-    const user = await impersonate(message, await authenticator.authenticate(message), authorizer);
-    const request = await readRequest(message);
+    const arrived = originOf(message, clock.now(), newId);
+    res.setHeader("audit-id", arrived.auditId);
+    const { user, caller, request } = await enter(message, arrived);
+    const origin = caller === user ? arrived : { ...arrived, impersonator: caller };
     const { query, path, method } = request;
     const info = parseRequestPath(path);
     const verb = verbOf(method, info, query);
@@ -61,7 +80,7 @@ export async function serveApi(options: ServeApiOptions): Promise<ServedApi> {
     const form = path === "/api" || path === "/apis" ? "object" : negotiate(request.accept, { canTransform: resource !== undefined });
     if (form === undefined && !path.startsWith("/openapi")) throw notAcceptable();
     const mayStream = verb === "watch" || path.endsWith("/log");
-    const response = await server.send(mayStream ? { ...request, signal: streamSignal(res) } : request, user);
+    const response = await server.send(mayStream ? { ...request, signal: streamSignal(res) } : request, user, origin);
     const headers = response.kind === "object" && resource === undefined ? documentHeaders(request, response.object, clock.now()) : {};
     if (headers["etag"] !== undefined && message.headers["if-none-match"] === headers["etag"]) {
       res.writeHead(304, headers);
@@ -77,6 +96,19 @@ export async function serveApi(options: ServeApiOptions): Promise<ServedApi> {
       takesGzip: message.headers["accept-encoding"]?.includes("gzip") === true,
       headers,
     });
+  };
+
+  /** Who makes a request, whom as, and which; the log hears of those who fail here. */
+  const enter = async (message: IncomingMessage, origin: RequestOrigin): Promise<Entered> => {
+    let caller = NOBODY;
+    try {
+      caller = await authenticator.authenticate(message);
+      const user = await impersonate(message, caller, authorizer);
+      return { caller, user, request: await readRequest(message) };
+    } catch (error) {
+      audit?.refused(message, { user: caller, origin, error });
+      throw error;
+    }
   };
 
   /** A signal for what may stream: it aborts when the client goes, or the server stops. */
