@@ -16,6 +16,7 @@ import { accessReviews } from "./auth/access-reviews.ts";
 import { authenticationReviews } from "./auth/authentication-reviews.ts";
 import { bootstrapRoles } from "./auth/bootstrap-roles.ts";
 import { kubeconfigFor } from "./auth/kubeconfig.ts";
+import { OidcTokens, type OidcOptions, type VerifiedToken } from "./auth/oidc-tokens.ts";
 import { openPki, type Pki } from "./auth/pki.ts";
 import { RbacAuthorizer } from "./auth/rbac-authorizer.ts";
 import { guardAgainstEscalation } from "./auth/rbac-escalation.ts";
@@ -52,6 +53,8 @@ export interface ClusterOptions {
   readonly imageProfiles?: Readonly<Record<string, string>> | undefined;
   /** Whether and how to write down who asks for what; not unless given. */
   readonly audit?: AuditOptions | undefined;
+  /** Who else says who somebody is; nobody unless given. */
+  readonly oidc?: OidcOptions | undefined;
   readonly clock?: Clock | undefined;
   readonly logger?: Logger | undefined;
   /** A fresh UUID. */
@@ -114,6 +117,9 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const authorizer = stack.use(new RbacAuthorizer(store));
   const find = store.get.bind(store);
   const tokens = new ServiceAccountTokens({ key: pki.accountKey, find, clock, newId });
+  const oidc = options.oidc === undefined ? undefined : new OidcTokens(options.oidc, { clock, logger });
+  const verify = (token: string, audiences: readonly string[]): Promise<VerifiedToken> =>
+    oidc?.claims(token) === true ? oidc.verify(token, audiences) : tokens.verify(token, audiences);
   const counts = new RequestCounts();
   const audit = options.audit === undefined ? undefined : await openAuditLog(options.audit, { directory, clock, logger, newId });
   if (audit !== undefined) stack.use(audit.file);
@@ -127,8 +133,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       guard: guardAgainstEscalation(authorizer),
       admission,
       audit: audit?.log,
-      authenticate: async (token) => (await tokens.verify(token, [TOKEN_ISSUER])).user,
-      virtual: [...accessReviews(authorizer), ...authenticationReviews({ tokens, find })],
+      authenticate: async (token) => (await verify(token, [TOKEN_ISSUER])).user,
+      virtual: [...accessReviews(authorizer), ...authenticationReviews({ tokens, verify, find })],
       nodes: (name) => (name === NODE_NAME ? node : undefined),
       paths: clusterDocuments({ counts, publicKeys: await tokens.publicKeys(), isReady: () => !signal.aborted }),
       bootstrap: bootstrapRoles,

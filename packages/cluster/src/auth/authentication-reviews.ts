@@ -12,6 +12,7 @@ import { conflict, notFound } from "../api-server/api-errors.ts";
 import type { VirtualResource } from "../api-server/registry.ts";
 import { timestamp } from "../api-server/request-context.ts";
 import { answered, collectionOf } from "./access-reviews.ts";
+import type { VerifiedToken } from "./oidc-tokens.ts";
 import { readReview, refusedReview, type ReviewKind } from "./read-review.ts";
 import { BOUND_TABLES, TOKEN_ISSUER, type BoundKind, type ServiceAccountTokens, type TokenSubject } from "./service-account-tokens.ts";
 
@@ -27,11 +28,13 @@ const LONGEST_SECONDS = 2 ** 32;
 /** What the reviews look things up in. */
 export interface AuthenticationReviewsOptions {
   readonly tokens: ServiceAccountTokens;
+  /** Whom any token speaks for; throws Unauthorized. */
+  readonly verify: (token: string, audiences: readonly string[]) => Promise<VerifiedToken>;
   readonly find: (table: string, key: ObjectKey) => UnknownObject | undefined;
 }
 
 /** The kinds of authentication.k8s.io, and the subresource by which service accounts get tokens. */
-export function authenticationReviews({ tokens, find }: AuthenticationReviewsOptions): VirtualResource[] {
+export function authenticationReviews({ tokens, verify, find }: AuthenticationReviewsOptions): VirtualResource[] {
   return [
     {
       ...collectionOf(SelfSubjectReview),
@@ -43,7 +46,7 @@ export function authenticationReviews({ tokens, find }: AuthenticationReviewsOpt
         const review = readReview(request, TokenReview);
         const { token = "", audiences = [] } = review.spec;
         try {
-          const verified = await tokens.verify(token, audiences.length === 0 ? [TOKEN_ISSUER] : audiences);
+          const verified = await verify(token, audiences.length === 0 ? [TOKEN_ISSUER] : audiences);
           return answered(review, { authenticated: true, user: userInfo(verified.user), audiences: verified.audiences });
         } catch (error) {
           if (!isApiError(error, "Unauthorized")) throw error;
