@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { createClient, type Client, type UserInfo } from "@sluice/client";
 import type { Program } from "@sluice/component";
 import { runManager, systemClock, type Clock, type Logger } from "@sluice/controller";
-import { builtinResources } from "@sluice/kubernetes";
+import { builtinResources, type Resource } from "@sluice/kubernetes";
+import { PolicyAdmission } from "./admission/policies/policy-admission.ts";
 import { webhookAdmission } from "./admission/webhooks/webhook-admission.ts";
 import type { ApiServer } from "./api-server/api-server.ts";
 import { createApiServer } from "./api-server/create-api-server.ts";
@@ -110,13 +111,15 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const find = store.get.bind(store);
   const tokens = new ServiceAccountTokens({ key: pki.accountKey, find, clock, newId });
   const counts = new RequestCounts();
-  const webhooks = stack.use(webhookAdmission({ store, authorizer, resources: () => api.resources(), clock, newId, logger }));
+  const judging = { store, authorizer, resources: (): readonly Resource[] => api.resources(), clock, newId, logger };
+  const webhooks = stack.use(webhookAdmission(judging));
+  const policies = stack.use(new PolicyAdmission(judging));
   const api: ApiServer = stack.use(
     await createApiServer({
       store,
       resources: builtinResources,
       authorizer,
-      admission: [webhooks.mutating, webhooks.validating],
+      admission: [webhooks.mutating, policies, webhooks.validating],
       guard: guardAgainstEscalation(authorizer),
       authenticate: async (token) => (await tokens.verify(token, [TOKEN_ISSUER])).user,
       virtual: [...accessReviews(authorizer), ...authenticationReviews({ tokens, find })],
