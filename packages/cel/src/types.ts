@@ -5,8 +5,8 @@ export type ScalarKind = "bool" | "int" | "uint" | "double" | "string" | "bytes"
 export type ListSemantics = { readonly type: "atomic" } | { readonly type: "set" } | { readonly type: "map"; readonly keys: readonly string[] };
 
 /** A type without parameters. `maxSize` bounds its length or number of items, for estimates of cost. */
-export interface ScalarType {
-  readonly kind: ScalarKind;
+export interface ScalarType<K extends ScalarKind = ScalarKind> {
+  readonly kind: K;
   readonly maxSize?: number;
 }
 
@@ -47,9 +47,11 @@ export interface OptionalType {
 }
 
 /** A type whose values only functions can read, such as `kubernetes.authorization.Authorizer` or `net.IP`. */
-export interface OpaqueType {
+export interface OpaqueType<T = unknown> {
   readonly kind: "opaque";
   readonly name: string;
+  /** What such a value carries; never present, for the compiler alone. */
+  readonly carries?: T;
 }
 
 /** `type(of)`: the type of types. */
@@ -67,17 +69,17 @@ export interface ParamType {
 /** What an expression may evaluate to. */
 export type CelType = ScalarType | ListType | MapType | ObjectType | OptionalType | OpaqueType | TypeType | ParamType;
 
-export const BOOL: ScalarType = { kind: "bool" };
-export const INT: ScalarType = { kind: "int" };
-export const UINT: ScalarType = { kind: "uint" };
-export const DOUBLE: ScalarType = { kind: "double" };
-export const STRING: ScalarType = { kind: "string" };
-export const BYTES: ScalarType = { kind: "bytes" };
-export const DURATION: ScalarType = { kind: "duration" };
-export const TIMESTAMP: ScalarType = { kind: "timestamp" };
-export const NULL: ScalarType = { kind: "null" };
-export const DYN: ScalarType = { kind: "dyn" };
-export const ERROR: ScalarType = { kind: "error" };
+export const BOOL: ScalarType<"bool"> = { kind: "bool" };
+export const INT: ScalarType<"int"> = { kind: "int" };
+export const UINT: ScalarType<"uint"> = { kind: "uint" };
+export const DOUBLE: ScalarType<"double"> = { kind: "double" };
+export const STRING: ScalarType<"string"> = { kind: "string" };
+export const BYTES: ScalarType<"bytes"> = { kind: "bytes" };
+export const DURATION: ScalarType<"duration"> = { kind: "duration" };
+export const TIMESTAMP: ScalarType<"timestamp"> = { kind: "timestamp" };
+export const NULL: ScalarType<"null"> = { kind: "null" };
+export const DYN: ScalarType<"dyn"> = { kind: "dyn" };
+export const ERROR: ScalarType<"error"> = { kind: "error" };
 
 /** `list(items)`. */
 export function listOf(items: CelType): ListType {
@@ -95,7 +97,7 @@ export function optionalOf(of: CelType): OptionalType {
 }
 
 /** The opaque type of that name. */
-export function opaque(name: string): OpaqueType {
+export function opaque<T>(name: string): OpaqueType<T> {
   return { kind: "opaque", name };
 }
 

@@ -5,13 +5,15 @@ import { join } from "node:path";
 import { createClient, type Client, type UserInfo } from "@sluice/client";
 import type { Program } from "@sluice/component";
 import { runManager, systemClock, type Clock, type Logger } from "@sluice/controller";
-import { builtinResources } from "@sluice/kubernetes";
+import { builtinResources, type Resource } from "@sluice/kubernetes";
 import { limitRanger } from "./admission/limit-ranger.ts";
 import { podSecurity } from "./admission/pod-security.ts";
+import { PolicyAdmission } from "./admission/policies/policy-admission.ts";
 import { resourceQuota } from "./admission/resource-quota.ts";
-import { openAuditLog, type AuditOptions } from "./audit/open-audit-log.ts";
+import { webhookAdmission } from "./admission/webhooks/webhook-admission.ts";
 import type { ApiServer } from "./api-server/api-server.ts";
 import { createApiServer } from "./api-server/create-api-server.ts";
+import { openAuditLog, type AuditOptions } from "./audit/open-audit-log.ts";
 import { accessReviews } from "./auth/access-reviews.ts";
 import { authenticationReviews } from "./auth/authentication-reviews.ts";
 import { bootstrapRoles } from "./auth/bootstrap-roles.ts";
@@ -123,15 +125,18 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const counts = new RequestCounts();
   const audit = options.audit === undefined ? undefined : await openAuditLog(options.audit, { directory, clock, logger, newId });
   if (audit !== undefined) stack.use(audit.file);
-  // What bounds a namespace sees what the others make of an object; quotas come last, when nobody else can refuse it.
-  const admission = [limitRanger({ store }), podSecurity({ store }), stack.use(resourceQuota({ store, clock, logger }))];
-  const api = stack.use(
+  const judging = { store, authorizer, resources: (): readonly Resource[] => api.resources(), clock, newId, logger };
+  const webhooks = stack.use(webhookAdmission(judging));
+  const policies = stack.use(new PolicyAdmission(judging));
+  const quota = stack.use(resourceQuota({ store, clock, logger }));
+  const api: ApiServer = stack.use(
     await createApiServer({
       store,
       resources: builtinResources,
       authorizer,
+      // As upstream: what bounds a pod before those who may have more to say, and what is used up when nobody else can refuse it.
+      admission: [limitRanger({ store }), podSecurity({ store }), webhooks.mutating, policies, webhooks.validating, quota],
       guard: guardAgainstEscalation(authorizer),
-      admission,
       audit: audit?.log,
       authenticate: async (token) => (await verify(token, [TOKEN_ISSUER])).user,
       virtual: [...accessReviews(authorizer), ...authenticationReviews({ tokens, verify, find })],

@@ -72,8 +72,8 @@ function requestOf<T extends UnknownObject | undefined>(target: ResourceRequest,
     operation,
     resource: served.resource,
     subresource: alias ?? subresource,
-    // A namespace that is there is in itself.
-    namespace: namespace ?? (served.table === "namespaces" ? name : undefined),
+    // A namespace is in itself.
+    namespace: namespace ?? (served.table === "namespaces" ? (name ?? object?.metadata.name) : undefined),
     name: name ?? object?.metadata.name ?? "",
     object,
     oldObject,

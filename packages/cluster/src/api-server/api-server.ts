@@ -10,7 +10,7 @@ export interface ApiServer extends AsyncDisposable {
   transport(user: UserInfo): Transport;
   /** Who a bearer token speaks for; throws `ApiError` Unauthorized. */
   authenticate(token: string): Promise<UserInfo>;
-  /** All kinds that are served now, the custom ones included: what discovery and OpenAPI show. */
+  /** All kinds that are served now, the custom ones included: what discovery and OpenAPI show. The same list until it changes. */
   resources(): readonly Resource[];
   /** Calls `listener` after every change of `resources`; the result stops that. */
   onResourcesChange(listener: () => void): () => void;

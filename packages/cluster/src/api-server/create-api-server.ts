@@ -1,5 +1,5 @@
 import type { ApiRequest, ApiResponse, UserInfo } from "@sluice/client";
-import { ApiError, apiVersionOf, builtinDefinition, isApiError, pathOf, type UnknownObject } from "@sluice/kubernetes";
+import { ApiError, apiVersionOf, builtinDefinition, isApiError, pathOf, type Resource, type UnknownObject } from "@sluice/kubernetes";
 import { forbidden, methodNotAllowed, noSuchResource } from "./api-errors.ts";
 import type { ApiServer } from "./api-server.ts";
 import type { ApiServerOptions, RequestAttributes } from "./api-server-options.ts";
@@ -103,11 +103,15 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     }
   };
 
+  let resources: readonly Resource[] | undefined;
+  registry.onChange(() => {
+    resources = undefined;
+  });
   const api: ApiServer = {
     send,
     transport: (user) => ({ send: (request) => send(request, user) }),
     authenticate: options.authenticate,
-    resources: () => registry.all.map(({ resource }) => resource),
+    resources: () => (resources ??= registry.all.map(({ resource }) => resource)),
     onResourcesChange: (listener) => registry.onChange(listener),
     [Symbol.asyncDispose]: () => customResources[Symbol.asyncDispose](),
   };

@@ -1,6 +1,7 @@
 import { jsonEqual, type Namespace, type Resource, type UnknownObject } from "@sluice/kubernetes";
 import { qualified } from "../api-errors.ts";
 import type { Strategy } from "../strategy.ts";
+import { admissionPolicyBindingStrategy, admissionPolicyStrategy } from "./admission-policy.ts";
 import { customResourceDefinitionStrategy } from "./custom-resource-definition.ts";
 import { jobStrategy } from "./job.ts";
 import { limitRangeStrategy } from "./limit-range.ts";
@@ -10,6 +11,7 @@ import { resourceQuotaStrategy } from "./resource-quota.ts";
 import { roleBindingStrategy } from "./role-binding.ts";
 import { serviceStrategy } from "./service.ts";
 import { persistentVolumeClaimStrategy, storageClassStrategy } from "./storage.ts";
+import { webhookConfigurationStrategy } from "./webhook-configuration.ts";
 import { cronJobStrategy, statefulSetStrategy, workloadStrategy } from "./workloads.ts";
 
 const IMMORTAL: readonly string[] = ["default", "kube-system", "kube-public"];
@@ -86,9 +88,10 @@ const STRATEGIES: Readonly<Record<string, Strategy>> = {
   "networkpolicies.networking.k8s.io": counted,
   "ingressclasses.networking.k8s.io": counted,
   "endpointslices.discovery.k8s.io": counted,
-  "validatingwebhookconfigurations.admissionregistration.k8s.io": counted,
-  "mutatingwebhookconfigurations.admissionregistration.k8s.io": counted,
-  "validatingadmissionpolicybindings.admissionregistration.k8s.io": counted,
+  "validatingwebhookconfigurations.admissionregistration.k8s.io": webhookConfigurationStrategy,
+  "mutatingwebhookconfigurations.admissionregistration.k8s.io": webhookConfigurationStrategy,
+  "validatingadmissionpolicies.admissionregistration.k8s.io": admissionPolicyStrategy,
+  "validatingadmissionpolicybindings.admissionregistration.k8s.io": admissionPolicyBindingStrategy,
   nodes: plain,
   serviceaccounts: returning,
   persistentvolumes: returning,
