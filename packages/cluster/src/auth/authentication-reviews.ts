@@ -6,6 +6,7 @@ import {
   TokenReview,
   type AuthenticationTokenRequest,
   type ObjectKey,
+  type Pod,
   type UnknownObject,
 } from "@sluice/kubernetes";
 import { conflict, notFound } from "../api-server/api-errors.ts";
@@ -106,7 +107,15 @@ function subjectOf(
     throw refusedReview(TOKEN_REQUEST, [{ reason: "FieldValueNotSupported", field: "spec.boundObjectRef.kind", message }]);
   }
   const bound = kind === "Node" ? { name } : { namespace: key.namespace, name };
-  return { account, bound: { kind, name, uid: uidOf(find, BOUND_TABLES[kind], bound, uid) } };
+  const node = kind === "Pod" ? nodeOf(find, bound) : undefined;
+  return { account, bound: { kind, name, uid: uidOf(find, BOUND_TABLES[kind], bound, uid) }, ...(node === undefined ? {} : { node }) };
+}
+
+/** The node that a pod is bound to. */
+function nodeOf(find: AuthenticationReviewsOptions["find"], pod: ObjectKey): TokenSubject["node"] {
+  const { nodeName: name = "" } = (find("pods", pod) as (UnknownObject & Pod) | undefined)?.spec ?? {};
+  const uid = name === "" ? undefined : find("nodes", { name })?.metadata.uid;
+  return uid === undefined ? undefined : { name, uid };
 }
 
 function isBoundKind(kind: string | undefined): kind is BoundKind {
