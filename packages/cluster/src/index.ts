@@ -8,3 +8,6 @@ export * from "./api-server/api-server-options.ts";
 export * from "./api-server/create-api-server.ts";
 export type { VirtualResource } from "./api-server/registry.ts";
 export * from "./start-cluster.ts";
+export type { AuditOptions } from "./audit/open-audit-log.ts";
+export type { AuditLevel, AuditPolicy, AuditRule, AuditStage } from "./audit/audit-policy.ts";
+export type { OidcOptions } from "./auth/oidc-tokens.ts";

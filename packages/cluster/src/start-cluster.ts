@@ -6,18 +6,21 @@ import { join } from "node:path";
 import { createClient, type Client, type UserInfo } from "@sluice/client";
 import type { Program } from "@sluice/component";
 import { runManager, systemClock, type Clock, type Logger } from "@sluice/controller";
-import { builtinResources } from "@sluice/kubernetes";
+import { builtinResources, type Resource } from "@sluice/kubernetes";
 import { limitRanger } from "./admission/limit-ranger.ts";
 import { podSecurity } from "./admission/pod-security.ts";
+import { PolicyAdmission } from "./admission/policies/policy-admission.ts";
 import { resourceQuota } from "./admission/resource-quota.ts";
 import { webhookAdmission } from "./admission/webhooks/webhook-admission.ts";
 import type { ApiServer } from "./api-server/api-server.ts";
 import { createApiServer } from "./api-server/create-api-server.ts";
 import { publishApiEndpoint } from "./api-server/publish-api-endpoint.ts";
+import { openAuditLog, type AuditOptions } from "./audit/open-audit-log.ts";
 import { accessReviews } from "./auth/access-reviews.ts";
 import { authenticationReviews } from "./auth/authentication-reviews.ts";
 import { bootstrapRoles } from "./auth/bootstrap-roles.ts";
 import { kubeconfigFor } from "./auth/kubeconfig.ts";
+import { OidcTokens, type OidcOptions, type VerifiedToken } from "./auth/oidc-tokens.ts";
 import { openPki, type Pki } from "./auth/pki.ts";
 import { RbacAuthorizer } from "./auth/rbac-authorizer.ts";
 import { guardAgainstEscalation } from "./auth/rbac-escalation.ts";
@@ -59,6 +62,10 @@ export interface ClusterOptions {
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
   /** What stands in for images that have no profile of their own, by image. */
   readonly imageProfiles?: Readonly<Record<string, string>> | undefined;
+  /** Whether and how to write down who asks for what; not unless given. */
+  readonly audit?: AuditOptions | undefined;
+  /** Who else says who somebody is; nobody unless given. */
+  readonly oidc?: OidcOptions | undefined;
   readonly clock?: Clock | undefined;
   readonly logger?: Logger | undefined;
   /** A fresh UUID. */
@@ -127,25 +134,27 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const authorizer = stack.use(new RbacAuthorizer(store));
   const find = store.get.bind(store);
   const tokens = new ServiceAccountTokens({ key: pki.accountKey, find, clock, newId });
+  const oidc = options.oidc === undefined ? undefined : new OidcTokens(options.oidc, { clock, logger });
+  const verify = (token: string, audiences: readonly string[]): Promise<VerifiedToken> =>
+    oidc?.claims(token) === true ? oidc.verify(token, audiences) : tokens.verify(token, audiences);
   const counts = new RequestCounts();
-  const webhooks = stack.use(webhookAdmission({ store, authorizer, resources: () => api.resources(), clock, newId, logger }));
-  // In upstream's order: quotas come last, when nobody else can refuse the object any more.
-  const admission = [
-    limitRanger({ store }),
-    podSecurity({ store }),
-    webhooks.mutating,
-    webhooks.validating,
-    stack.use(resourceQuota({ store, clock, logger })),
-  ];
+  const audit = options.audit === undefined ? undefined : await openAuditLog(options.audit, { directory, clock, logger, newId });
+  if (audit !== undefined) stack.use(audit.file);
+  const judging = { store, authorizer, resources: (): readonly Resource[] => api.resources(), clock, newId, logger };
+  const webhooks = stack.use(webhookAdmission(judging));
+  const policies = stack.use(new PolicyAdmission(judging));
+  const quota = stack.use(resourceQuota({ store, clock, logger }));
   const api: ApiServer = stack.use(
     await createApiServer({
       store,
       resources: builtinResources,
       authorizer,
+      // As upstream: what bounds a pod before those who may have more to say, and what is used up when nobody else can refuse it.
+      admission: [limitRanger({ store }), podSecurity({ store }), webhooks.mutating, policies, webhooks.validating, quota],
       guard: guardAgainstEscalation(authorizer),
-      admission,
-      authenticate: async (token) => (await tokens.verify(token, [TOKEN_ISSUER])).user,
-      virtual: [...accessReviews(authorizer), ...authenticationReviews({ tokens, find })],
+      audit: audit?.log,
+      authenticate: async (token) => (await verify(token, [TOKEN_ISSUER])).user,
+      virtual: [...accessReviews(authorizer), ...authenticationReviews({ tokens, verify, find })],
       nodes: (name) => (name === NODE_NAME ? node : undefined),
       paths: clusterDocuments({ counts, publicKeys: await tokens.publicKeys(), isReady: () => !signal.aborted }),
       bootstrap: mode === "api-server" ? bootstrapRoles : [...bootstrapRoles, standardStorageClass, podGroupDefinition],
@@ -157,7 +166,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const client = (user: UserInfo): Client => createClient(api.transport(user));
   const system = (part: string): Client => client({ username: `system:${part}`, groups: ["system:masters", "system:authenticated"] });
   await updateBootstrapRoles(system("apiserver"));
-  const served = stack.use(await serveApi({ server: api, authorizer, pki, hosts, port: apiPort, counts, clock, logger }));
+  const served = stack.use(await serveApi({ server: api, authorizer, pki, hosts, port: apiPort, counts, audit: audit?.log, clock, newId, logger }));
   const url = `https://${host.includes(":") ? `[${host}]` : host}:${served.port}`;
   await publishApiEndpoint(system("apiserver"), { address: reachableAddress(sandboxes?.hostIp ?? host), port: served.port });
   const kubeconfigPath = join(directory, "kubeconfig");

@@ -24,6 +24,10 @@ export interface Config {
   readonly logLevel: "info" | "warn" | "error";
   /** What stands in for images that have no profile of their own: image → `python:3.11 numpy`, `node:24`, `busybox`, … */
   readonly imageProfiles?: Readonly<Record<string, string>> | undefined;
+  /** Where it is written down, in audit.k8s.io/v1, who asks the Kubernetes API for what; nowhere unless given. */
+  readonly auditLog?: string | undefined;
+  /** The file with the `Policy` that says what of it; a sensible one unless given. */
+  readonly auditPolicy?: string | undefined;
   /** The built dashboard, if it is not the one of this installation. */
   readonly dashboard?: string | undefined;
 }
@@ -44,6 +48,8 @@ const schema = z.strictObject({
   log: z.enum(["file", "stderr"]).default("file"),
   logLevel: z.enum(["info", "warn", "error"]).default("info"),
   imageProfiles: z.record(z.string(), z.string()).optional(),
+  auditLog: z.string().min(1).optional(),
+  auditPolicy: z.string().min(1).optional(),
   dashboard: z.string().optional(),
 }) satisfies z.ZodType<Config>;
 

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { Client } from "@sluice/client";
 import type { Program } from "@sluice/component";
 import type { Clock, Logger } from "@sluice/controller";
@@ -33,7 +33,8 @@ export interface Home {
 }
 
 /** All in this process, and in one directory. */
-export function embeddedHome({ dataDir, apiPort, address, imageProfiles }: Config): Home {
+export function embeddedHome({ dataDir, apiPort, address, imageProfiles, auditLog, auditPolicy }: Config): Home {
+  const audit = auditLog === undefined ? undefined : { path: resolve(dataDir, auditLog), policy: auditPolicy };
   return {
     async openDatabase() {
       const { openDatabase } = await import("@sluice/database");
@@ -45,7 +46,18 @@ export function embeddedHome({ dataDir, apiPort, address, imageProfiles }: Confi
     },
     async startCluster({ programs, clock, logger, environment }) {
       const { startCluster } = await import("@sluice/cluster");
-      return startCluster({ directory: dataDir, apiPort, host: address, programs, environment, imageProfiles, clock, logger, newId: randomUUID });
+      return startCluster({
+        directory: dataDir,
+        apiPort,
+        host: address,
+        programs,
+        environment,
+        imageProfiles,
+        audit,
+        clock,
+        logger,
+        newId: randomUUID,
+      });
     },
   };
 }

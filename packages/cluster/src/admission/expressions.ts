@@ -34,6 +34,9 @@ export interface ExpressionOptions {
   /** Messages are made without asking who may do what. */
   readonly hasAuthorizer?: boolean;
   readonly variables?: CelType | undefined;
+  /** What objects and parameters look like, where that is known; they are not looked into unless given. */
+  readonly object?: CelType | undefined;
+  readonly params?: CelType | undefined;
 }
 
 /** What the match conditions of one judge may cost together. */
@@ -87,16 +90,16 @@ const NAMESPACE = objectOf("kubernetes.Namespace", {
 
 /** Compiles an expression of admission; throws a CelError of kind `compile` also if it evaluates to none of `expected`. */
 export function compileExpression(expression: string, expected: readonly CelType[], options: ExpressionOptions = {}): CelProgram {
-  const { hasParams = false, hasAuthorizer = true, variables } = options;
+  const { hasParams = false, hasAuthorizer = true, variables, object = DYN, params = DYN } = options;
   let program: CelProgram;
   try {
     program = compileCel(expression, {
       variables: {
-        object: DYN,
-        oldObject: DYN,
+        object,
+        oldObject: object,
         namespaceObject: NAMESPACE,
         request: REQUEST,
-        ...(hasParams ? { params: DYN } : {}),
+        ...(hasParams ? { params } : {}),
         ...(hasAuthorizer ? { authorizer: authorizerType, "authorizer.requestResource": resourceCheckType } : {}),
         ...(variables === undefined ? {} : { variables }),
       },
@@ -104,11 +107,16 @@ export function compileExpression(expression: string, expected: readonly CelType
   } catch (error) {
     throw error instanceof CelError ? new CelError("compile", `compilation failed: ${error.message}`) : error;
   }
-  const names = expected.map(formatType);
-  const type = formatType(program.type);
+  const names = expected.map(nameOf);
+  const type = nameOf(program.type);
   if (names.length === 0 || names.includes(type)) return program;
   const wanted = names.length === 1 ? `must evaluate to ${names[0]}` : `must evaluate to one of [${names.join(" ")}]`;
   throw new CelError("compile", `${wanted} but got ${type}`);
+}
+
+/** A type as messages about results write it. */
+function nameOf(type: CelType): string {
+  return type.kind === "null" ? "null_type" : formatType(type);
 }
 
 /** What expressions see of a request that is judged as one to `resource`. */
@@ -261,7 +269,6 @@ export type Evaluated = { readonly value: unknown } | { readonly error: string; 
 export function evaluateExpression(program: CelProgram | CelError, bindings: Readonly<Record<string, unknown>>, budget: CelBudget): Evaluated {
   if (program instanceof CelError) return { error: `compilation error: ${program.message}`, isSpent: false };
   try {
-    budget.beginCall();
     return { value: program.evaluate(bindings, budget) };
   } catch (error) {
     if (!(error instanceof CelError)) throw error;

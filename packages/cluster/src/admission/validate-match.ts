@@ -16,6 +16,12 @@ export function wrong(field: string, value: unknown, why: string): Cause {
   return { reason: "FieldValueInvalid", field, message: `Invalid value: ${JSON.stringify(value)}: ${why}` };
 }
 
+/** Something is none of what it may be. */
+export function notSupported(field: string, value: string, supported: readonly string[]): Cause {
+  const names = supported.map((one) => JSON.stringify(one)).join(", ");
+  return { reason: "FieldValueNotSupported", field, message: `Unsupported value: ${JSON.stringify(value)}: supported values: ${names}` };
+}
+
 /** Something is there twice. */
 export function duplicate(field: string, value: unknown): Cause {
   return { reason: "FieldValueDuplicate", field, message: `Duplicate value: ${JSON.stringify(value)}` };
@@ -28,16 +34,8 @@ export function validateRule(rule: RuleWithOperations, field: string): Cause[] {
     items.length > 1 && items.includes("*") ? [wrong(`${field}.${name}`, items, `if '*' is present, must not specify other ${others}`)] : [];
   return [
     ...(operations.length === 0 ? [required(`${field}.operations`)] : alone("operations", operations, "operations")),
-    ...operations.flatMap((operation, i): Cause[] =>
-      OPERATIONS.includes(operation)
-        ? []
-        : [
-            {
-              reason: "FieldValueNotSupported",
-              field: `${field}.operations[${i}]`,
-              message: `Unsupported value: ${JSON.stringify(operation)}: supported values: ${OPERATIONS.map((one) => JSON.stringify(one)).join(", ")}`,
-            },
-          ],
+    ...operations.flatMap((operation, i) =>
+      OPERATIONS.includes(operation) ? [] : [notSupported(`${field}.operations[${i}]`, operation, OPERATIONS)],
     ),
     ...(apiGroups.length === 0 ? [required(`${field}.apiGroups`)] : alone("apiGroups", apiGroups, "API groups")),
     ...(apiVersions.length === 0 ? [required(`${field}.apiVersions`)] : alone("apiVersions", apiVersions, "API versions")),

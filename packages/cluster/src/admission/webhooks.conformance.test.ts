@@ -387,6 +387,42 @@ describe("requests are changed", () => {
   }
 });
 
+describe.each([
+  ["mutating", MUTATING, mutating],
+  ["validating", VALIDATING, validating],
+] as const)("%s webhooks with match conditions", (type, path, make) => {
+  const answer = (): object => (type === "mutating" ? adding("seen") : { allowed: true });
+  const conditions = (...expressions: string[]): object => ({ matchConditions: expressions.map((expression, i) => ({ name: `c${i}`, expression })) });
+  beforeEach(() => server.on("/hook", answer));
+
+  test("are asked about what meets them all: everything except 'skip-me'", async () => {
+    await post(path, make("a", hook("/hook", conditions("object.metadata.name != 'skip-me'", "request.userInfo.username == 'admin'"))));
+    await post(MAPS, map("skip-me"));
+    await world.send("POST", MAPS, { body: map("m"), as: { username: "other", groups: ["system:masters"] } });
+    expect(server.asked).toEqual([]);
+    await post(MAPS, map("n"));
+    expect(server.asked).toMatchObject([{ request: { name: "n" } }]);
+    await merge(`${path}/a`, {
+      webhooks: [hook("/hook", conditions("authorizer.requestResource.check('create').allowed() && object.data.a == 'b'"))],
+    });
+    await post(MAPS, map("o", { a: "b" }));
+    expect(server.asked).toHaveLength(2);
+  });
+
+  test("are not asked where the conditions fail, which counts as the policy says", async () => {
+    await post(path, make("a", hook("/hook", conditions("object.data.absent == 'x'"))));
+    expect(await refused("POST", MAPS, map("m"))).toMatchObject({
+      code: 403,
+      message: `configmaps "m" is forbidden: expression 'object.data.absent == 'x'' resulted in error: no such key: absent`,
+    });
+    await merge(`${path}/a`, { webhooks: [hook("/hook", { ...conditions("object.data.absent == 'x'"), failurePolicy: "Ignore" })] });
+    await post(MAPS, map("m"));
+    await merge(`${path}/a`, { webhooks: [hook("/hook", conditions("object.data.absent == 'x'", "false"))] });
+    await post(MAPS, map("n"));
+    expect(server.asked).toEqual([]);
+  });
+});
+
 test("webhook configurations themselves are neither changed nor kept from being deleted", async () => {
   server.on("/deny", () => denying("no configuration may be deleted"));
   server.on("/change", () => patching({ op: "add", path: "/metadata/labels/changed", value: "yes" }));

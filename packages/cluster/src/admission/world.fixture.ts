@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { UserInfo } from "@sluice/client";
 import { systemClock, type Clock } from "@sluice/controller";
-import { builtinResources } from "@sluice/kubernetes";
+import { builtinResources, type Resource } from "@sluice/kubernetes";
 import { admitConnect, type ConnectOptions } from "../api-server/admit.ts";
 import type { ApiServerOptions } from "../api-server/api-server-options.ts";
 import { Registry } from "../api-server/registry.ts";
@@ -9,6 +9,8 @@ import { RequestNotes } from "../api-server/request-notes.ts";
 import { openWorld, type World } from "../api-server/world.fixture.ts";
 import { RbacAuthorizer } from "../auth/rbac-authorizer.ts";
 import { openStore } from "../store/store.ts";
+import type { AdmissionNotes, AdmissionPlugin } from "./admission.ts";
+import { PolicyAdmission } from "./policies/policy-admission.ts";
 import { webhookAdmission } from "./webhooks/webhook-admission.ts";
 
 /** Time in which everything comes twenty times sooner. */
@@ -22,17 +24,30 @@ export interface AdmissionWorld extends World {
 }
 
 /** Opens a world in which webhooks have to answer twenty times sooner. */
-export async function openAdmissionWorld(): Promise<AdmissionWorld> {
+export async function openAdmissionWorld(options: { readonly annotate?: AdmissionNotes["annotate"] } = {}): Promise<AdmissionWorld> {
   const stack = new AsyncDisposableStack();
   const store = await openStore({ path: ":memory:" });
   const authorizer = stack.use(new RbacAuthorizer(store));
   const logger = { info: () => {}, warn: () => {}, error: () => {} };
-  const webhooks = stack.use(
-    webhookAdmission({ store, authorizer, resources: () => world.api.resources(), clock: hasty, newId: randomUUID, logger }),
-  );
-  const admission = [webhooks.mutating, webhooks.validating];
+  const judging = { store, authorizer, resources: (): readonly Resource[] => world.api.resources(), clock: hasty, newId: randomUUID, logger };
+  const webhooks = stack.use(webhookAdmission(judging));
+  const policies = stack.use(new PolicyAdmission(judging));
+  const listening = (plugin: AdmissionPlugin): AdmissionPlugin => ({
+    ...plugin,
+    name: plugin.name,
+    handles: (request) => plugin.handles(request),
+    validate: (request, notes) =>
+      plugin.validate?.(request, {
+        warn: (message) => notes.warn(message),
+        annotate: (key, value) => {
+          notes.annotate(key, value);
+          options.annotate?.(key, value);
+        },
+      }),
+  });
+  const admission = [webhooks.mutating, listening(policies), listening(webhooks.validating)];
   const user: UserInfo = { username: "admin", groups: ["system:masters"] };
-  const options: ApiServerOptions = {
+  const serving: ApiServerOptions = {
     store,
     admission,
     resources: builtinResources,
@@ -43,7 +58,7 @@ export async function openAdmissionWorld(): Promise<AdmissionWorld> {
     newId: randomUUID,
     logger,
   };
-  const world: World = stack.use(await openWorld(options));
+  const world: World = stack.use(await openWorld(serving));
   const registry = new Registry();
   for (const resource of builtinResources) registry.addBuiltIn(resource, {}, undefined);
   return {
@@ -52,7 +67,7 @@ export async function openAdmissionWorld(): Promise<AdmissionWorld> {
       const served = registry.find("", "v1", "pods");
       if (served === undefined) throw new Error("pods are not served");
       const request = { method: "POST", path: `/api/v1/namespaces/default/pods/${name}/${subresource}`, query: {} };
-      const server = { options, store, registry };
+      const server = { options: serving, store, registry };
       return admitConnect(
         { server, served, request, user, namespace: "default", name, subresource, admission, notes: new RequestNotes() },
         connection,

@@ -2,6 +2,7 @@ import type { ApiRequest, ApiResponse, UserInfo } from "@sluice/client";
 import type { Clock, Logger } from "@sluice/controller";
 import type { Resource, UnknownObject } from "@sluice/kubernetes";
 import type { AdmissionPlugin } from "../admission/admission.ts";
+import type { AuditLog } from "../audit/audit-log.ts";
 import type { Store } from "../store/store.ts";
 import type { ApiServer, NodeAccess } from "./api-server.ts";
 import type { VirtualResource } from "./registry.ts";
@@ -46,6 +47,8 @@ export interface ApiServerOptions {
   readonly guard?: WriteGuard;
   /** Judge every write in this order; nobody does unless given. */
   readonly admission?: readonly AdmissionPlugin[];
+  /** Hears of every request, and of what came of it. */
+  readonly audit?: AuditLog | undefined;
   /** Who a bearer token speaks for; throws Unauthorized. */
   readonly authenticate: (token: string) => Promise<UserInfo>;
   /** Resources that are answered, not stored: reviews, and subresources such as `serviceaccounts/token`. */

@@ -1,11 +1,12 @@
 import type { Duplex } from "node:stream";
 import type { ApiRequest, ApiResponse, LogOptions, RemoteCommand, Transport, UserInfo } from "@sluice/client";
+import type { RequestOrigin } from "../audit/audit-log.ts";
 import type { ObjectKey, Resource } from "@sluice/kubernetes";
 
 /** The Kubernetes API without sockets. */
 export interface ApiServer extends AsyncDisposable {
-  /** Answers one request of an authenticated user: authorisation, admission, validation, storage. Throws `ApiError`. */
-  send(request: ApiRequest, user: UserInfo): Promise<ApiResponse>;
+  /** Answers one request of an authenticated user: authorisation, admission, validation, storage. Throws `ApiError`. Without an origin it is this process's own. */
+  send(request: ApiRequest, user: UserInfo, origin?: RequestOrigin): Promise<ApiResponse>;
   /** The in-process transport of a client that acts as `user`. */
   transport(user: UserInfo): Transport;
   /** Who a bearer token speaks for; throws `ApiError` Unauthorized. */

@@ -11,6 +11,7 @@ import { get, list, untilReached } from "./list.ts";
 import { isApply } from "./media-type.ts";
 import { patch } from "./patch.ts";
 import { Registry, type VirtualResource } from "./registry.ts";
+import { attributesOf } from "./request-attributes.ts";
 import type { ResourceRequest, ServerContext } from "./request-context.ts";
 import { RequestNotes } from "./request-notes.ts";
 import { isTrue, parseRequestPath, verbOf, type RequestInfo } from "./request-info.ts";
@@ -30,18 +31,27 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const { admission = [] } = options;
   const virtual = new Map((options.virtual ?? []).map((one) => [virtualKey(one, one.subresource, one.method), one]));
 
-  const send = async (request: ApiRequest, user: UserInfo): Promise<ApiResponse> => {
+  const send: ApiServer["send"] = async (request, user, origin) => {
     const info = parseRequestPath(request.path);
     const verb = verbOf(request.method, info, request.query);
+    const attributes = attributesOf(info, verb, request);
+    const notes = new RequestNotes();
+    const respond = (): Promise<ApiResponse> => answerTo({ request, user, info, attributes, notes });
+    return options.audit === undefined
+      ? respond()
+      : options.audit.follow({ request, user, attributes, origin, annotations: notes.annotations }, respond);
+  };
+
+  const answerTo = async ({ request, user, info, attributes, notes }: Asked): Promise<ApiResponse> => {
     if (info.kind === "path") {
-      await authorise({ kind: "path", verb, path: request.path }, user);
+      await authorise(attributes, user, notes);
       const response = options.paths?.(request, api);
       if (response === undefined) throw noSuchResource();
       return response;
     }
     const computed = virtual.get(virtualKey(info, info.subresource, request.method));
     if (computed !== undefined) {
-      await authorise(attributesOf(info, verb, request), user);
+      await authorise(attributes, user, notes);
       return computed.answer(request, user, keyOf(info));
     }
     const served = registry.find(info.group, info.version, info.plural);
@@ -49,17 +59,18 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     if ((served.resource.scope === "Cluster") !== (info.namespace === undefined) && (info.namespace !== undefined || info.name !== undefined)) {
       throw noSuchResource();
     }
-    await authorise(attributesOf(info, verb, request), user);
+    await authorise(attributes, user, notes);
     const { namespace, name, subresource: part } = info;
-    const notes = new RequestNotes();
     const target: ResourceRequest = { server, served, request, user, namespace, name, subresource: part, admission, notes };
-    if (mayCreate(target) || mayRun(target)) await authorise(attributesOf(info, "create", request), user);
+    if (mayCreate(target) || mayRun(target)) await authorise(attributesOf(info, "create", request), user, notes);
     if (request.method === "GET") await untilReached(target);
     return notes.addTo(await answer(target));
   };
 
-  const authorise = async (attributes: RequestAttributes, user: UserInfo): Promise<void> => {
+  const authorise = async (attributes: RequestAttributes, user: UserInfo, notes: RequestNotes): Promise<void> => {
     const { allowed, reason } = await options.authorizer.authorize(user, attributes);
+    notes.annotate("authorization.k8s.io/decision", allowed ? "allow" : "forbid");
+    notes.annotate("authorization.k8s.io/reason", reason);
     if (!allowed) throw refusal(attributes, user, reason);
   };
 
@@ -124,6 +135,15 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   }
 }
 
+/** A request, and what it is about. */
+interface Asked {
+  readonly request: ApiRequest;
+  readonly user: UserInfo;
+  readonly info: RequestInfo;
+  readonly attributes: RequestAttributes;
+  readonly notes: RequestNotes;
+}
+
 /** Whether a PUT or an apply is about to create its object, for which its own verb is not permission enough. */
 function mayCreate({ server, served, request, namespace, name, subresource: part }: ResourceRequest): boolean {
   if (name === undefined || part !== undefined) return false;
@@ -148,15 +168,6 @@ type ResourceInfo = Extract<RequestInfo, { kind: "resource" }>;
 
 function keyOf({ namespace, name }: ResourceInfo): { namespace?: string; name?: string } {
   return { ...(namespace === undefined ? {} : { namespace }), ...(name === undefined ? {} : { name }) };
-}
-
-function attributesOf(info: ResourceInfo, verb: string, { query }: ApiRequest): RequestAttributes {
-  const { group, version, plural, subresource: part } = info;
-  // A namespace is in itself: who may act in it may be allowed to read it.
-  const namespace = group === "" && plural === "namespaces" ? info.name : info.namespace;
-  // A list or watch of one object counts as that object's, so that roles can name it.
-  const named = /^metadata\.name=([^,!=]+)$/.exec(query["fieldSelector"] ?? "")?.[1];
-  return { kind: "resource", verb, group, version, resource: plural, subresource: part, namespace, name: info.name ?? named };
 }
 
 function refusal(attributes: RequestAttributes, user: UserInfo, reason: string): ApiError {

@@ -14,6 +14,7 @@ import {
   PersistentVolumeClaim,
   Pod,
   ReplicaSet,
+  ResourceQuota,
   Role,
   RoleBinding,
   Secret,
@@ -24,6 +25,7 @@ import {
   type KubernetesObject,
   type LabelSelectorSpec,
   type Resource,
+  type ResourceQuotaStatus,
   type Subject,
 } from "@sluice/kubernetes";
 import { age, humanDuration } from "./human-duration.ts";
@@ -272,6 +274,13 @@ define(Event, [
   wide("Name", ({ metadata }) => metadata.name),
 ]);
 
+define(ResourceQuota, [
+  NAME,
+  text("Request", ({ status }) => usage(status, (name) => !name.startsWith("limits."))),
+  text("Limit", ({ status }) => usage(status, (name) => name.startsWith("limits."))),
+  AGE,
+]);
+
 define(Role, [NAME, CREATED]);
 define(ClusterRole, [NAME, CREATED]);
 for (const binding of [RoleBinding, ClusterRoleBinding]) {
@@ -283,6 +292,12 @@ for (const binding of [RoleBinding, ClusterRoleBinding]) {
     wide("Groups", ({ subjects }) => subjectsOf(subjects, "Group")),
     wide("ServiceAccounts", ({ subjects }) => subjectsOf(subjects, "ServiceAccount")),
   ]);
+}
+
+/** How much of what is allowed is used, of the resources that `isShown` says. */
+function usage({ hard = {}, used = {} }: ResourceQuotaStatus = {}, isShown: (name: string) => boolean): string {
+  const names = Object.keys(hard).filter(isShown).toSorted();
+  return names.map((name) => `${name}: ${used[name] ?? "0"}/${hard[name] ?? "0"}`).join(", ");
 }
 
 function isTrue(conditions: readonly { type: string; status: string }[] | undefined, type: string): boolean {

@@ -1,4 +1,4 @@
-import { builtinResources, defineResource, Event, Job, Pod, resourcesOfCrd, type UnknownObject } from "@sluice/kubernetes";
+import { builtinResources, defineResource, Event, Job, Pod, ResourceQuota, resourcesOfCrd, type UnknownObject } from "@sluice/kubernetes";
 import { describe, expect, it } from "vitest";
 import { aggregatedDiscovery, aggregatedDiscoveryType, apiGroupList, apiResourceList, compareVersions } from "./discovery.ts";
 import { humanDuration } from "./human-duration.ts";
@@ -171,4 +171,9 @@ describe("discovery", () => {
     expect(aggregatedDiscoveryType("application/json")).toBeUndefined();
     expect(aggregatedDiscoveryType(undefined)).toBeUndefined();
   });
+});
+
+it("shows of a quota how much is used, limits apart", () => {
+  const status = { hard: { "limits.cpu": "2", pods: "10", "requests.cpu": "1" }, used: { "limits.cpu": "500m", pods: "1" } };
+  expect(row(ResourceQuota, { spec: {}, status })).toEqual(["x", "pods: 1/10, requests.cpu: 0/1", "limits.cpu: 500m/2", "60m"]);
 });

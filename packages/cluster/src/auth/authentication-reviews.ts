@@ -6,12 +6,14 @@ import {
   TokenReview,
   type AuthenticationTokenRequest,
   type ObjectKey,
+  type Pod,
   type UnknownObject,
 } from "@sluice/kubernetes";
 import { conflict, notFound } from "../api-server/api-errors.ts";
 import type { VirtualResource } from "../api-server/registry.ts";
 import { timestamp } from "../api-server/request-context.ts";
 import { answered, collectionOf } from "./access-reviews.ts";
+import type { VerifiedToken } from "./oidc-tokens.ts";
 import { readReview, refusedReview, type ReviewKind } from "./read-review.ts";
 import { BOUND_TABLES, TOKEN_ISSUER, type BoundKind, type ServiceAccountTokens, type TokenSubject } from "./service-account-tokens.ts";
 
@@ -27,11 +29,13 @@ const LONGEST_SECONDS = 2 ** 32;
 /** What the reviews look things up in. */
 export interface AuthenticationReviewsOptions {
   readonly tokens: ServiceAccountTokens;
+  /** Whom any token speaks for; throws Unauthorized. */
+  readonly verify: (token: string, audiences: readonly string[]) => Promise<VerifiedToken>;
   readonly find: (table: string, key: ObjectKey) => UnknownObject | undefined;
 }
 
 /** The kinds of authentication.k8s.io, and the subresource by which service accounts get tokens. */
-export function authenticationReviews({ tokens, find }: AuthenticationReviewsOptions): VirtualResource[] {
+export function authenticationReviews({ tokens, verify, find }: AuthenticationReviewsOptions): VirtualResource[] {
   return [
     {
       ...collectionOf(SelfSubjectReview),
@@ -43,7 +47,7 @@ export function authenticationReviews({ tokens, find }: AuthenticationReviewsOpt
         const review = readReview(request, TokenReview);
         const { token = "", audiences = [] } = review.spec;
         try {
-          const verified = await tokens.verify(token, audiences.length === 0 ? [TOKEN_ISSUER] : audiences);
+          const verified = await verify(token, audiences.length === 0 ? [TOKEN_ISSUER] : audiences);
           return answered(review, { authenticated: true, user: userInfo(verified.user), audiences: verified.audiences });
         } catch (error) {
           if (!isApiError(error, "Unauthorized")) throw error;
@@ -103,7 +107,15 @@ function subjectOf(
     throw refusedReview(TOKEN_REQUEST, [{ reason: "FieldValueNotSupported", field: "spec.boundObjectRef.kind", message }]);
   }
   const bound = kind === "Node" ? { name } : { namespace: key.namespace, name };
-  return { account, bound: { kind, name, uid: uidOf(find, BOUND_TABLES[kind], bound, uid) } };
+  const node = kind === "Pod" ? nodeOf(find, bound) : undefined;
+  return { account, bound: { kind, name, uid: uidOf(find, BOUND_TABLES[kind], bound, uid) }, ...(node === undefined ? {} : { node }) };
+}
+
+/** The node that a pod is bound to. */
+function nodeOf(find: AuthenticationReviewsOptions["find"], pod: ObjectKey): TokenSubject["node"] {
+  const { nodeName: name = "" } = (find("pods", pod) as (UnknownObject & Pod) | undefined)?.spec ?? {};
+  const uid = name === "" ? undefined : find("nodes", { name })?.metadata.uid;
+  return uid === undefined ? undefined : { name, uid };
 }
 
 function isBoundKind(kind: string | undefined): kind is BoundKind {

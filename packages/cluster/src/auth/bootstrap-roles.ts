@@ -36,6 +36,7 @@ const STATUS: Readonly<Record<string, readonly string[]>> = {
   policy: ["poddisruptionbudgets/status"],
   "networking.k8s.io": ["ingresses/status"],
   "discovery.k8s.io": ["endpointslices"],
+  "events.k8s.io": ["events"],
 };
 
 const view: PolicyRule[] = [
@@ -55,6 +56,7 @@ const edit: PolicyRule[] = [
     ),
     WRITE,
   ),
+  allow("events.k8s.io", ["events"], WRITE),
   ...Object.entries(WORKLOADS).map(([group, resources]) => allow(group, resources, WRITE)),
   allow("coordination.k8s.io", ["leases"], ALL),
 ];
@@ -108,8 +110,9 @@ export const bootstrapRoles: readonly UnknownObject[] = [
     allow("authorization.k8s.io", ["localsubjectaccessreviews", "subjectaccessreviews"], ["create"]),
   ]),
   binding("system:node", "system:node", ["system:nodes"]),
-  aggregated("admin", [...view, ...edit, ...admin], { toItself: "admin" }),
-  aggregated("edit", [...view, ...edit], { toItself: "edit", onwards: "admin" }),
+  // In the order in which the controller adds them up, which then has nothing to do.
+  aggregated("admin", [...edit, ...view, ...admin], { toItself: "admin" }),
+  aggregated("edit", [...edit, ...view], { toItself: "edit", onwards: "admin" }),
   aggregated("view", view, { toItself: "view", onwards: "edit" }),
   role("system:aggregate-to-admin", admin, { [aggregateTo("admin")]: "true" }),
   role("system:aggregate-to-edit", edit, { [aggregateTo("edit")]: "true" }),

@@ -171,6 +171,6 @@ test("admin, edit and view are what adds up to them", () => {
     (bootstrapRoles.find(({ kind, metadata }) => kind === "ClusterRole" && metadata.name === name)?.["rules"] as unknown[] | undefined) ?? [];
   const part = (name: string): unknown[] => rulesOf(`system:aggregate-to-${name}`);
   expect(rulesOf("view")).toEqual(part("view"));
-  expect(rulesOf("edit")).toEqual([...part("view"), ...part("edit")]);
-  expect(rulesOf("admin")).toEqual([...part("view"), ...part("edit"), ...part("admin")]);
+  expect(rulesOf("edit")).toEqual([...part("edit"), ...part("view")]);
+  expect(rulesOf("admin")).toEqual([...part("edit"), ...part("view"), ...part("admin")]);
 });

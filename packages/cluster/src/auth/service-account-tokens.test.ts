@@ -86,6 +86,20 @@ test.each<[string, () => Promise<string>, () => void, RegExp]>([
   }
 });
 
+test("a token tells where its pod runs, and what it is bound to may end well", async () => {
+  const node = { name: "n", uid: "u9" };
+  const { extra } = (await tokens.verify(await issue({ ...subject, node }), [TOKEN_ISSUER])).user;
+  expect(extra).toMatchObject({ "authentication.kubernetes.io/node-name": ["n"], "authentication.kubernetes.io/node-uid": ["u9"] });
+
+  const token = (await tokens.issue(subject, { audiences: [TOKEN_ISSUER], seconds: 600 })).token;
+  const deletionTimestamp = new Date(now).toISOString();
+  objects.set("pods/team/p", { apiVersion: "v1", kind: "Pod", metadata: { name: "p", uid: "u2", deletionTimestamp } });
+  now += 59_000;
+  await tokens.verify(token, [TOKEN_ISSUER]);
+  now += 2000;
+  await expect(tokens.verify(token, [TOKEN_ISSUER])).rejects.toThrow(/invalidated/);
+});
+
 test("publishes only the public half of its key", async () => {
   const { keys } = await tokens.publicKeys();
   expect(keys).toEqual([

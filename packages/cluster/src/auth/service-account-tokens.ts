@@ -11,6 +11,8 @@ export const TOKEN_ISSUER = "https://kubernetes.default.svc.cluster.local";
 export interface TokenSubject {
   readonly account: { readonly namespace: string; readonly name: string; readonly uid: string };
   readonly bound?: { readonly kind: BoundKind; readonly name: string; readonly uid: string };
+  /** Where the pod that it is bound to runs, which the token only tells. */
+  readonly node?: { readonly name: string; readonly uid: string };
 }
 
 /** The kinds of objects that a token can be bound to. */
@@ -36,6 +38,7 @@ interface Claims {
 }
 
 const CACHE_SIZE = 1000;
+const FAREWELL_MS = 60_000;
 
 /** Issues and verifies the tokens by which pods act as their service accounts: JWTs, signed by ES256. */
 export class ServiceAccountTokens {
@@ -59,12 +62,13 @@ export class ServiceAccountTokens {
     options: { readonly audiences: readonly string[]; readonly seconds: number },
   ): Promise<{ token: string; expires: number }> {
     const { key, clock, newId } = this.#options;
-    const { account, bound } = subject;
+    const { account, bound, node } = subject;
     const now = Math.floor(clock.now() / 1000);
     const expires = now + options.seconds;
     const about = {
       namespace: account.namespace,
       ...(bound === undefined ? {} : { [bound.kind.toLowerCase()]: { name: bound.name, uid: bound.uid } }),
+      ...(node === undefined ? {} : { node }),
       serviceaccount: { name: account.name, uid: account.uid },
     };
     const token = await new SignJWT({ "kubernetes.io": about })
@@ -125,11 +129,18 @@ export class ServiceAccountTokens {
   }
 
   #requireSubject({ account, bound }: TokenSubject): void {
-    const { namespace, name, uid } = account;
-    if (this.#options.find("serviceaccounts", { namespace, name })?.metadata.uid !== uid) throw refused("service account token has been invalidated");
-    if (bound === undefined) return;
-    const key = { ...(bound.kind === "Node" ? {} : { namespace }), name: bound.name };
-    if (this.#options.find(BOUND_TABLES[bound.kind], key)?.metadata.uid !== bound.uid) throw refused("service account token has been invalidated");
+    const { namespace } = account;
+    this.#requireAlive("serviceaccounts", { namespace, name: account.name }, account.uid);
+    if (bound !== undefined)
+      this.#requireAlive(BOUND_TABLES[bound.kind], { ...(bound.kind === "Node" ? {} : { namespace }), name: bound.name }, bound.uid);
+  }
+
+  /** What is being deleted may speak for a little longer, so that it can end well. */
+  #requireAlive(table: string, key: ObjectKey, uid: string): void {
+    const { find, clock } = this.#options;
+    const metadata = find(table, key)?.metadata;
+    const isOver = metadata?.deletionTimestamp !== undefined && Date.parse(metadata.deletionTimestamp) < clock.now() - FAREWELL_MS;
+    if (metadata?.uid !== uid || isOver) throw refused("service account token has been invalidated");
   }
 }
 
@@ -143,15 +154,18 @@ export function accountGroups(namespace: string): string[] {
   return ["system:serviceaccounts", `system:serviceaccounts:${namespace}`];
 }
 
-function userOf({ id, subject: { account, bound } }: Claims): UserInfo {
+function userOf({ id, subject: { account, bound, node } }: Claims): UserInfo {
   const pod = bound?.kind === "Pod" ? bound : undefined;
+  const on = bound?.kind === "Node" ? bound : node;
+  const prefix = "authentication.kubernetes.io";
   return {
     username: usernameOf(account),
     uid: account.uid,
     groups: [...accountGroups(account.namespace), "system:authenticated"],
     extra: {
-      "authentication.kubernetes.io/credential-id": [`JTI=${id}`],
-      ...(pod === undefined ? {} : { "authentication.kubernetes.io/pod-name": [pod.name], "authentication.kubernetes.io/pod-uid": [pod.uid] }),
+      [`${prefix}/credential-id`]: [`JTI=${id}`],
+      ...(pod === undefined ? {} : { [`${prefix}/pod-name`]: [pod.name], [`${prefix}/pod-uid`]: [pod.uid] }),
+      ...(on === undefined ? {} : { [`${prefix}/node-name`]: [on.name], [`${prefix}/node-uid`]: [on.uid] }),
     },
   };
 }
@@ -162,9 +176,11 @@ function subjectOf(about: unknown): TokenSubject | undefined {
   if (account === undefined) return undefined;
   const kind = (["Pod", "Secret", "Node"] as const).find((one) => one.toLowerCase() in about);
   const bound = kind === undefined ? undefined : referenceOf(about[kind.toLowerCase()]);
+  const node = kind === "Pod" ? referenceOf(about["node"]) : undefined;
   return {
     account: { ...account, namespace: about["namespace"] },
     ...(kind === undefined || bound === undefined ? {} : { bound: { ...bound, kind } }),
+    ...(node === undefined ? {} : { node }),
   };
 }
 

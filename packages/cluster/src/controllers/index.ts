@@ -6,6 +6,7 @@ import type { Controller } from "@sluice/controller";
 import { deploymentController } from "./apps/deployment-controller.ts";
 import { replicaSetController } from "./apps/replica-set-controller.ts";
 import { statefulSetController } from "./apps/stateful-set-controller.ts";
+import { clusterRoleAggregationController } from "./cluster-role-aggregation.ts";
 import { eventExpiryController } from "./event-expiry.ts";
 import { garbageCollector } from "./garbage-collector.ts";
 import { jobController } from "./job/job-controller.ts";
@@ -48,5 +49,6 @@ export function controlPlaneControllers({ rootCa }: ControlPlaneOptions): readon
     taintEvictionController(),
     podGarbageCollector(),
     eventExpiryController(),
+    clusterRoleAggregationController(),
   ];
 }

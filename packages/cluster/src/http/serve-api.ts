@@ -2,18 +2,21 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
+import type { ApiRequest, UserInfo } from "@sluice/client";
 import type { Clock, Logger } from "@sluice/controller";
 import { ApiError, isApiError, UserError, type Resource } from "@sluice/kubernetes";
 import type { ApiServer } from "../api-server/api-server.ts";
 import type { RequestAuthorizer } from "../api-server/api-server-options.ts";
 import { isTrue, parseRequestPath, verbOf, type RequestInfo } from "../api-server/request-info.ts";
 import type { IncludeObject } from "../api-server/table.ts";
+import type { AuditLog, RequestOrigin } from "../audit/audit-log.ts";
 import { Authenticator } from "../auth/authenticate.ts";
 import { impersonate } from "../auth/impersonation.ts";
 import type { Pki } from "../auth/pki.ts";
 import { acceptConnection, answerConnection } from "./accept-connection.ts";
 import { documentHeaders } from "./document-headers.ts";
 import { negotiate, notAcceptable } from "./negotiate.ts";
+import { originOf } from "./origin-of.ts";
 import { readRequest } from "./read-request.ts";
 import type { RequestCounts } from "./request-counts.ts";
 import { badUpgrade, mayUpgrade, plainResponse, type Upgrade } from "./upgrade.ts";
@@ -29,7 +32,11 @@ export interface ServeApiOptions {
   /** 0 takes any that the first address has. */
   readonly port: number;
   readonly counts: RequestCounts;
+  /** Hears of those who are not let in; of all others, the server tells it. */
+  readonly audit?: AuditLog | undefined;
   readonly clock: Clock;
+  /** A fresh UUID. */
+  readonly newId: () => string;
   readonly logger: Logger;
 }
 
@@ -40,6 +47,17 @@ export interface ServedApi extends AsyncDisposable {
   renew(pki: Pick<Pki, "authority" | "server">): void;
 }
 
+/** Who has come in with which request. */
+interface Entered {
+  /** The caller, or whom they act as. */
+  readonly user: UserInfo;
+  readonly request: ApiRequest;
+  /** Names the caller too, if they act as another. */
+  readonly origin: RequestOrigin;
+}
+
+const NOBODY: UserInfo = { username: "", groups: [] };
+
 /** Connections are kept; those whose other end has died without a word are found out by TCP. */
 const CONNECTIONS = { keepAliveTimeout: 90_000, keepAlive: true, keepAliveInitialDelay: 30_000, maxHeaderSize: 64 * 1024 } as const;
 /** How long requests may take to finish once the server stops. */
@@ -47,16 +65,17 @@ const GRACE_MS = 5000;
 
 /** Serves the Kubernetes API over HTTPS. */
 export async function serveApi(options: ServeApiOptions): Promise<ServedApi> {
-  const { server, authorizer, hosts, clock, counts, logger } = options;
+  const { server, authorizer, hosts, clock, counts, audit, newId, logger } = options;
   const authenticator = new Authenticator((token) => server.authenticate(token));
   const streams = new Set<AbortController>();
   let isStopping = false;
   const resources = resourceFinder(server);
 
   const handle = async (message: IncomingMessage, res: ServerResponse): Promise<void> => {
-    const user = await impersonate(message, await authenticator.authenticate(message), authorizer);
+    const arrived = originOf(message, clock.now(), newId);
+    res.setHeader("audit-id", arrived.auditId);
     const isConnecting = mayUpgrade(message);
-    const request = await readRequest(message, { hasBody: !isConnecting });
+    const { user, request, origin } = await enter(message, arrived, { hasBody: !isConnecting });
     const { query, path, method } = request;
     const info = parseRequestPath(path);
     const verb = verbOf(method, info, query);
@@ -65,7 +84,7 @@ export async function serveApi(options: ServeApiOptions): Promise<ServedApi> {
     const form = path === "/api" || path === "/apis" || isConnecting ? "object" : negotiate(request.accept, { canTransform: resource !== undefined });
     if (form === undefined && !path.startsWith("/openapi")) throw notAcceptable();
     const mayStream = isConnecting || verb === "watch" || path.endsWith("/log");
-    const response = await server.send(mayStream ? { ...request, signal: streamSignal(res) } : request, user);
+    const response = await server.send(mayStream ? { ...request, signal: streamSignal(res) } : request, user, origin);
     if (response.kind === "connect") return answerConnection(response.connection, message, res);
     const headers = response.kind === "object" && resource === undefined ? documentHeaders(request, response.object, clock.now()) : {};
     if (headers["etag"] !== undefined && message.headers["if-none-match"] === headers["etag"]) {
@@ -86,9 +105,9 @@ export async function serveApi(options: ServeApiOptions): Promise<ServedApi> {
 
   const connect = async (upgrade: Upgrade): Promise<void> => {
     const { message, socket } = upgrade;
-    const user = await impersonate(message, await authenticator.authenticate(message), authorizer);
+    const { user, request, origin } = await enter(message, originOf(message, clock.now(), newId), { hasBody: false });
     const signal = streamSignal(socket);
-    const response = await server.send({ ...(await readRequest(message, { hasBody: false })), signal }, user);
+    const response = await server.send({ ...request, signal }, user, origin);
     if (response.kind !== "connect") throw badUpgrade("unable to upgrade: there is nothing to connect with at this path");
     const serve = await acceptConnection(response.connection, upgrade);
     counts.add("connect", 101);
@@ -97,6 +116,20 @@ export async function serveApi(options: ServeApiOptions): Promise<ServedApi> {
       logger.error("a connection broke for a reason that is no Kubernetes error", { url: message.url, error });
       socket.destroy();
     });
+  };
+
+  /** Who makes a request, and which; the log hears of those who fail here. */
+  const enter = async (message: IncomingMessage, arrived: RequestOrigin, { hasBody }: { readonly hasBody: boolean }): Promise<Entered> => {
+    let caller = NOBODY;
+    try {
+      caller = await authenticator.authenticate(message);
+      const user = await impersonate(message, caller, authorizer);
+      const request = await readRequest(message, { hasBody });
+      return { user, request, origin: caller === user ? arrived : { ...arrived, impersonator: caller } };
+    } catch (error) {
+      audit?.refused(message, { user: caller, origin: arrived, error });
+      throw error;
+    }
   };
 
   /** A signal for what may stream: it aborts when the client goes, or the server stops. */

@@ -10,7 +10,7 @@ import { CallFailure, type WebhookClient } from "./webhook-client.ts";
 export class HookFailure extends ApiError {
   constructor(webhook: string, why: string, cause?: unknown) {
     const message = `failed calling webhook ${JSON.stringify(webhook)}: ${why}`;
-    super("InternalError", `Internal error occurred: ${message}`, { details: { causes: [{ reason: "", message, field: "" }] }, cause });
+    super("InternalError", `Internal error occurred: ${message}`, { details: { causes: [{ message }] }, cause });
   }
 }
 

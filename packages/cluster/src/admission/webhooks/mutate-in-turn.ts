@@ -99,5 +99,5 @@ function patched(
 }
 
 function internal(message: string): ApiError {
-  return new ApiError("InternalError", `Internal error occurred: ${message}`, { details: { causes: [{ reason: "", message, field: "" }] } });
+  return new ApiError("InternalError", `Internal error occurred: ${message}`, { details: { causes: [{ message }] } });
 }

@@ -6,7 +6,7 @@ import {
   type UnknownObject,
   type WebhookClientConfig,
 } from "@sluice/kubernetes";
-import { duplicate, required, validateConditions, validateRule, validateSelector, wrong } from "../validate-match.ts";
+import { duplicate, notSupported, required, validateConditions, validateRule, validateSelector, wrong } from "../validate-match.ts";
 
 const SUBDOMAIN = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/u;
 const LABEL = /^[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?$/u;
@@ -42,15 +42,7 @@ function validateWebhook(webhook: MutatingWebhook, at: string): Cause[] {
   return [
     ...validateName(name, `${at}.name`),
     ...rules.flatMap((rule, i) => validateRule(rule, `${at}.rules[${i}]`)),
-    ...(HARMLESS.includes(sideEffects)
-      ? []
-      : [
-          {
-            reason: "FieldValueNotSupported",
-            field: `${at}.sideEffects`,
-            message: `Unsupported value: ${JSON.stringify(sideEffects)}: supported values: "None", "NoneOnDryRun"`,
-          } as const,
-        ]),
+    ...(HARMLESS.includes(sideEffects) ? [] : [notSupported(`${at}.sideEffects`, sideEffects, HARMLESS)]),
     ...(timeoutSeconds < 1 || timeoutSeconds > 30
       ? [wrong(`${at}.timeoutSeconds`, timeoutSeconds, "the timeout value must be between 1 and 30 seconds")]
       : []),

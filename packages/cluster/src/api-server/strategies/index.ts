@@ -1,6 +1,7 @@
 import { jsonEqual, type Namespace, type Resource, type UnknownObject } from "@sluice/kubernetes";
 import { qualified } from "../api-errors.ts";
 import type { Strategy } from "../strategy.ts";
+import { admissionPolicyBindingStrategy, admissionPolicyStrategy } from "./admission-policy.ts";
 import { customResourceDefinitionStrategy } from "./custom-resource-definition.ts";
 import { jobStrategy } from "./job.ts";
 import { limitRangeStrategy } from "./limit-range.ts";
@@ -89,7 +90,8 @@ const STRATEGIES: Readonly<Record<string, Strategy>> = {
   "endpointslices.discovery.k8s.io": counted,
   "validatingwebhookconfigurations.admissionregistration.k8s.io": webhookConfigurationStrategy,
   "mutatingwebhookconfigurations.admissionregistration.k8s.io": webhookConfigurationStrategy,
-  "validatingadmissionpolicybindings.admissionregistration.k8s.io": counted,
+  "validatingadmissionpolicies.admissionregistration.k8s.io": admissionPolicyStrategy,
+  "validatingadmissionpolicybindings.admissionregistration.k8s.io": admissionPolicyBindingStrategy,
   nodes: plain,
   serviceaccounts: returning,
   persistentvolumes: persistentVolumeStrategy,
