@@ -4,7 +4,7 @@
  */
 import type { Controller } from "@sluice/controller";
 import { deploymentController } from "./apps/deployment-controller.ts";
-import { replicaSetController } from "./apps/replica-set-controller.ts";
+import { replicaSetController, replicationController } from "./apps/replica-set-controller.ts";
 import { statefulSetController } from "./apps/stateful-set-controller.ts";
 import { eventExpiryController } from "./event-expiry.ts";
 import { garbageCollector } from "./garbage-collector.ts";
@@ -39,6 +39,7 @@ export function controlPlaneControllers({ rootCa }: ControlPlaneOptions): readon
     orphanJobPodsController(),
     ttlAfterFinishedController(),
     replicaSetController(),
+    replicationController(),
     deploymentController(),
     statefulSetController(),
     endpointSliceController(),

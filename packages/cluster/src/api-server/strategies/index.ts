@@ -8,7 +8,7 @@ import { priorityClassStrategy } from "./priority-class.ts";
 import { roleBindingStrategy } from "./role-binding.ts";
 import { serviceStrategy } from "./service.ts";
 import { persistentVolumeClaimStrategy, persistentVolumeStrategy, storageClassStrategy } from "./storage.ts";
-import { cronJobStrategy, statefulSetStrategy, workloadStrategy } from "./workloads.ts";
+import { cronJobStrategy, replicationControllerStrategy, statefulSetStrategy, workloadStrategy } from "./workloads.ts";
 
 const IMMORTAL: readonly string[] = ["default", "kube-system", "kube-public"];
 
@@ -69,6 +69,7 @@ const role: Strategy = { hasGeneration: false, nameRule: "path", createsOnUpdate
 const STRATEGIES: Readonly<Record<string, Strategy>> = {
   pods: podStrategy,
   services: serviceStrategy,
+  replicationcontrollers: replicationControllerStrategy,
   "deployments.apps": workloadStrategy,
   "replicasets.apps": workloadStrategy,
   "daemonsets.apps": workloadStrategy,
