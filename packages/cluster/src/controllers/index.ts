@@ -17,6 +17,8 @@ import { nodeLifecycleController } from "./node/node-lifecycle.ts";
 import { podGarbageCollector } from "./node/pod-garbage-collector.ts";
 import { taintEvictionController } from "./node/taint-eviction.ts";
 import { endpointSliceController } from "./service/endpoint-slice-controller.ts";
+import { endpointsController } from "./service/endpoints-controller.ts";
+import { endpointsMirror } from "./service/endpoints-mirror.ts";
 import { persistentVolumeClaimController } from "./volume/claim-controller.ts";
 import { persistentVolumeController } from "./volume/volume-controller.ts";
 import { World } from "./world.ts";
@@ -43,6 +45,8 @@ export function controlPlaneControllers({ rootCa }: ControlPlaneOptions): readon
     deploymentController(),
     statefulSetController(),
     endpointSliceController(),
+    endpointsController(),
+    endpointsMirror(),
     persistentVolumeClaimController(),
     persistentVolumeController(),
     nodeLifecycleController(),
