@@ -1,5 +1,13 @@
 import { defineController, type Controller, type ReconcileContext } from "@sluice/controller";
-import type { ObjectKey, ObjectMeta, OwnerReference, UnknownObject } from "@sluice/kubernetes";
+import {
+  Pod,
+  type KubernetesObject,
+  type ObjectKey,
+  type ObjectMeta,
+  type OwnerReference,
+  type Resource,
+  type UnknownObject,
+} from "@sluice/kubernetes";
 import { groupOf, isReferent, type GraphNode, type ObjectGraph } from "./object-graph.ts";
 import { aborted, type World } from "./world.ts";
 
@@ -28,6 +36,8 @@ class Collector {
   readonly #graph: ObjectGraph;
   /** Objects with an owner of a kind that is not served: it may be served again. */
   readonly #undecided = new Set<string>();
+  /** Of which kinds the dependents have been that an owner in deletion waited for. */
+  readonly #awaited = new Map<string, Set<Resource<KubernetesObject>>>();
   #enqueue: (key: ObjectKey) => void = () => {};
 
   constructor(world: World) {
@@ -108,10 +118,15 @@ class Collector {
   /** Lets an owner go that was deleted in the foreground, once nobody blocks it. */
   async #release(owner: GraphNode, context: ReconcileContext): Promise<void> {
     const dependents = this.#graph.dependents(owner.uid);
-    const isBlocked = dependents.some(({ metadata }) =>
-      (metadata.ownerReferences ?? []).some(({ uid, blockOwnerDeletion }) => uid === owner.uid && blockOwnerDeletion === true),
-    );
-    if (!isBlocked) return removeFinalizer(owner, FOREGROUND, context);
+    const kinds = this.#awaited.get(owner.uid) ?? new Set<Resource<KubernetesObject>>([Pod]);
+    for (const { resource } of dependents) kinds.add(resource);
+    this.#awaited.set(owner.uid, kinds);
+    if (!dependents.some(({ metadata }) => blocks(metadata, owner))) {
+      // A controller that had not heard of the deletion may just have made another one: its event comes yet.
+      if (await hasBlockers(owner, kinds, context)) return;
+      this.#awaited.delete(owner.uid);
+      return removeFinalizer(owner, FOREGROUND, context);
+    }
     for (const { uid, metadata } of dependents) if (metadata.deletionTimestamp === undefined) this.#enqueue({ name: uid });
   }
 
@@ -160,6 +175,18 @@ class Collector {
     }
     return "absent";
   }
+}
+
+/** Whether an object must go before its owner may. */
+function blocks({ ownerReferences = [] }: ObjectMeta, owner: GraphNode): boolean {
+  return ownerReferences.some(({ uid, blockOwnerDeletion }) => uid === owner.uid && blockOwnerDeletion === true);
+}
+
+/** Whether the API knows of objects of these kinds that must go before their owner may. */
+async function hasBlockers(owner: GraphNode, kinds: ReadonlySet<Resource<KubernetesObject>>, { client }: ReconcileContext): Promise<boolean> {
+  const { namespace } = owner.metadata;
+  const lists = await Promise.all([...kinds].map((resource) => client.list(resource, namespace === undefined ? {} : { namespace })));
+  return lists.some(({ items }) => items.some(({ metadata }) => blocks(metadata, owner)));
 }
 
 /** Whether an owner is being deleted in the foreground: it goes after its dependents. */

@@ -4,7 +4,7 @@
  */
 import type { Controller } from "@sluice/controller";
 import { deploymentController } from "./apps/deployment-controller.ts";
-import { replicaSetController } from "./apps/replica-set-controller.ts";
+import { replicaSetController, replicationController } from "./apps/replica-set-controller.ts";
 import { statefulSetController } from "./apps/stateful-set-controller.ts";
 import { clusterRoleAggregationController } from "./cluster-role-aggregation.ts";
 import { eventExpiryController } from "./event-expiry.ts";
@@ -18,6 +18,8 @@ import { nodeLifecycleController } from "./node/node-lifecycle.ts";
 import { podGarbageCollector } from "./node/pod-garbage-collector.ts";
 import { taintEvictionController } from "./node/taint-eviction.ts";
 import { endpointSliceController } from "./service/endpoint-slice-controller.ts";
+import { endpointsController } from "./service/endpoints-controller.ts";
+import { endpointsMirror } from "./service/endpoints-mirror.ts";
 import { persistentVolumeClaimController } from "./volume/claim-controller.ts";
 import { persistentVolumeController } from "./volume/volume-controller.ts";
 import { World } from "./world.ts";
@@ -40,9 +42,12 @@ export function controlPlaneControllers({ rootCa }: ControlPlaneOptions): readon
     orphanJobPodsController(),
     ttlAfterFinishedController(),
     replicaSetController(),
+    replicationController(),
     deploymentController(),
     statefulSetController(),
     endpointSliceController(),
+    endpointsController(),
+    endpointsMirror(),
     persistentVolumeClaimController(),
     persistentVolumeController(),
     nodeLifecycleController(),

@@ -12,7 +12,7 @@ import { roleBindingStrategy } from "./role-binding.ts";
 import { serviceStrategy } from "./service.ts";
 import { webhookConfigurationStrategy } from "./webhook-configuration.ts";
 import { persistentVolumeClaimStrategy, persistentVolumeStrategy, storageClassStrategy } from "./storage.ts";
-import { cronJobStrategy, statefulSetStrategy, workloadStrategy } from "./workloads.ts";
+import { cronJobStrategy, replicationControllerStrategy, statefulSetStrategy, workloadStrategy } from "./workloads.ts";
 
 const IMMORTAL: readonly string[] = ["default", "kube-system", "kube-public"];
 
@@ -73,6 +73,7 @@ const role: Strategy = { hasGeneration: false, nameRule: "path", createsOnUpdate
 const STRATEGIES: Readonly<Record<string, Strategy>> = {
   pods: podStrategy,
   services: serviceStrategy,
+  replicationcontrollers: replicationControllerStrategy,
   "deployments.apps": workloadStrategy,
   "replicasets.apps": workloadStrategy,
   "daemonsets.apps": workloadStrategy,

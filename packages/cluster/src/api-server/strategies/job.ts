@@ -1,6 +1,7 @@
-import { jsonEqual, type Job, type UnknownObject } from "@sluice/kubernetes";
+import { jsonEqual, type Container, type Job, type UnknownObject } from "@sluice/kubernetes";
 import type { Strategy } from "../strategy.ts";
 import { immutable, unchanged } from "./immutable.ts";
+import { COMPLETIONS_REQUIRED, validateJob } from "./job-validation.ts";
 import { validateFinite } from "./workloads.ts";
 
 /** What of a job's spec never changes, whatever its state. */
@@ -26,25 +27,34 @@ export const jobStrategy: Strategy = {
   },
   validate: (next, current) => {
     const { spec } = next as UnknownObject & Job;
-    const causes = current === undefined ? validateFinite(spec.template.spec, "spec.template.spec") : [];
-    if (spec.completionMode === "Indexed" && spec.completions === undefined) {
-      causes.push({ reason: "FieldValueRequired", field: "spec.completions", message: "Required value: when completion mode is Indexed" });
-    }
-    if (current === undefined) return causes;
+    if (current === undefined) return [...validateFinite(spec.template.spec, "spec.template.spec"), ...validateJob(next as UnknownObject & Job)];
+    const causes = spec.completionMode === "Indexed" && spec.completions === undefined ? [COMPLETIONS_REQUIRED] : [];
     const before = current as UnknownObject & Job;
     causes.push(...unchanged("spec", spec, before.spec, FIXED));
     const isElastic = spec.completionMode === "Indexed" && spec.completions === spec.parallelism;
     if (spec.completions !== before.spec.completions && !isElastic) causes.push(immutable("spec.completions", spec.completions));
-    // A suspended job that has not started may still be placed elsewhere: queues rely on it.
-    const isPlaceable = before.spec.suspend === true && before.status?.startTime === undefined;
+    // A job that is suspended and has no pods may still be placed elsewhere: queues rely on it.
+    const { startTime, active = 0, conditions = [] } = before.status ?? {};
+    const isPaused = active === 0 && conditions.some(({ type, status }) => type === "Suspended" && status === "True");
+    const isPlaceable = before.spec.suspend === true && (startTime === undefined || isPaused);
     if (!jsonEqual(templateOf(spec.template, isPlaceable), templateOf(before.spec.template, isPlaceable)))
       causes.push(immutable("spec.template", spec.template));
     return causes;
   },
 };
 
+/** What of a template may not change: of one that is yet to be placed neither where, nor with which labels and resources. */
 function templateOf(template: Job["spec"]["template"], isPlaceable: boolean): unknown {
   if (!isPlaceable) return template;
-  const { nodeSelector: _, tolerations: __, affinity: ___, schedulingGates: ____, ...spec } = template.spec ?? { containers: [] };
-  return { spec: { ...spec, containers: spec.containers.map(({ resources: _resources, ...container }) => container) } };
+  const { nodeSelector: _, tolerations: __, affinity, schedulingGates: ___, ...spec } = template.spec;
+  const { nodeAffinity: ____, ...company } = affinity ?? {};
+  const withoutResources = ({ resources: _resources, ...container }: Container): unknown => container;
+  return {
+    spec: {
+      ...spec,
+      affinity: company,
+      containers: spec.containers.map(withoutResources),
+      initContainers: spec.initContainers?.map(withoutResources),
+    },
+  };
 }

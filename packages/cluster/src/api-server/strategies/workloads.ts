@@ -6,6 +6,7 @@ import {
   type CronJob,
   type LabelSelectorSpec,
   type PodSpec,
+  type ReplicationController,
   type StatefulSet,
   type UnknownObject,
 } from "@sluice/kubernetes";
@@ -27,6 +28,24 @@ export const workloadStrategy: Strategy = {
     const { spec } = next as UnknownObject & Workload;
     const before = (current as (UnknownObject & Workload) | undefined)?.spec;
     return [...validateTemplate(spec), ...(before === undefined ? [] : unchanged("spec", spec, before, ["selector"]))];
+  },
+};
+
+/** ReplicationControllers: they select what their template makes, unless they say otherwise; their pods stay when they go. */
+export const replicationControllerStrategy: Strategy = {
+  orphansByDefault: true,
+  prepareCreate: (object) => {
+    const controller = object as UnknownObject & ReplicationController;
+    const { metadata, spec } = controller;
+    const labels = spec.template?.metadata?.labels;
+    if (labels === undefined) return controller;
+    return { ...controller, metadata: { ...metadata, labels: metadata.labels ?? labels }, spec: { ...spec, selector: spec.selector ?? labels } };
+  },
+  validate: (next) => {
+    const { selector = {}, template } = (next as UnknownObject & ReplicationController).spec;
+    if (template === undefined) return [{ reason: "FieldValueRequired", field: "spec.template", message: "Required value" }];
+    if (Object.keys(selector).length === 0) return [{ reason: "FieldValueRequired", field: "spec.selector", message: "Required value" }];
+    return validateTemplate({ selector: { matchLabels: selector }, template });
   },
 };
 

@@ -5,6 +5,7 @@ import {
   labelSelectorFrom,
   type KubernetesObject,
   type LabelSelectorSpec,
+  type ObjectMeta,
   type OwnerReference,
   type Resource,
 } from "@sluice/kubernetes";
@@ -14,6 +15,8 @@ export interface Claimant<T extends KubernetesObject> {
   readonly owner: KubernetesObject;
   readonly resource: Resource<T>;
   readonly selector: LabelSelectorSpec;
+  /** What holds objects that it adopts. */
+  readonly finalizer?: string;
 }
 
 /** Of `candidates` those that the claimant controls: it adopts what matches and nobody controls, and lets go of what matches no more. */
@@ -35,15 +38,10 @@ export async function claim<C extends KubernetesObject, T extends KubernetesObje
     if (controller?.uid === uid) {
       if (isMatch) claimed.push(object);
       else if (!isGoing)
-        await setOwners(
-          resource,
-          object,
-          ownerReferences.filter((reference) => reference.uid !== uid),
-          context,
-        );
+        await patchMeta(resource, object, { ownerReferences: ownerReferences.filter((reference) => reference.uid !== uid) }, context);
     } else if (controller === undefined && isMatch && !isGoing && deletionTimestamp === undefined) {
-      const isAdopted = await setOwners(resource, object, [...ownerReferences, controllerReference(claimant)], context);
-      if (isAdopted) claimed.push(object);
+      const adopted = await patchMeta(resource, object, adoption(claimant, object), context);
+      if (adopted !== undefined) claimed.push(adopted);
     }
   }
   return claimed;
@@ -61,20 +59,26 @@ export function controllerReference<T extends KubernetesObject>({ owner, resourc
   };
 }
 
-/** Whether the object was still there, and the same. */
-async function setOwners<T extends KubernetesObject>(
+function adoption<C extends KubernetesObject>(claimant: Claimant<C>, { metadata }: KubernetesObject): Partial<ObjectMeta> {
+  const { ownerReferences = [], finalizers = [] } = metadata;
+  const { finalizer } = claimant;
+  const held = finalizer === undefined || finalizers.includes(finalizer) ? {} : { finalizers: [...finalizers, finalizer] };
+  return { ownerReferences: [...ownerReferences, controllerReference(claimant)], ...held };
+}
+
+/** The object after the change; undefined if it is not there any more, or not the same. */
+async function patchMeta<T extends KubernetesObject>(
   resource: Resource<T>,
-  object: T,
-  ownerReferences: readonly OwnerReference[],
+  { metadata }: T,
+  change: Partial<ObjectMeta>,
   { client }: ReconcileContext,
-): Promise<boolean> {
-  const { uid, resourceVersion } = object.metadata;
+): Promise<T | undefined> {
+  const { uid, resourceVersion } = metadata;
   try {
-    await client.patch(resource, object.metadata, { type: "merge", body: { metadata: { uid, resourceVersion, ownerReferences } } });
-    return true;
+    return await client.patch(resource, metadata, { type: "merge", body: { metadata: { uid, resourceVersion, ...change } } });
   } catch (error) {
     // It has changed or gone: its event brings the question back.
-    if (isApiError(error, "Conflict") || isApiError(error, "NotFound")) return false;
+    if (isApiError(error, "Conflict") || isApiError(error, "NotFound")) return undefined;
     throw error;
   }
 }

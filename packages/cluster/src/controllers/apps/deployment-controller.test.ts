@@ -31,6 +31,7 @@ const markReady = (pod: Pod): Promise<Pod> => {
   return client.patch(Pod, pod.metadata, { type: "merge", subresource: "status", body: { status: { phase: "Running", conditions } } });
 };
 const images = async (): Promise<string[]> => (await pods()).map(({ spec }) => spec.containers[0]?.image ?? "").toSorted();
+const revision = ({ metadata }: ReplicaSet): number => Number(metadata.annotations?.["deployment.kubernetes.io/revision"]);
 const isReady = (pod: Pod): boolean => pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true;
 const complete = (): Promise<Deployment> =>
   eventually(async () => {
@@ -156,6 +157,81 @@ describe("deployment", () => {
     await change({ paused: false });
     await rollOut(() => undefined);
     expect(await images()).toEqual(["two", "two"]);
+  });
+
+  test("grows and shrinks in the midst of a rollout by shares", async () => {
+    await deploy({ replicas: 10, strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 3, maxUnavailable: 2 } } });
+    await rollOut(() => undefined);
+    await change({ template: template("two") });
+    const sizes = async (): Promise<(number | undefined)[]> =>
+      (await sets()).toSorted((a, b) => revision(a) - revision(b)).map(({ spec }) => spec.replicas);
+    await eventually(async () => (await sizes()).join() === "8,5");
+    await change({ replicas: 20, paused: true });
+    // As upstream's example: 23 pods in the proportion of 8 to 5.
+    await eventually(async () => (await sizes()).join() === "14,9");
+    await change({ replicas: 5 });
+    await eventually(async () => (await sizes()).join() === "5,3");
+    await change({ replicas: 0 });
+    await eventually(async () => (await sizes()).join() === "0,0");
+    await change({ replicas: 4, paused: false });
+    await rollOut(() => undefined);
+    expect(await images()).toEqual(["two", "two", "two", "two"]);
+    expect(cluster.errors).toEqual([]);
+  });
+
+  test("says that it is paused, and that it goes on", async () => {
+    await deploy({ paused: true });
+    const progress = async (): Promise<string | undefined> =>
+      (await client.get(Deployment, at("web"))).status?.conditions?.find(({ type }) => type === "Progressing")?.reason;
+    await eventually(async () => (await progress()) === "DeploymentPaused");
+    expect(await sets()).toEqual([]);
+    await change({ paused: false });
+    await rollOut(() => undefined);
+    expect(await progress()).toBe("NewReplicaSetAvailable");
+  });
+
+  test("hands its annotations on, and remembers the numbers that a template had", async () => {
+    await deploy({ replicas: 1 });
+    const because = (cause: string, image: string): Promise<Deployment> =>
+      client.patch(Deployment, at("web"), {
+        type: "merge",
+        body: { metadata: { annotations: { "kubernetes.io/change-cause": cause } }, spec: { template: template(image), minReadySeconds: 1 } },
+      });
+    await rollOut(() => undefined);
+    await because("newer", "two");
+    await eventually(async () => (await sets()).length === 2);
+    await because("back", "one");
+    const first = await eventually(async () => (await sets()).find((set) => revision(set) === 3));
+    expect(first.metadata.annotations).toMatchObject({
+      "kubernetes.io/change-cause": "back",
+      "deployment.kubernetes.io/revision": "3",
+      "deployment.kubernetes.io/revision-history": "1",
+      "deployment.kubernetes.io/desired-replicas": "1",
+      "deployment.kubernetes.io/max-replicas": "2",
+    });
+    expect(first.spec.minReadySeconds).toBe(1);
+    expect((await sets()).find((set) => revision(set) === 2)?.metadata.annotations).toMatchObject({ "kubernetes.io/change-cause": "newer" });
+  });
+
+  test("says why it has no pods", async () => {
+    await deploy({ template: { ...template("one"), spec: { serviceAccountName: "nobody", containers: [{ name: "main", image: "one" }] } } });
+    const refusal = await eventually(async () =>
+      (await client.get(Deployment, at("web"))).status?.conditions?.find(({ type }) => type === "ReplicaFailure"),
+    );
+    expect(refusal).toMatchObject({ status: "True", reason: "FailedCreate", message: expect.stringContaining('serviceaccount "nobody" not found') });
+  });
+
+  test("takes another name for its ReplicaSet if that is taken", async () => {
+    await deploy({ replicas: 1 });
+    await rollOut(() => undefined);
+    const [set] = await sets();
+    await client.delete(Deployment, at("web"), { propagationPolicy: "Orphan" });
+    await gone(client, Deployment, at("web"));
+    // It is nobody's now, and not to be adopted.
+    await client.patch(ReplicaSet, set!.metadata, { type: "merge", body: { metadata: { labels: { app: "other" } } } });
+    await deploy({ replicas: 1 });
+    await eventually(async () => (await sets()).length === 2);
+    expect((await client.get(Deployment, at("web"))).status?.collisionCount).toBe(1);
   });
 
   test("keeps as many old ReplicaSets as it may", async () => {

@@ -3,11 +3,11 @@ import { defineController, type Controller, type ReconcileContext, type Reconcil
 import { Deployment, isApiError, labelSelectorFrom, ReplicaSet, type DeploymentStatus } from "@sluice/kubernetes";
 import { isNamespaceTerminating } from "../namespace-terminating.ts";
 import { claim, controllerReference } from "./claim.ts";
+import { newAnnotations, recordRevision, revisionOf } from "./deployment-revision.ts";
 import { reportDeployment } from "./deployment-status.ts";
 import { areEmpty, byAge, initialSize, planRollout, sizeOf } from "./plan-rollout.ts";
+import { isScaled, planScale, sizeAnnotations } from "./plan-scale.ts";
 import { HASH_LABEL, isSameTemplate, templateHash } from "./template-hash.ts";
-
-const REVISION = "deployment.kubernetes.io/revision";
 
 /** Leads each Deployment from its old ReplicaSets to the one that its template asks for. */
 export function deploymentController(): Controller {
@@ -40,35 +40,39 @@ async function carryOut(deployment: Deployment, sets: readonly ReplicaSet[], con
   const { spec, metadata } = deployment;
   const current = sets.find((set) => isSameTemplate(set.spec.template, spec.template));
   const old = sets.filter((set) => set !== current);
-  let created: string | undefined;
+  let creation: Creation = {};
   if (metadata.deletionTimestamp === undefined) {
-    const isPaused = spec.paused === true;
-    const mayCreate = current === undefined && !isPaused && (spec.strategy?.type !== "Recreate" || areEmpty(old));
-    if (mayCreate) created = await createReplicaSet(deployment, old, context);
-    else if (isPaused) await scalePaused(deployment, sets, context);
+    const mayCreate = current === undefined && (spec.strategy?.type !== "Recreate" || areEmpty(old));
+    if (spec.paused === true || isScaled(deployment, sets)) {
+      for (const [set, size] of planScale(deployment, current, old)) await resize(deployment, set, size, context);
+    } else if (mayCreate) creation = await createReplicaSet(deployment, old, context);
     else for (const [set, size] of planRollout(deployment, current, old)) await resize(deployment, set, size, context);
     if (current !== undefined) await recordRevision(deployment, current, old, context);
   }
   const now = context.clock.now();
-  const { status, deadline } = reportDeployment(deployment, { current, old, ...(created === undefined ? {} : { created }) }, now);
+  const { status, deadline } = reportDeployment(
+    deployment,
+    {
+      current,
+      old,
+      ...(creation.created === undefined ? {} : { created: creation.created }),
+      ...(creation.error === undefined ? {} : { failure: messageOf(creation.error) }),
+    },
+    now,
+  );
   await writeStatus(deployment, status, context);
+  if (creation.error !== undefined) throw creation.error;
   if (status.updatedReplicas === spec.replicas && status.replicas === spec.replicas && !spec.paused) await forget(deployment, old, context);
   return deadline === undefined ? undefined : { requeueAfter: Math.max(0, deadline - now) };
 }
 
-/** A Deployment that is paused keeps its templates; its size may still change, if only one ReplicaSet has any. */
-async function scalePaused(deployment: Deployment, sets: readonly ReplicaSet[], context: ReconcileContext): Promise<void> {
-  const active = sets.filter((set) => sizeOf(set) > 0);
-  const [only] = active.length === 0 ? sets.slice(-1) : active;
-  const { replicas = 1 } = deployment.spec;
-  if (active.length <= 1 && only !== undefined && sizeOf(only) !== replicas) await resize(deployment, only, replicas, context);
+/** What came of making a ReplicaSet: its name, or why there is none; neither if it is to be tried again. */
+interface Creation {
+  readonly created?: string;
+  readonly error?: unknown;
 }
 
-async function createReplicaSet(
-  deployment: Deployment,
-  old: readonly ReplicaSet[],
-  { client, events }: ReconcileContext,
-): Promise<string | undefined> {
+async function createReplicaSet(deployment: Deployment, old: readonly ReplicaSet[], { client, events }: ReconcileContext): Promise<Creation> {
   const { spec, metadata, status } = deployment;
   const hash = templateHash(spec.template, status?.collisionCount ?? 0);
   const labels = { ...spec.template.metadata?.labels, [HASH_LABEL]: hash };
@@ -82,7 +86,7 @@ async function createReplicaSet(
       name,
       ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
       labels,
-      annotations: { ...inherited(deployment), [REVISION]: `${nextRevision(old)}` },
+      annotations: { ...newAnnotations(deployment, old), ...sizeAnnotations(deployment) },
       ownerReferences: [controllerReference({ owner: deployment, resource: Deployment })],
     },
     spec: {
@@ -95,38 +99,38 @@ async function createReplicaSet(
   try {
     await client.create(ReplicaSet, set);
   } catch (error) {
-    if (isNamespaceTerminating(error)) return undefined;
-    if (!isApiError(error, "AlreadyExists")) throw error;
+    if (isNamespaceTerminating(error)) return {};
+    if (!isApiError(error, "AlreadyExists")) {
+      const message = `Failed to create new replica set ${JSON.stringify(name)}: ${messageOf(error)}`;
+      events.record(deployment, { type: "Warning", reason: "ReplicaSetCreateError", message });
+      return { error: new Error(message, { cause: error }) };
+    }
     // Another template has that name: the next attempt takes another one.
     await client.patch(Deployment, metadata, {
       type: "merge",
       subresource: "status",
       body: { status: { collisionCount: (status?.collisionCount ?? 0) + 1 } },
     });
-    return undefined;
+    return {};
   }
-  events.record(deployment, { type: "Normal", reason: "ScalingReplicaSet", message: `Scaled up replica set ${name} from 0 to ${replicas}` });
-  return name;
+  if (replicas > 0)
+    events.record(deployment, { type: "Normal", reason: "ScalingReplicaSet", message: `Scaled up replica set ${name} from 0 to ${replicas}` });
+  return { created: name };
 }
 
 async function resize(deployment: Deployment, set: ReplicaSet, replicas: number, { client, events }: ReconcileContext): Promise<void> {
-  const { uid, resourceVersion, name } = set.metadata;
-  await client.patch(ReplicaSet, set.metadata, { type: "merge", body: { metadata: { uid, resourceVersion }, spec: { replicas } } });
+  const { uid, resourceVersion, name, annotations: before = {} } = set.metadata;
+  const annotations = sizeAnnotations(deployment);
+  const isNoted = Object.entries(annotations).every(([key, value]) => before[key] === value);
+  if (isNoted && sizeOf(set) === replicas) return;
+  await client.patch(ReplicaSet, set.metadata, { type: "merge", body: { metadata: { uid, resourceVersion, annotations }, spec: { replicas } } });
+  if (sizeOf(set) === replicas) return;
   const direction = replicas > sizeOf(set) ? "up" : "down";
   events.record(deployment, {
     type: "Normal",
     reason: "ScalingReplicaSet",
     message: `Scaled ${direction} replica set ${name} from ${sizeOf(set)} to ${replicas}`,
   });
-}
-
-/** Numbers the present template: a rollback makes an old one the newest. */
-async function recordRevision(deployment: Deployment, current: ReplicaSet, old: readonly ReplicaSet[], { client }: ReconcileContext): Promise<void> {
-  const revision = Math.max(revisionOf(current), nextRevision(old));
-  if (revision !== revisionOf(current))
-    await client.patch(ReplicaSet, current.metadata, { type: "merge", body: { metadata: { annotations: { [REVISION]: `${revision}` } } } });
-  if (deployment.metadata.annotations?.[REVISION] === `${revision}`) return;
-  await client.patch(Deployment, deployment.metadata, { type: "merge", body: { metadata: { annotations: { [REVISION]: `${revision}` } } } });
 }
 
 /** Deletes the oldest of the empty ReplicaSets, beyond as many as a rollback may want. */
@@ -152,16 +156,6 @@ async function writeStatus(deployment: Deployment, status: DeploymentStatus, { c
   }
 }
 
-/** Annotations that a ReplicaSet takes from its Deployment. */
-function inherited({ metadata }: Deployment): Record<string, string> {
-  const own = new Set(["kubectl.kubernetes.io/last-applied-configuration", REVISION]);
-  return Object.fromEntries(Object.entries(metadata.annotations ?? {}).filter(([key]) => !own.has(key)));
-}
-
-function nextRevision(sets: readonly ReplicaSet[]): number {
-  return Math.max(0, ...sets.map(revisionOf)) + 1;
-}
-
-function revisionOf({ metadata }: ReplicaSet): number {
-  return Number(metadata.annotations?.[REVISION] ?? 0);
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

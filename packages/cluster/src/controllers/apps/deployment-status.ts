@@ -10,10 +10,10 @@ export interface DeploymentReport {
   readonly deadline?: number;
 }
 
-/** What a Deployment says of itself, from its ReplicaSets; `created` names one that was made just now. */
+/** What a Deployment says of itself, from its ReplicaSets; `created` names one that was made just now, `failure` says why none was. */
 export function reportDeployment(
   deployment: Deployment,
-  sets: { readonly current: ReplicaSet | undefined; readonly old: readonly ReplicaSet[]; readonly created?: string },
+  sets: { readonly current: ReplicaSet | undefined; readonly old: readonly ReplicaSet[]; readonly created?: string; readonly failure?: string },
   now: number,
 ): DeploymentReport {
   const { spec, metadata, status: before = {} } = deployment;
@@ -38,11 +38,17 @@ export function reportDeployment(
   const isComplete =
     current !== undefined && counts.updatedReplicas === replicas && counts.replicas === replicas && counts.availableReplicas >= replicas;
   const name = current?.metadata.name ?? metadata.name;
-  const progress = progressOf(deployment, { name, created: sets.created, isComplete, hasMoved: hasMoved(before, counts) }, now);
+  const progress = progressOf(
+    deployment,
+    { name, created: sets.created, failure: sets.failure, isComplete, hasMoved: hasMoved(before, counts) },
+    now,
+  );
   const earlier = before.conditions ?? [];
+  const refusal = [current, ...old].flatMap((set) => set?.status?.conditions ?? []).find(({ type }) => type === "ReplicaFailure");
   const conditions = [
-    ...earlier.filter(({ type }) => type !== "Available" && type !== "Progressing"),
+    ...earlier.filter(({ type }) => type !== "Available" && type !== "Progressing" && type !== "ReplicaFailure"),
     dated(available, earlier, now, false),
+    ...(refusal === undefined ? [] : [dated(refusal, earlier, now, false)]),
     ...(progress === undefined ? earlier.filter(({ type }) => type === "Progressing") : [dated(progress.condition, earlier, now, progress.isMoving)]),
   ];
   const status = {
@@ -52,41 +58,58 @@ export function reportDeployment(
     ...(before.collisionCount === undefined ? {} : { collisionCount: before.collisionCount }),
   };
   const last = conditions.find(({ type }) => type === "Progressing");
-  const isRunning = progress !== undefined && !isComplete && last?.status === "True";
+  const isRunning = progress !== undefined && !isComplete && spec.paused !== true && last !== undefined && last.status !== "False";
   return { status, ...(isRunning ? { deadline: Date.parse(last.lastUpdateTime ?? "") + (spec.progressDeadlineSeconds ?? 600) * 1000 } : {}) };
 }
 
 type Undated = Pick<DeploymentCondition, "type" | "status" | "reason" | "message">;
 
 function progressOf(
-  { spec, status }: Deployment,
+  { spec, status: known }: Deployment,
   {
     name,
     created,
+    failure,
     isComplete,
     hasMoved: isMoving,
-  }: { readonly name: string; readonly created: string | undefined; readonly isComplete: boolean; readonly hasMoved: boolean },
+  }: {
+    readonly name: string;
+    readonly created: string | undefined;
+    readonly failure: string | undefined;
+    readonly isComplete: boolean;
+    readonly hasMoved: boolean;
+  },
   now: number,
 ): { readonly condition: Undated; readonly isMoving: boolean } | undefined {
   const seconds = spec.progressDeadlineSeconds ?? 600;
   if (seconds === NEVER) return undefined;
-  const before = status?.conditions?.find(({ type }) => type === "Progressing");
-  const say = (isTrue: boolean, reason: string, message: string, moves: boolean): { readonly condition: Undated; readonly isMoving: boolean } => ({
-    condition: { type: "Progressing", status: isTrue ? "True" : "False", reason, message },
+  const before = known?.conditions?.find(({ type }) => type === "Progressing");
+  const say = (
+    status: "True" | "False" | "Unknown",
+    reason: string,
+    message: string,
+    moves: boolean,
+  ): { readonly condition: Undated; readonly isMoving: boolean } => ({
+    condition: { type: "Progressing", status, reason, message },
     isMoving: moves,
   });
-  if (created !== undefined) return say(true, "NewReplicaSetCreated", `Created new replica set ${JSON.stringify(created)}`, true);
+  if (failure !== undefined) return say("False", "ReplicaSetCreateError", failure, false);
+  if (spec.paused === true) {
+    const isTold = before?.reason === "DeploymentPaused" || before?.reason === "ProgressDeadlineExceeded";
+    return isTold ? undefined : say("Unknown", "DeploymentPaused", "Deployment is paused", true);
+  }
+  if (before?.reason === "DeploymentPaused") return say("Unknown", "DeploymentResumed", "Deployment is resumed", true);
+  if (created !== undefined) return say("True", "NewReplicaSetCreated", `Created new replica set ${JSON.stringify(created)}`, true);
   if (isComplete)
     return say(
-      true,
+      "True",
       "NewReplicaSetAvailable",
       `ReplicaSet ${JSON.stringify(name)} has successfully progressed.`,
       before?.reason !== "NewReplicaSetAvailable",
     );
-  if (spec.paused === true) return undefined;
-  if (before === undefined || isMoving) return say(true, "ReplicaSetUpdated", `ReplicaSet ${JSON.stringify(name)} is progressing.`, true);
+  if (before === undefined || isMoving) return say("True", "ReplicaSetUpdated", `ReplicaSet ${JSON.stringify(name)} is progressing.`, true);
   const isLate = before.reason !== "NewReplicaSetAvailable" && Date.parse(before.lastUpdateTime ?? "") + seconds * 1000 <= now;
-  return isLate ? say(false, "ProgressDeadlineExceeded", `ReplicaSet ${JSON.stringify(name)} has timed out progressing.`, false) : undefined;
+  return isLate ? say("False", "ProgressDeadlineExceeded", `ReplicaSet ${JSON.stringify(name)} has timed out progressing.`, false) : undefined;
 }
 
 /** Whether the rollout has come closer to its end. */

@@ -83,7 +83,8 @@ export function sizeOf({ spec }: ReplicaSet): number {
   return spec.replicas ?? 1;
 }
 
-function availableOf({ status }: ReplicaSet): number {
+/** How many of a ReplicaSet's pods work. */
+export function availableOf({ status }: ReplicaSet): number {
   return status?.availableReplicas ?? 0;
 }
 

@@ -1,16 +1,26 @@
 import { isDeepStrictEqual } from "node:util";
 import { defineController, type Controller, type ReconcileContext, type ReconcileResult } from "@sluice/controller";
-import { isApiError, labelSelectorFrom, Pod, ReplicaSet, type ReplicaSetStatus } from "@sluice/kubernetes";
+import {
+  isApiError,
+  labelSelectorFrom,
+  Pod,
+  ReplicaSet,
+  ReplicationController,
+  type LabelSelectorSpec,
+  type ReplicaSetStatus,
+  type Resource,
+} from "@sluice/kubernetes";
 import { createInBatches } from "../create-in-batches.ts";
 import { isNamespaceTerminating } from "../namespace-terminating.ts";
 import { byWorth, isActive, isReady, isTerminating } from "../pod-state.ts";
 import { claim, controllerReference } from "./claim.ts";
+import { claimablePods, freePods, isControlled } from "./claimable-pods.ts";
 import { timeToAvailability } from "./pod-availability.ts";
 
 const MOST_AT_ONCE = 500;
 
-/** What to do about a ReplicaSet. */
-interface ReplicaSetPlan {
+/** What to do about the pods. */
+interface ReplicaPlan {
   readonly create: number;
   readonly remove: readonly Pod[];
   readonly status: ReplicaSetStatus;
@@ -18,35 +28,58 @@ interface ReplicaSetPlan {
   readonly requeueAfter?: number;
 }
 
+/** What keeps a number of pods: ReplicaSets, and their elders. */
+type Replicated = ReplicaSet | ReplicationController;
+
+/** How the one differs from the other. */
+interface ReplicaKind<T extends Replicated> {
+  readonly name: string;
+  readonly resource: Resource<T>;
+  selectorOf(set: T): LabelSelectorSpec;
+}
+
 /** Keeps as many pods running as each ReplicaSet wants. */
 export function replicaSetController(): Controller {
+  return replicaController({ name: "replicaset-controller", resource: ReplicaSet, selectorOf: ({ spec }) => spec.selector });
+}
+
+/** Keeps as many pods running as each ReplicationController wants. */
+export function replicationController(): Controller {
+  return replicaController({
+    name: "replication-controller",
+    resource: ReplicationController,
+    selectorOf: ({ spec }) => ({ matchLabels: spec.selector ?? spec.template?.metadata?.labels ?? {} }),
+  });
+}
+
+function replicaController<T extends Replicated>({ name, resource, selectorOf }: ReplicaKind<T>): Controller {
   return defineController({
-    name: "replicaset-controller",
-    for: ReplicaSet,
+    name,
+    for: resource,
     owns: [Pod],
+    indexes: [freePods],
     watches: [
       {
         resource: Pod,
         keys({ metadata }, cache) {
-          if (metadata.ownerReferences?.some(({ controller }) => controller === true) === true) return [];
-          const sets = cache.list(ReplicaSet, metadata.namespace);
-          return sets.filter(({ spec }) => labelSelectorFrom(spec.selector).matches(metadata.labels)).map((set) => set.metadata);
+          if (isControlled({ metadata })) return [];
+          const sets = cache.list(resource, metadata.namespace);
+          return sets.filter((set) => labelSelectorFrom(selectorOf(set)).matches(metadata.labels)).map((set) => set.metadata);
         },
       },
     ],
     concurrency: 5,
     async reconcile(key, context) {
-      const set = context.cache.get(ReplicaSet, key);
+      const set = context.cache.get(resource, key);
       if (set === undefined) return;
-      const claimant = { owner: set, resource: ReplicaSet, selector: set.spec.selector };
-      const pods = await claim(claimant, Pod, context.cache.list(Pod, key.namespace), context);
-      return carryOut(set, planReplicaSet(set, pods, context.clock.now()), context);
+      const pods = await claim({ owner: set, resource, selector: selectorOf(set) }, Pod, claimablePods(set, context.cache), context);
+      return carryOut(set, resource, planReplicas(set, pods, context.clock.now()), context);
     },
   });
 }
 
-/** Plans a ReplicaSet's next step from the pods that it controls and the time in milliseconds. */
-function planReplicaSet(set: ReplicaSet, pods: readonly Pod[], now: number): ReplicaSetPlan {
+/** Plans the next step from the pods that it controls and the time in milliseconds. */
+function planReplicas(set: Replicated, pods: readonly Pod[], now: number): ReplicaPlan {
   const { spec, metadata } = set;
   const active = pods.filter(isActive);
   const surplus = active.length - (spec.replicas ?? 1);
@@ -62,7 +95,7 @@ function planReplicaSet(set: ReplicaSet, pods: readonly Pod[], now: number): Rep
       fullyLabeledReplicas: active.filter((pod) => wanted.every(([key, value]) => pod.metadata.labels?.[key] === value)).length,
       readyReplicas: active.filter(isReady).length,
       availableReplicas: waits.filter((wait) => wait === 0).length,
-      terminatingReplicas: pods.filter(isTerminating).length,
+      ...(set.kind === "ReplicaSet" ? { terminatingReplicas: pods.filter(isTerminating).length } : {}),
       observedGeneration: metadata.generation ?? 0,
       ...(set.status?.conditions === undefined ? {} : { conditions: set.status.conditions }),
     },
@@ -70,7 +103,12 @@ function planReplicaSet(set: ReplicaSet, pods: readonly Pod[], now: number): Rep
   };
 }
 
-async function carryOut(set: ReplicaSet, plan: ReplicaSetPlan, context: ReconcileContext): Promise<ReconcileResult | void> {
+async function carryOut<T extends Replicated>(
+  set: T,
+  resource: Resource<T>,
+  plan: ReplicaPlan,
+  context: ReconcileContext,
+): Promise<ReconcileResult | void> {
   const { client, events, clock } = context;
   await Promise.all(
     plan.remove.map(async (pod) => {
@@ -80,13 +118,13 @@ async function carryOut(set: ReplicaSet, plan: ReplicaSetPlan, context: Reconcil
     }),
   );
   const { error } = await createInBatches(Array.from({ length: plan.create }), async () => {
-    const { metadata } = await client.create(Pod, podOf(set));
+    const { metadata } = await client.create(Pod, podOf(set, resource));
     events.record(set, { type: "Normal", reason: "SuccessfulCreate", message: `Created pod: ${metadata.name}` });
   });
   const isRefused = error !== undefined && !isNamespaceTerminating(error);
   const message = error instanceof Error ? error.message : String(error);
   if (isRefused) events.record(set, { type: "Warning", reason: "FailedCreate", message: `Error creating: ${message}` });
-  await writeStatus(set, withFailure(plan.status, isRefused ? message : undefined, clock.now()), context);
+  await writeStatus(set, resource, withFailure(plan.status, isRefused ? message : undefined, clock.now()), context);
   if (isRefused) throw error;
   return plan.requeueAfter === undefined ? undefined : { requeueAfter: plan.requeueAfter };
 }
@@ -100,16 +138,21 @@ function withFailure({ conditions = [], ...status }: ReplicaSetStatus, message: 
   return all.length === 0 ? status : { ...status, conditions: all };
 }
 
-async function writeStatus(set: ReplicaSet, status: ReplicaSetStatus, { client }: ReconcileContext): Promise<void> {
+async function writeStatus<T extends Replicated>(
+  set: T,
+  resource: Resource<T>,
+  status: ReplicaSetStatus,
+  { client }: ReconcileContext,
+): Promise<void> {
   if (isDeepStrictEqual(set.status, status)) return;
   try {
-    await client.update(ReplicaSet, { ...set, status }, { subresource: "status" });
+    await client.update(resource, { ...set, status }, { subresource: "status" });
   } catch (error) {
     if (!isApiError(error, "NotFound")) throw error; // Deleted meanwhile: nobody will ask.
   }
 }
 
-function podOf(set: ReplicaSet): Pod {
+function podOf<T extends Replicated>(set: T, resource: Resource<T>): Pod {
   const { template } = set.spec;
   const { namespace, name } = set.metadata;
   return {
@@ -120,7 +163,7 @@ function podOf(set: ReplicaSet): Pod {
       name: "",
       generateName: `${name}-`,
       ...(namespace === undefined ? {} : { namespace }),
-      ownerReferences: [controllerReference({ owner: set, resource: ReplicaSet })],
+      ownerReferences: [controllerReference({ owner: set, resource })],
     },
     spec: template?.spec ?? { containers: [] },
   };

@@ -14,6 +14,7 @@ import {
 import { createInBatches } from "../create-in-batches.ts";
 import { isNamespaceTerminating } from "../namespace-terminating.ts";
 import { claim } from "./claim.ts";
+import { claimablePods, freePods, isControlled } from "./claimable-pods.ts";
 import { planStatefulSet, type StatefulPod } from "./plan-stateful-set.ts";
 import { claimsOf, ordinalOf, podName, podOfStatefulSet, revisionOf } from "./stateful-set-pods.ts";
 import { findRevisions, forgetRevisions, templateOf, type Revisions } from "./stateful-set-revisions.ts";
@@ -24,6 +25,7 @@ export function statefulSetController(): Controller {
     name: "statefulset-controller",
     for: StatefulSet,
     owns: [Pod, ControllerRevision],
+    indexes: [freePods],
     watches: [
       { resource: Pod, keys: adopters },
       { resource: PersistentVolumeClaim, keys: claimants },
@@ -35,7 +37,7 @@ export function statefulSetController(): Controller {
       const revisions = await withoutNamespace(() => findRevisions(set, context));
       if (revisions === undefined) return;
       const claimant = { owner: set, resource: StatefulSet, selector: set.spec.selector };
-      const candidates = context.cache.list(Pod, key.namespace).filter((pod) => ordinalOf(set, pod) !== undefined);
+      const candidates = claimablePods(set, context.cache).filter((pod) => ordinalOf(set, pod) !== undefined);
       const pods = await claim(claimant, Pod, candidates, context);
       return carryOut(set, pods, revisions, context);
     },
@@ -150,7 +152,7 @@ async function withoutNamespace<T>(create: () => Promise<T>): Promise<T | undefi
 }
 
 function adopters({ metadata }: Pod, cache: Cache): ObjectKey[] {
-  if (metadata.ownerReferences?.some(({ controller }) => controller === true) === true) return [];
+  if (isControlled({ metadata })) return [];
   return cache
     .list(StatefulSet, metadata.namespace)
     .filter((set) => ordinalOf(set, { metadata }) !== undefined && labelSelectorFrom(set.spec.selector).matches(metadata.labels))

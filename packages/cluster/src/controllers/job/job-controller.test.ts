@@ -219,6 +219,50 @@ describe("NonIndexed", () => {
     expect(world.errors).toEqual([]);
   });
 
+  test("a suspended Job has no start, and may be placed elsewhere as long as it has no pods", async () => {
+    const world = await World.start();
+    await world.create({ parallelism: 1 });
+    await world.active(1);
+    const place = (): Promise<Job> =>
+      world.client.patch(Job, key, {
+        type: "merge",
+        body: { spec: { template: { metadata: { labels: { queue: "a" } }, spec: { nodeSelector: { zone: "a" } } } } },
+      });
+    await expect(place()).rejects.toThrow("field is immutable");
+    await world.client.patch(Job, key, { type: "merge", body: { spec: { suspend: true } } });
+    await eventually(async () => (await world.job()).status?.startTime === undefined && (await world.pods()).length === 0);
+    await place();
+    const company = { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: "zone" }] } };
+    await expect(world.client.patch(Job, key, { type: "merge", body: { spec: { template: { spec: { affinity: company } } } } })).rejects.toThrow(
+      "immutable",
+    );
+    await world.client.patch(Job, key, { type: "merge", body: { spec: { suspend: false } } });
+    const [pod] = await world.active(1);
+    expect(pod).toMatchObject({ metadata: { labels: { queue: "a" } }, spec: { nodeSelector: { zone: "a" } } });
+    await eventually(async () => (await world.job()).status?.startTime !== undefined);
+  });
+
+  test("pods that it selects and nobody controls become its own, and are let go when it does not select them any more", async () => {
+    const world = await World.start();
+    const spec = { restartPolicy: "Never" as const, containers: [{ name: "main", image: "x" }] };
+    const labels = { mine: "yes" };
+    await world.client.create(Pod, { apiVersion: "v1", kind: "Pod", metadata: { namespace: "default", name: "stray", labels }, spec });
+    await world.client.create(Job, {
+      apiVersion: "batch/v1",
+      kind: "Job",
+      metadata: key,
+      spec: { manualSelector: true, selector: { matchLabels: labels }, template: { metadata: { labels }, spec } },
+    });
+    const stray = (): Promise<Pod> => world.client.get(Pod, { namespace: "default", name: "stray" });
+    await eventually(async () => isTracked(await stray()) && (await stray()).metadata.ownerReferences?.[0]?.name === "j");
+    await quiet();
+    expect((await world.client.list(Pod, { namespace: "default" })).items).toHaveLength(1);
+    await world.client.patch(Pod, { namespace: "default", name: "stray" }, { type: "merge", body: { metadata: { labels: { mine: "no" } } } });
+    await eventually(async () => !isTracked(await stray()) && (await stray()).metadata.ownerReferences === undefined);
+    await eventually(async () => (await world.client.list(Pod, { namespace: "default", labelSelector: "mine=yes" })).items.length === 1);
+    expect(world.errors).toEqual([]);
+  });
+
   test("fewer pods when parallelism shrinks", async () => {
     const world = await World.start();
     await world.create({ parallelism: 3, completions: 5 });
@@ -412,6 +456,24 @@ describe("pod failure policy", () => {
     expect((await world.has("Failed")).status).toMatchObject({ failed: 1 });
   });
 
+  test("Ignore does not count disruptions", async () => {
+    const world = await World.start();
+    await world.create({
+      podFailurePolicy: { rules: [{ action: "Ignore", onPodConditions: [{ type: "DisruptionTarget", status: "True" }] }] },
+      backoffLimit: 0,
+    });
+    const [pod] = await world.active(1);
+    const conditions = [{ type: "DisruptionTarget", status: "True", reason: "DeletionByTaintManager" }];
+    const at = { namespace: "default", name: pod?.metadata.name ?? "" };
+    await world.client.patch(Pod, at, { type: "merge", subresource: "status", body: { status: { phase: "Failed", conditions } } });
+    await quiet();
+    await world.clock.advance(10_000);
+    const [again] = await world.active(1);
+    expect((await world.job()).status?.failed).toBe(0);
+    await world.report(again, "Succeeded");
+    expect((await world.has("Complete")).status).toMatchObject({ succeeded: 1, failed: 0 });
+  });
+
   test("FailIndex", async () => {
     const world = await World.start();
     await world.create({ ...rule("FailIndex"), completionMode: "Indexed", completions: 2, parallelism: 2, backoffLimitPerIndex: 5 });
@@ -419,6 +481,53 @@ describe("pod failure policy", () => {
     await world.report(zero, "Failed", 42);
     await world.report(one, "Succeeded");
     expect((await world.has("Failed")).status).toMatchObject({ failedIndexes: "0", completedIndexes: "1" });
+  });
+});
+
+describe("what cannot work is refused:", () => {
+  const refused: readonly (readonly [Partial<JobSpec>, string])[] = [
+    [
+      { maxFailedIndexes: 1, completionMode: "Indexed", completions: 2 },
+      "spec.backoffLimitPerIndex: Required value: when maxFailedIndexes is specified",
+    ],
+    [{ backoffLimitPerIndex: 1 }, "spec.backoffLimitPerIndex: Invalid value: 1: requires indexed completion mode"],
+    [{ successPolicy: { rules: [{ succeededCount: 1 }] } }, "requires indexed completion mode"],
+    [
+      { completionMode: "Indexed", completions: 2, successPolicy: { rules: [{ succeededCount: 3 }] } },
+      "spec.successPolicy.rules[0].succeededCount: Invalid value: 3: must be less than or equal to 2 (the number of specified completions)",
+    ],
+    [{ completionMode: "Indexed", completions: 2, successPolicy: { rules: [] } }, "at least one rules must be specified"],
+    [
+      { completionMode: "Indexed", completions: 2, successPolicy: { rules: [{}] } },
+      "at least one of succeededCount or succeededIndexes must be specified",
+    ],
+    [{ completionMode: "Indexed", completions: 2, backoffLimitPerIndex: 1, maxFailedIndexes: 3 }, "must be less than or equal to completions"],
+    [{ completionMode: "Indexed", parallelism: 2 }, "spec.completions: Required value: when completion mode is Indexed"],
+    [{ completionMode: "Indexed", completions: 1, parallelism: 100_001 }, "must be less than or equal to 100000 when completion mode is Indexed"],
+    [{ managedBy: "me" }, "must be a domain-prefixed path"],
+    [
+      {
+        podReplacementPolicy: "TerminatingOrFailed",
+        podFailurePolicy: { rules: [{ action: "Count", onExitCodes: { operator: "In", values: [1] } }] },
+      },
+      'spec.podReplacementPolicy: Unsupported value: "TerminatingOrFailed": supported values: "Failed"',
+    ],
+    [
+      { podFailurePolicy: { rules: [{ action: "FailIndex", onExitCodes: { operator: "In", values: [1] } }] } },
+      "requires the backoffLimitPerIndex to be set",
+    ],
+    [{ podFailurePolicy: { rules: [{ action: "Count" }] } }, "specifying one of OnExitCodes and OnPodConditions is required"],
+    [{ podFailurePolicy: { rules: [{ action: "Count", onExitCodes: { operator: "In", values: [2, 1] } }] } }, "must be ordered"],
+    [{ podFailurePolicy: { rules: [{ action: "Count", onExitCodes: { operator: "In", values: [0] } }] } }, "must not be 0 for the In operator"],
+    [{ podFailurePolicy: { rules: [{ action: "Count", onExitCodes: { operator: "NotIn", values: [1, 1] } }] } }, "Duplicate value: 1"],
+    [
+      { podFailurePolicy: { rules: [{ action: "Count", onExitCodes: { operator: "In", values: [1], containerName: "other" } }] } },
+      "must be one of the container or initContainer names in the pod template",
+    ],
+  ];
+  test.each(refused)("%j", async (spec, message) => {
+    const world = await World.start();
+    await expect(world.create(spec)).rejects.toThrow(message);
   });
 });
 

@@ -1,9 +1,12 @@
 import { isDeepStrictEqual } from "node:util";
-import { defineController, type Controller, type ReconcileContext, type ReconcileResult } from "@sluice/controller";
-import { isApiError, Job, Pod, type JobStatus } from "@sluice/kubernetes";
+import { defineController, type Cache, type Controller, type ReconcileContext, type ReconcileResult } from "@sluice/controller";
+import { isApiError, Job, labelSelectorFrom, Pod, type JobStatus, type ObjectKey } from "@sluice/kubernetes";
+import { claim } from "../apps/claim.ts";
+import { claimablePods, freePods, isControlled } from "../apps/claimable-pods.ts";
 import { createInBatches } from "../create-in-batches.ts";
 import { isNamespaceTerminating } from "../namespace-terminating.ts";
 import { podOfJob } from "./job-pod.ts";
+import { TRACKING_FINALIZER } from "./job-pods.ts";
 import { planJob } from "./plan-job.ts";
 import type { PodWish } from "./plan-workforce.ts";
 import { releasePod } from "./release-pod.ts";
@@ -16,16 +19,32 @@ export function jobController(): Controller {
     name: "job-controller",
     for: Job,
     owns: [Pod],
+    indexes: [freePods],
+    watches: [{ resource: Pod, keys: adopters }],
     concurrency: 5,
     async reconcile(key, context) {
       const job = context.cache.get(Job, key);
       if (job === undefined || (job.spec.managedBy ?? MANAGER) !== MANAGER) return;
-      const pods = context.cache
-        .byIndex(Pod, "owner", job.metadata.uid ?? "")
-        .filter(({ metadata }) => metadata.ownerReferences?.some(({ uid, controller }) => uid === job.metadata.uid && controller === true));
+      const pods = await podsOf(job, context);
       return carryOut(job, pods, context);
     },
   });
+}
+
+/** The pods that the Job controls; what it selects and nobody controls becomes its own. */
+async function podsOf(job: Job, context: ReconcileContext): Promise<Pod[]> {
+  const candidates = claimablePods(job, context.cache);
+  const { selector } = job.spec;
+  if (selector === undefined) return candidates.filter((pod) => isControlled(pod));
+  return claim({ owner: job, resource: Job, selector, finalizer: TRACKING_FINALIZER }, Pod, candidates, context);
+}
+
+function adopters({ metadata }: Pod, cache: Cache): ObjectKey[] {
+  if (isControlled({ metadata })) return [];
+  return cache
+    .list(Job, metadata.namespace)
+    .filter(({ spec }) => spec.selector !== undefined && labelSelectorFrom(spec.selector).matches(metadata.labels))
+    .map((job) => job.metadata);
 }
 
 async function carryOut(job: Job, pods: readonly Pod[], context: ReconcileContext): Promise<ReconcileResult | void> {

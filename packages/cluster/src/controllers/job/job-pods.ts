@@ -30,13 +30,13 @@ export function earlierFailures({ metadata }: Pod): { readonly counted: number; 
   return { counted: numberIn(metadata.annotations?.[FAILURE_COUNT]) ?? 0, ignored: numberIn(metadata.annotations?.[IGNORED_FAILURE_COUNT]) ?? 0 };
 }
 
-/** When a finished pod ended, in milliseconds: when its last container did, or its deletion began. */
+/** When a finished pod ended, in milliseconds: when its last container did, or its deletion began; if nothing tells, when it was made. */
 export function finishTime({ metadata, status }: Pod, now: number): number {
   const ends = (status?.containerStatuses ?? []).map(({ state }) => Date.parse(state?.terminated?.finishedAt ?? ""));
   if (ends.length > 0 && !ends.some(Number.isNaN)) return Math.max(...ends);
   const unready = status?.conditions?.find((condition) => condition.type === "Ready" && condition.status === "False")?.lastTransitionTime;
   if (unready !== undefined) return Date.parse(unready);
-  if (metadata.deletionTimestamp === undefined) return now;
+  if (metadata.deletionTimestamp === undefined) return metadata.creationTimestamp === undefined ? now : Date.parse(metadata.creationTimestamp);
   return Date.parse(metadata.deletionTimestamp) - (metadata.deletionGracePeriodSeconds ?? 0) * 1000;
 }
 

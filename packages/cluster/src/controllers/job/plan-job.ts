@@ -56,6 +56,7 @@ interface Change {
   readonly condition?: JobCondition;
   readonly event?: EventContent;
   readonly restarts?: boolean;
+  readonly pauses?: boolean;
   readonly completes?: boolean;
 }
 
@@ -68,6 +69,7 @@ function suspension({ job, isSuspended }: JobView): Change {
     condition: { type: "Suspended", status: isSuspended ? "True" : "False", reason: `Job${reason}`, message },
     event: { type: "Normal", reason, message },
     restarts: !isSuspended,
+    pauses: isSuspended,
   };
 }
 
@@ -94,11 +96,11 @@ function workload(
   return { active: staying.length + create.length, ready: staying.filter(isReady).length, terminating: terminating.length + leaving.size };
 }
 
-function times({ job, isSuspended, now }: JobView, { restarts, completes }: Change): Pick<JobStatus, "startTime" | "completionTime"> {
+function times({ job, isSuspended, now }: JobView, { restarts, pauses, completes }: Change): Pick<JobStatus, "startTime" | "completionTime"> {
   const { startTime } = job.status ?? {};
   const starts = restarts === true || (startTime === undefined && !isSuspended);
   return {
-    ...(starts ? { startTime: timestamp(now) } : startTime === undefined ? {} : { startTime }),
+    ...(starts ? { startTime: timestamp(now) } : startTime === undefined || pauses === true ? {} : { startTime }),
     ...(completes === true ? { completionTime: timestamp(now) } : {}),
   };
 }

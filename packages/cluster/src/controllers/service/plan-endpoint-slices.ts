@@ -54,7 +54,7 @@ function endpointOf({ metadata: { name: serviceName }, spec: wish }: Service, { 
 }
 
 /** The service's ports as they are in the pod; a name that the pod does not know is left out. */
-function portsOf({ spec }: Service, pod: Pod | undefined): DiscoveryEndpointPort[] {
+export function portsOf({ spec }: Service, pod: Pod | undefined): DiscoveryEndpointPort[] {
   return (spec.ports ?? []).flatMap(({ name = "", protocol = "TCP", port, targetPort = port, appProtocol }) => {
     const number = typeof targetPort === "number" ? targetPort : namedPort(pod, targetPort, protocol);
     return number === undefined ? [] : [{ name, protocol, port: number, ...(appProtocol === undefined ? {} : { appProtocol }) }];
