@@ -64,7 +64,11 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     const target: ResourceRequest = { server, served, request, user, namespace, name, subresource: part, admission, notes };
     if (mayCreate(target) || mayRun(target)) await authorise(attributesOf(info, "create", request), user, notes);
     if (request.method === "GET") await untilReached(target);
-    return notes.addTo(await answer(target));
+    try {
+      return notes.addTo(await answer(target));
+    } catch (error) {
+      throw notes.addToError(error);
+    }
   };
 
   const authorise = async (attributes: RequestAttributes, user: UserInfo, notes: RequestNotes): Promise<void> => {

@@ -62,7 +62,9 @@ export function prepareCreate(
     if (mutated === shown) refuse(served, first, faults);
     else {
       const again = readAgain(served, tracked, mutated);
-      const named = again.metadata.name === "" ? { ...again, metadata: { ...again.metadata, name: first.metadata.name } } : again;
+      // Who has said where an object goes has said its name.
+      const name = target.name ?? (again.metadata.name === "" ? first.metadata.name : again.metadata.name);
+      const named = { ...again, metadata: { ...again.metadata, name } };
       const redone = withDefaults(served, identified(target, named, identity));
       refuse(served, redone, shapeFaults(served, redone));
       completed = complete(redone);
