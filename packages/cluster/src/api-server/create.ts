@@ -4,7 +4,7 @@ import { alreadyExists, badRequest, forbidden, methodNotAllowed, notFound } from
 import { decodeObject, validateMeaning, validateShape, withDefaults } from "./decode-object.ts";
 import { generateName } from "./object-meta.ts";
 import { isDryRun, strategyContext, timestamp, writerOf, type ResourceRequest, type ServerContext } from "./request-context.ts";
-import { hasGeneration, toStorage } from "./object-lifecycle.ts";
+import { allocated, hasGeneration, toStorage } from "./object-lifecycle.ts";
 
 const NAME_ATTEMPTS = 8;
 
@@ -68,11 +68,11 @@ export function prepareCreate(
 async function insert({ server, served }: ResourceRequest, object: UnknownObject, dryRun: boolean): Promise<UnknownObject | undefined> {
   const { namespace, name } = object.metadata;
   const key = { namespace, name };
-  if (dryRun) return server.store.get(served.table, key) === undefined ? object : undefined;
+  if (dryRun) return server.store.get(served.table, key) === undefined ? allocated(server, served, object) : undefined;
   let isTaken = false;
   const written = server.store.write(served.table, key, (current) => {
     isTaken = current !== undefined;
-    return current ?? object;
+    return current ?? allocated(server, served, object);
   });
   const companions = isTaken ? [] : (served.strategy.companions?.(object) ?? []);
   // Writes of one turn share one commit.

@@ -3,7 +3,7 @@ import { invalid, isSameOwnership, jsonEqual, trackUpdate, type ObjectMeta, type
 import { badRequest, conflict, notFound } from "./api-errors.ts";
 import { create } from "./create.ts";
 import { decodeObject, validateMeaning, validateShape, withDefaults } from "./decode-object.ts";
-import { hasGeneration, isFinished, toStorage } from "./object-lifecycle.ts";
+import { allocated, hasGeneration, isFinished, toStorage } from "./object-lifecycle.ts";
 import type { ServedResource } from "./registry.ts";
 import { isDryRun, keyOfRequest, strategyContext, writerOf, type ResourceRequest } from "./request-context.ts";
 
@@ -44,7 +44,8 @@ export async function rewrite(
   const key = keyOfRequest(target);
   let last: UnknownObject | undefined;
   const apply = (current: UnknownObject | undefined): UnknownObject | undefined => {
-    const next = change(current);
+    const changed = change(current);
+    const next = changed === undefined || changed === current ? changed : allocated(server, served, changed);
     last = next ?? current;
     return next !== undefined && next !== current && isFinished(served, next) ? undefined : next;
   };
