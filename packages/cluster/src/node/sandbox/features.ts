@@ -52,7 +52,10 @@ const ALLOW_NAMESPACES =
   "sysctl kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu), or run as root with CAP_SYS_ADMIN and CAP_NET_ADMIN";
 
 /** Decides how pods are isolated here. `allowed` forbids what the user does not want. */
-export async function decideFeatures(machine: Machine, allowed: { readonly isolation: boolean; readonly network: boolean }): Promise<Decision> {
+export async function decideFeatures(
+  machine: Machine,
+  allowed: { readonly isolation: boolean; readonly network: boolean; readonly serviceRules: boolean },
+): Promise<Decision> {
   const { bwrap, ip, nsenter, iptables, nft } = machine.programs;
   if (!allowed.isolation) return plain("containers run as plain processes because the configuration says so");
   if (machine.platform !== "linux") return plain("containers run as plain processes: namespaces exist on Linux only");
@@ -77,7 +80,7 @@ export async function decideFeatures(machine: Machine, allowed: { readonly isola
     iptables !== undefined ? { kind: "iptables", program: iptables } : nft !== undefined ? { kind: "nft", program: nft } : undefined;
   return {
     bubblewrap,
-    network: { ip, nsenter, egress, nft },
+    network: { ip, nsenter, egress, nft: allowed.serviceRules ? nft : undefined },
     missing: egress === undefined ? ["pods cannot reach beyond this machine: iptables is not installed: apt-get install iptables"] : [],
   };
 }
