@@ -155,7 +155,7 @@ describe("create", () => {
     });
     expect(spec.template.metadata?.labels?.["job-name"]).toBe("a");
     const service = await client.create(Service, { apiVersion: "v1", kind: "Service", metadata: key, spec: { ports: [{ port: 80 }] } });
-    expect(service.spec).toMatchObject({ clusterIP: "10.96.0.10", ports: [{ targetPort: 80, protocol: "TCP" }] });
+    expect(service.spec).toMatchObject({ clusterIP: expect.stringMatching(/^10\.96\./), ports: [{ targetPort: 80, protocol: "TCP" }] });
   });
 });
 

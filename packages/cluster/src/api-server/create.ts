@@ -5,7 +5,7 @@ import { alreadyExists, badRequest, forbidden, methodNotAllowed, notFound } from
 import { decodeObject, readAgain, refuse, shapeFaults, validateMeaning, withDefaults } from "./decode-object.ts";
 import { generateName } from "./object-meta.ts";
 import { isDryRun, strategyContext, timestamp, writerOf, type ResourceRequest, type ServerContext } from "./request-context.ts";
-import { hasGeneration, toStorage } from "./object-lifecycle.ts";
+import { allocated, hasGeneration, toStorage } from "./object-lifecycle.ts";
 
 const NAME_ATTEMPTS = 8;
 
@@ -94,14 +94,16 @@ async function insert({ server, served }: ResourceRequest, { object, charge }: A
   if (dryRun) {
     if (server.store.get(served.table, key) !== undefined) return undefined;
     charge?.()();
-    return object;
+    return allocated(server, served, object);
   }
   let isTaken = false;
   const refunds: (() => void)[] = [];
   const written = server.store.write(served.table, key, (current) => {
     isTaken = current !== undefined;
-    if (!isTaken && charge !== undefined) refunds.push(charge());
-    return current ?? object;
+    if (current !== undefined) return current;
+    const complete = allocated(server, served, object);
+    if (charge !== undefined) refunds.push(charge());
+    return complete;
   });
   const companions = isTaken ? [] : (served.strategy.companions?.(object) ?? []);
   // Writes of one turn share one commit.

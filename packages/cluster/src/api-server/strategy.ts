@@ -9,6 +9,12 @@ export interface StrategyContext {
   list(table: string): readonly UnknownObject[];
 }
 
+/** What may be asked of the world while an object is being written. */
+export interface AllocationContext {
+  /** All objects of the store's table, with those that are being written in the same commit. */
+  staged(table: string): readonly UnknownObject[];
+}
+
 /** An object that another brings with it, and the store's table it goes to. */
 interface Companion {
   readonly table: string;
@@ -26,6 +32,8 @@ export interface Strategy {
   readonly prepareUpdate?: (next: UnknownObject, current: UnknownObject, context: StrategyContext) => UnknownObject;
   /** What the schema cannot see; `current` is absent on creation. */
   readonly validate?: (next: UnknownObject, current: UnknownObject | undefined) => readonly Cause[];
+  /** Gives what no two objects may have, as a part of the write; the same object where nothing is missing. May refuse. */
+  readonly allocate?: (object: UnknownObject, context: AllocationContext) => UnknownObject;
   /** Objects that come into being with it, in the same commit, unless they exist: nobody must meet the one without the others. */
   readonly companions?: (object: UnknownObject) => readonly Companion[];
   /** How long a deleted object lingers: undefined deletes at once. */

@@ -4,7 +4,7 @@ import { admit, andThen, type Admitted, type Awaitable } from "./admit.ts";
 import { badRequest, conflict, notFound } from "./api-errors.ts";
 import { create } from "./create.ts";
 import { decodeObject, readAgain, refuse, shapeFaults, validateMeaning, withDefaults } from "./decode-object.ts";
-import { hasGeneration, isFinished, toStorage } from "./object-lifecycle.ts";
+import { allocated, hasGeneration, isFinished, toStorage } from "./object-lifecycle.ts";
 import type { ServedResource } from "./registry.ts";
 import { isDryRun, keyOfRequest, strategyContext, writerOf, type ResourceRequest } from "./request-context.ts";
 
@@ -57,7 +57,8 @@ export async function rewrite(
     const waiting: Promise<NonNullable<typeof ready>>[] = [];
     const refunds: (() => void)[] = [];
     let last: UnknownObject | undefined;
-    const settle = (current: UnknownObject | undefined, { object: next, charge }: Change): UnknownObject | undefined => {
+    const settle = (current: UnknownObject | undefined, { object: changed, charge }: Change): UnknownObject | undefined => {
+      const next = changed === undefined || changed === current ? changed : allocated(server, served, changed);
       if (charge !== undefined && next !== current) refunds.push(charge());
       last = next ?? current;
       return next !== undefined && next !== current && isFinished(served, next) ? undefined : next;

@@ -42,6 +42,7 @@ export function nodeObject(facts: NodeFacts, current: Node | undefined): Node {
     "beta.kubernetes.io/arch": architecture,
     "node.sluice.dev/isolation": features.isolation,
     "node.sluice.dev/network": features.network,
+    "node.sluice.dev/services": features.services,
     "node.sluice.dev/limits": features.limits,
     "node.sluice.dev/images": features.images,
   };

@@ -105,6 +105,14 @@ export class Store implements AsyncDisposable {
     };
   }
 
+  /** All objects of a resource as they will be after the commit that is being gathered: what an `update` may decide from. */
+  staged(resource: string): readonly UnknownObject[] {
+    const table = this.#table(resource);
+    const objects = new Map(table.keys("").map((key) => [`${resource}/${key}`, table.get(key)]));
+    for (const [path, { object }] of this.#batch?.rows ?? []) if (path.startsWith(`${resource}/`)) objects.set(path, object);
+    return [...objects.values()].filter((object) => object !== undefined);
+  }
+
   /** Writes what `update` makes of the object, and resolves after the commit to the object as written (or as deleted). */
   async write(resource: string, key: ObjectKey, update: StoreUpdate): Promise<UnknownObject | undefined> {
     if (this.#closed) throw new ApiError("ServiceUnavailable", "the store is closed");

@@ -1,67 +1,82 @@
-import { jsonEqual, type Service, type UnknownObject } from "@sluice/kubernetes";
-import type { Strategy, StrategyContext } from "../strategy.ts";
+import type { Service, ServicePort, ServiceSpec, UnknownObject } from "@sluice/kubernetes";
+import type { Strategy } from "../strategy.ts";
+import { allocateService, hasNodePorts } from "./service-allocation.ts";
+import { validateService } from "./service-validation.ts";
 
-/** The addresses of services: 10.96.0.1 to 10.96.255.254. */
-const FIRST = 1;
-const LAST = 65_534;
-const FIRST_NODE_PORT = 30_000;
-const LAST_NODE_PORT = 32_767;
+const AFFINITY_SECONDS = 10_800;
 
-/** Services: the address and node ports that they get and keep. */
+/** Services: their defaults, what they may be, and the address and node ports that they get and keep. */
 export const serviceStrategy: Strategy = {
   nameRule: "service",
   hasGeneration: false,
   returnsDeleted: true,
-  prepareCreate: (object, context) => complete(object as UnknownObject & Service, undefined, context),
-  prepareUpdate: (next, current, context) => complete(next as UnknownObject & Service, current as UnknownObject & Service, context),
-  validate: (next, current) => {
-    const before = (current as (UnknownObject & Service) | undefined)?.spec;
-    const { spec } = next as UnknownObject & Service;
-    if (before === undefined || spec?.type === "ExternalName" || before.type === "ExternalName") return [];
-    if (jsonEqual(spec?.clusterIP, before.clusterIP)) return [];
-    return [
-      { reason: "FieldValueInvalid", field: "spec.clusterIP", message: `Invalid value: ${JSON.stringify(spec?.clusterIP)}: field is immutable` },
-    ];
+  prepareCreate: (object) => {
+    const service = object as UnknownObject & Service;
+    return { ...service, spec: withDefaults(service.spec), status: { loadBalancer: {} } };
   },
+  prepareUpdate: (next, current) => {
+    const [service, before] = [next as UnknownObject & Service, current as UnknownObject & Service];
+    return { ...service, spec: withDefaults(succeed(service.spec, before.spec)) };
+  },
+  validate: (next, current) => validateService(next as UnknownObject & Service, current as (UnknownObject & Service) | undefined),
+  allocate: (object, context) => allocateService(object as UnknownObject & Service, context),
 };
 
-function complete(service: UnknownObject & Service, before: Service | undefined, context: StrategyContext): UnknownObject {
-  const spec = service.spec ?? {};
-  const type = spec.type ?? "ClusterIP";
-  if (type === "ExternalName") return { ...service, spec: { ...spec, type, sessionAffinity: spec.sessionAffinity ?? "None" } };
-  const needsPorts = type === "NodePort" || type === "LoadBalancer";
-  const others = context.list("services").filter(({ metadata }) => metadata.uid !== service.metadata.uid) as (UnknownObject & Service)[];
-  const clusterIP = spec.clusterIP ?? before?.spec?.clusterIP ?? freeAddress(others);
-  const taken = new Set(needsPorts ? others.flatMap((other) => (other.spec?.ports ?? []).map(({ nodePort }) => nodePort)) : []);
-  const ports = (spec.ports ?? []).map((port) => {
-    const targeted = { ...port, protocol: port.protocol ?? "TCP", targetPort: port.targetPort ?? port.port };
-    if (!needsPorts || (targeted.nodePort ?? 0) !== 0) return targeted;
-    const earlier = before?.spec?.ports?.find((old) => old.port === port.port)?.nodePort;
-    let nodePort = earlier ?? FIRST_NODE_PORT;
-    while (earlier === undefined && nodePort < LAST_NODE_PORT && taken.has(nodePort)) nodePort++;
-    taken.add(nodePort);
-    return { ...targeted, nodePort };
-  });
-  const completed = {
-    ...spec,
+function withDefaults(spec: ServiceSpec): ServiceSpec {
+  const { type = "ClusterIP", sessionAffinity = "None", sessionAffinityConfig, clusterIP, clusterIPs, ports, internalTrafficPolicy, ...rest } = spec;
+  const affinity: ServiceSpec =
+    sessionAffinity === "None"
+      ? { sessionAffinity }
+      : {
+          sessionAffinity,
+          sessionAffinityConfig: { clientIP: { timeoutSeconds: sessionAffinityConfig?.clientIP?.timeoutSeconds ?? AFFINITY_SECONDS } },
+        };
+  const common: ServiceSpec = {
+    ...rest,
+    ...affinity,
     type,
-    clusterIP,
-    clusterIPs: [clusterIP],
-    sessionAffinity: spec.sessionAffinity ?? "None",
-    internalTrafficPolicy: spec.internalTrafficPolicy ?? "Cluster",
-    ipFamilies: spec.ipFamilies ?? ["IPv4"],
-    ipFamilyPolicy: spec.ipFamilyPolicy ?? "SingleStack",
-    ...(ports.length === 0 ? {} : { ports }),
-    ...(needsPorts ? { externalTrafficPolicy: spec.externalTrafficPolicy ?? "Cluster" } : {}),
+    ...(ports === undefined || ports.length === 0 ? {} : { ports: ports.map(withPortDefaults) }),
   };
-  return { ...service, spec: completed };
+  const address = clusterIP === undefined || clusterIP === "" ? clusterIPs?.[0] : clusterIP;
+  const addresses: ServiceSpec =
+    address === undefined || address === "" ? {} : { clusterIP: address, clusterIPs: clusterIPs?.[0] === address ? clusterIPs : [address] };
+  if (type === "ExternalName") return { ...common, ...addresses };
+  const isOutside = type === "NodePort" || type === "LoadBalancer";
+  const hasNoPods = address === "None" && Object.keys(spec.selector ?? {}).length === 0;
+  return {
+    ...common,
+    ...addresses,
+    internalTrafficPolicy: internalTrafficPolicy ?? "Cluster",
+    ipFamilies: spec.ipFamilies ?? (hasNoPods ? ["IPv4", "IPv6"] : ["IPv4"]),
+    ipFamilyPolicy: spec.ipFamilyPolicy ?? (hasNoPods ? "RequireDualStack" : "SingleStack"),
+    ...(isOutside ? { externalTrafficPolicy: spec.externalTrafficPolicy ?? "Cluster" } : {}),
+    ...(type === "LoadBalancer" ? { allocateLoadBalancerNodePorts: spec.allocateLoadBalancerNodePorts ?? true } : {}),
+  };
 }
 
-function freeAddress(services: readonly Service[]): string {
-  const taken = new Set(services.map(({ spec }) => spec?.clusterIP));
-  for (let n = FIRST + 9; n <= LAST; n++) {
-    const address = `10.96.${n >> 8}.${n & 255}`;
-    if (!taken.has(address)) return address;
+function withPortDefaults({ nodePort = 0, ...port }: ServicePort): ServicePort {
+  return { ...port, protocol: port.protocol ?? "TCP", targetPort: port.targetPort ?? port.port, ...(nodePort === 0 ? {} : { nodePort }) };
+}
+
+/** What a new version need not say again, and what it says only because it has not heard that the type has changed. */
+function succeed(next: ServiceSpec, before: ServiceSpec): ServiceSpec {
+  const isElsewhere = next.type === "ExternalName";
+  const spec = { ...next };
+  if (before.type !== "ExternalName") {
+    if (isElsewhere) {
+      for (const field of ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"] as const) delete spec[field];
+    } else if ((spec.clusterIP ?? "") === "" && (spec.clusterIPs ?? []).length === 0) {
+      if (before.clusterIP !== undefined) spec.clusterIP = before.clusterIP;
+    }
   }
-  return "None";
+  if (next.type !== "LoadBalancer" && before.type === "LoadBalancer") delete spec.allocateLoadBalancerNodePorts;
+  if (next.type !== "LoadBalancer" && next.type !== "NodePort" && hasNodePorts(before)) delete spec.externalTrafficPolicy;
+  const ports = (spec.ports ?? []).map((port): ServicePort => {
+    const { nodePort = 0, ...rest } = port;
+    const earlier = (before.ports ?? []).find((old) => old.port === port.port && (old.protocol ?? "TCP") === (port.protocol ?? "TCP"))?.nodePort;
+    if (!hasNodePorts(before) || earlier === undefined) return port;
+    if (hasNodePorts(next)) return nodePort === 0 ? { ...rest, nodePort: earlier } : port;
+    return nodePort === earlier ? rest : port;
+  });
+  return ports.length === 0 ? spec : { ...spec, ports };
 }

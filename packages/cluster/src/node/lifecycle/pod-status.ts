@@ -21,7 +21,7 @@ export function podStatus(view: PodView): PodStatus {
     phase,
     ...(reason === undefined ? {} : { reason }),
     ...(message === undefined ? {} : { message }),
-    conditions: mergeConditions(before.conditions ?? [], conditions, now),
+    conditions: mergeConditions(before.conditions ?? [], conditions, { now, generation: pod.metadata.generation }),
     startTime: before.startTime ?? timestamp(observed.startTime),
     hostIP: observed.hostIp,
     hostIPs: [{ ip: observed.hostIp }],
@@ -95,13 +95,18 @@ function conditionsOf(view: PodView, phase: string, inits: readonly ContainerSta
 }
 
 /** Ours replace what they were, the time of the last transition staying while the status does; others' remain. */
-function mergeConditions(before: readonly PodCondition[], ours: readonly Condition[], now: number): PodCondition[] {
+function mergeConditions(
+  before: readonly PodCondition[],
+  ours: readonly Condition[],
+  { now, generation }: { readonly now: number; readonly generation: number | undefined },
+): PodCondition[] {
   const names = new Set(ours.map(({ type }) => type));
   const merged = ours.map((condition): PodCondition => {
     const old = before.find(({ type }) => type === condition.type);
     if (old !== undefined && condition.type === "PodScheduled") return old;
     const isSame = old?.status === condition.status && old.lastTransitionTime !== undefined;
-    return { ...condition, lastTransitionTime: isSame ? (old.lastTransitionTime ?? "") : timestamp(now) };
+    const observed = generation === undefined ? {} : { observedGeneration: generation };
+    return { ...condition, ...observed, lastTransitionTime: isSame ? (old.lastTransitionTime ?? "") : timestamp(now) };
   });
   return [...merged, ...before.filter(({ type }) => !names.has(type))];
 }

@@ -1,7 +1,8 @@
-import { appendFileSync, readFileSync, statSync } from "node:fs";
+import { appendFileSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "@sluice/controller";
 import { FILES } from "../runtime/supervisor.ts";
+import { LOG_LIMIT, logStart, trimLog, type LogLimit } from "./log-start.ts";
 
 /** How exactly the time of a line is known while its container writes without pause. */
 const STEP_MS = 100;
@@ -11,14 +12,19 @@ const INDEX = "log.index";
 export class LogIndex {
   readonly #directory: string;
   readonly #clock: Clock;
+  readonly #limit: LogLimit;
+  #start: number;
   #size: number;
+  #trimming: Promise<void> | undefined;
   #pause: NodeJS.Timeout | undefined;
   #isDue = false;
   #isClosed = false;
 
-  constructor(directory: string, clock: Clock) {
+  constructor(directory: string, clock: Clock, options: { readonly limit?: LogLimit } = {}) {
     this.#directory = directory;
     this.#clock = clock;
+    this.#limit = options.limit ?? LOG_LIMIT;
+    this.#start = logStart(directory);
     this.#size = readIndex(directory).at(-1)?.end ?? 0;
   }
 
@@ -50,6 +56,21 @@ export class LogIndex {
     if (size <= this.#size) return;
     appendFileSync(join(this.#directory, INDEX), `${this.#size} ${size} ${this.#clock.now()}\n`);
     this.#size = size;
+    if (size - this.#start > this.#limit.most) this.#trim();
+  }
+
+  #trim(): void {
+    this.#trimming ??= trimLog(this.#directory, this.#limit)
+      .then((start) => {
+        this.#start = start;
+        const kept = readIndex(this.#directory).filter(({ end }) => end > start);
+        const lines = kept.map((part) => `${part.start} ${part.end} ${part.time}\n`);
+        writeFileSync(join(this.#directory, `${INDEX}.new`), lines.join(""));
+        renameSync(join(this.#directory, `${INDEX}.new`), join(this.#directory, INDEX));
+      })
+      // The pod is gone, with its logs; or the disk is full, and the next growth tries again.
+      .catch(() => {})
+      .finally(() => (this.#trimming = undefined));
   }
 }
 

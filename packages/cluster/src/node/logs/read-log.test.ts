@@ -1,10 +1,11 @@
 import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Clock } from "@sluice/controller";
+import { systemClock, type Clock } from "@sluice/controller";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { LogIndex } from "./log-index.ts";
+import { logStart, trimLog } from "./log-start.ts";
 import { logTail, readLog, type ReadLogOptions } from "./read-log.ts";
 
 let home: string;
@@ -80,6 +81,44 @@ describe("a log", () => {
     const stop = new AbortController();
     for await (const _ of readLog(fresh("one\n"), { startedAt: 0, followUntil: new Promise(() => {}), signal: stop.signal })) stop.abort();
     expect(await read(join(home, "nowhere"))).toBe("");
+  });
+
+  test("loses its oldest lines when it grows too long, without a reader that follows losing or doubling any", async () => {
+    const directory = fresh("");
+    const index = new LogIndex(directory, systemClock, { limit: { most: 40_000, least: 20_000 } });
+    const end = Promise.withResolvers<void>();
+    const lines = Array.from({ length: 20_000 }, (_, number) => `line ${number}\n`);
+    let seen = "";
+    const following = (async () => {
+      for await (const chunk of readLog(directory, { startedAt: 0, followUntil: end.promise })) seen += Buffer.from(chunk).toString("utf8");
+    })();
+    for (let from = 0; from < lines.length; from += 500) {
+      appendFileSync(join(directory, "log"), lines.slice(from, from + 500).join(""));
+      index.note();
+      await expect.poll(() => seen.endsWith(lines[from + 499] ?? "")).toBe(true);
+    }
+    await expect.poll(() => (index.note(), logStart(directory))).toBeGreaterThan(lines.join("").length - 40_001);
+    end.resolve();
+    await following;
+    expect(seen).toBe(lines.join(""));
+    const kept = await read(directory);
+    expect(kept.length).toBeGreaterThan(10_000);
+    expect(seen.endsWith(`\n${kept}`)).toBe(true);
+    expect(await read(directory, { tailLines: 100_000 })).toBe(kept);
+    expect(await read(directory, { tailLines: 2 })).toBe("line 19998\nline 19999\n");
+    expect(await read(directory, { since: 1 })).toBe(kept);
+    expect((await read(directory, { timestamps: true })).split("\n")).toHaveLength(kept.split("\n").length);
+    index.close();
+  });
+
+  test("shows nothing of what is gone to a reader that comes too late for it", async () => {
+    const directory = fresh("one\n".repeat(100_000));
+    const reading = readLog(directory, { startedAt: 0 });
+    let seen = Buffer.from((await reading.next()).value ?? []).toString("utf8");
+    await trimLog(directory, { most: 1000, least: 400 });
+    for await (const chunk of reading) seen += Buffer.from(chunk).toString("utf8");
+    expect(seen).toMatch(/^(?:one\n)+$/u);
+    expect(seen.length).toBeLessThan(100_000);
   });
 
   test("is cut exactly, however long it is", async () => {

@@ -2,7 +2,9 @@ import { watch } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { FILES } from "../runtime/supervisor.ts";
+import { lineStart } from "./line-start.ts";
 import { LogTimes } from "./log-index.ts";
+import { logStart } from "./log-start.ts";
 
 /** Which part of a log to read, and how. */
 export interface ReadLogOptions {
@@ -34,7 +36,7 @@ export async function* readLog(directory: string, options: ReadLogOptions): Asyn
   }
   try {
     const start = await startOf(file, directory, options);
-    const raw = chunks(file, join(directory, FILES.log), start, options);
+    const raw = chunks(file, directory, start, options);
     const lines = options.timestamps === true ? stamped(raw, directory, options.startedAt) : bytesOf(raw);
     yield* limited(lines, options.limitBytes);
   } finally {
@@ -53,34 +55,22 @@ async function* bytesOf(raw: AsyncIterable<Chunk>): AsyncGenerator<Uint8Array> {
 
 async function startOf(file: FileHandle, directory: string, { tailLines, offset = 0, since, startedAt }: ReadLogOptions): Promise<number> {
   const { size } = await file.stat();
-  let start = offset;
+  const begin = logStart(directory);
+  let start = Math.max(offset, begin);
   if (since !== undefined && since > startedAt) {
     const from = new LogTimes(directory).since(since);
-    start = from === undefined ? size : await lineStart(file, from, size);
+    start = from === undefined ? size : from <= begin ? begin : await lineStart(file, from, size);
   }
-  return tailLines === undefined ? start : Math.max(start, await tailStart(file, size, tailLines));
-}
-
-/** The first line that begins at `offset` or later. */
-async function lineStart(file: FileHandle, offset: number, size: number): Promise<number> {
-  const buffer = Buffer.allocUnsafe(CHUNK);
-  for (let at = offset - 1; at >= 0 && at < size;) {
-    const { bytesRead } = await file.read(buffer, 0, CHUNK, at);
-    const found = buffer.subarray(0, bytesRead).indexOf(NEWLINE);
-    if (found >= 0) return at + found + 1;
-    if (bytesRead === 0) return size;
-    at += bytesRead;
-  }
-  return Math.min(offset, size);
+  return tailLines === undefined ? start : Math.max(start, await tailStart(file, { begin, size }, tailLines));
 }
 
 /** Where the last `count` lines begin; what follows the last line end is a line, too. */
-async function tailStart(file: FileHandle, size: number, count: number): Promise<number> {
+async function tailStart(file: FileHandle, { begin, size }: { readonly begin: number; readonly size: number }, count: number): Promise<number> {
   if (count === 0) return size;
   const buffer = Buffer.allocUnsafe(CHUNK);
   let missing = count;
-  for (let end = size; end > 0;) {
-    const from = Math.max(0, end - CHUNK);
+  for (let end = size; end > begin;) {
+    const from = Math.max(begin, end - CHUNK);
     const { bytesRead } = await file.read(buffer, 0, end - from, from);
     for (let i = bytesRead - 1; i >= 0; i--) {
       if (buffer[i] !== NEWLINE || from + i === size - 1) continue;
@@ -88,10 +78,10 @@ async function tailStart(file: FileHandle, size: number, count: number): Promise
     }
     end = from;
   }
-  return 0;
+  return begin;
 }
 
-async function* chunks(file: FileHandle, path: string, start: number, options: ReadLogOptions): AsyncGenerator<Chunk> {
+async function* chunks(file: FileHandle, directory: string, start: number, options: ReadLogOptions): AsyncGenerator<Chunk> {
   const { followUntil, signal } = options;
   let offset = start;
   let hasEnded = followUntil === undefined;
@@ -101,7 +91,7 @@ async function* chunks(file: FileHandle, path: string, start: number, options: R
     hasChanged = true;
     wake();
   };
-  const watcher = hasEnded ? undefined : watch(path, { persistent: false }, changed);
+  const watcher = hasEnded ? undefined : watch(join(directory, FILES.log), { persistent: false }, changed);
   watcher?.on("error", changed);
   const end = (): void => {
     hasEnded = true;
@@ -118,8 +108,10 @@ async function* chunks(file: FileHandle, path: string, start: number, options: R
         const buffer = Buffer.allocUnsafe(CHUNK);
         const { bytesRead } = await file.read(buffer, 0, CHUNK, offset);
         if (bytesRead === 0) break;
-        yield { offset, bytes: buffer.subarray(0, bytesRead) };
-        offset += bytesRead;
+        // What a slow reader comes too late for is gone.
+        const begin = Math.min(Math.max(offset, logStart(directory)), offset + bytesRead);
+        if (begin < offset + bytesRead) yield { offset: begin, bytes: buffer.subarray(begin - offset, bytesRead) };
+        offset = Math.max(offset + bytesRead, logStart(directory));
       }
       if (isLast) return;
       if (!hasChanged) await new Promise<void>((resolve) => (wake = resolve));

@@ -9,6 +9,7 @@ import { planPod, type PodAction } from "../lifecycle/pod-lifecycle.ts";
 import type { NodeContext } from "../node-context.ts";
 import { tellOf } from "./pod-events.ts";
 import { PodDirectory } from "../runtime/pod-directory.ts";
+import { overfullVolume } from "../volumes/volume-usage.ts";
 import { volumeReferences } from "../volumes/payload-source.ts";
 import { adoptContainer, killPod, type Adopted } from "./adopt-containers.ts";
 import { ContainerRunner } from "./container-runner.ts";
@@ -40,6 +41,7 @@ export class PodWorker {
   readonly #reporter: PodReporter;
   readonly #startTime: number;
   #pod: Pod;
+  #refused: PodWorkerOptions["refused"];
   #stopSince: number | undefined;
   #references = 0;
   #isReady = false;
@@ -55,6 +57,7 @@ export class PodWorker {
     this.#pod = pod;
     this.#node = node;
     this.#options = options;
+    this.#refused = options.refused;
     this.#directory = new PodDirectory(node.directory, this.uid);
     const record = this.#directory.readPod();
     const given = pod.status?.startTime === undefined ? undefined : Date.parse(pod.status.startTime);
@@ -96,9 +99,18 @@ export class PodWorker {
     ];
   }
 
-  /** Looks after supervisors that somebody has killed. */
+  /** Looks after supervisors that somebody has killed, and after volumes that have become too large. */
   check(): void {
     for (const runner of this.#runners.values()) runner.check();
+    if (this.#setup.state.state === "ready" && !this.isOver) void this.#checkVolumes().catch((error: unknown) => this.#failed("volume check", error));
+  }
+
+  async #checkVolumes(): Promise<void> {
+    const message = await overfullVolume(this.#pod.spec.volumes ?? [], this.#setup.volumes);
+    if (message === undefined || this.#refused !== undefined) return;
+    this.#refused = { reason: "Evicted", message };
+    tellOf(this.#node.events, this.#pod, { type: "Warning", ...this.#refused });
+    this.wake();
   }
 
   async log(options: LogOptions): Promise<AsyncIterable<Uint8Array>> {
@@ -242,7 +254,7 @@ export class PodWorker {
     const { state, podIp } = this.#setup;
     return {
       startTime: this.#startTime,
-      refused: this.#options.refused,
+      refused: this.#refused,
       setup: state,
       hostIp: this.#node.sandboxes.hostIp,
       podIp,

@@ -3,6 +3,7 @@ import { request as httpsRequest } from "node:https";
 import { connect } from "node:net";
 import type { Container, HTTPGetAction, LifecycleHandler, ProbeHandler } from "@sluice/kubernetes";
 import type { CommandResult } from "../runtime/launcher.ts";
+import { checkGrpcHealth } from "./grpc-health.ts";
 
 /** How a probe or hook went; the message is for an event. */
 export interface HandlerResult {
@@ -30,6 +31,10 @@ export async function runHandler(handler: ProbeHandler & LifecycleHandler, targe
     if (handler.httpGet !== undefined) return await get(handler.httpGet, target, signal);
     if (handler.tcpSocket !== undefined) {
       return await dial(handler.tcpSocket.host ?? target.podIp, portOf(handler.tcpSocket.port, target.container), signal);
+    }
+    if (handler.grpc !== undefined) {
+      const status = await checkGrpcHealth({ host: target.podIp, port: handler.grpc.port, service: handler.grpc.service ?? "" }, signal);
+      return { isSuccess: status === "SERVING", message: `service unhealthy (responded with ${JSON.stringify(status)})` };
     }
     if (handler.sleep !== undefined) return await sleepFor(handler.sleep.seconds * 1000, signal);
     return { isSuccess: false, message: `this node has no ${Object.keys(handler).join(", ")} handlers` };

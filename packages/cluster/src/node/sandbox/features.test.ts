@@ -10,12 +10,12 @@ const machine = (changes: Partial<Machine>): Machine => ({
   tryOverlay: async () => true,
   ...changes,
 });
-const allowed = { isolation: true, network: true };
+const allowed = { isolation: true, network: true, serviceRules: true };
 
 test("root with every program has everything", async () => {
   expect(await decideFeatures(machine({}), allowed)).toEqual({
     bubblewrap: { program: "/bin/bwrap", userNamespace: false, nsenter: "/bin/nsenter" },
-    network: { ip: "/sbin/ip", nsenter: "/bin/nsenter", egress: { kind: "iptables", program: "/sbin/iptables" } },
+    network: { ip: "/sbin/ip", nsenter: "/bin/nsenter", egress: { kind: "iptables", program: "/sbin/iptables" }, nft: undefined },
     imageRuntime: { kind: "crun", crun: { program: "/bin/crun", nsenter: "/bin/nsenter" }, method: "overlay" },
     missing: [],
   });
@@ -53,6 +53,9 @@ test("without a packet filter pods have a network that ends at this machine", as
 });
 
 test("what the user does not want is not used", async () => {
-  expect((await decideFeatures(machine({}), { isolation: false, network: true })).bubblewrap).toBeUndefined();
-  expect((await decideFeatures(machine({}), { isolation: true, network: false })).network).toBeUndefined();
+  expect((await decideFeatures(machine({}), { ...allowed, isolation: false })).bubblewrap).toBeUndefined();
+  expect((await decideFeatures(machine({}), { ...allowed, network: false })).network).toBeUndefined();
+  const filter = { ...all, nft: "/sbin/nft" };
+  expect((await decideFeatures(machine({ programs: filter }), allowed)).network?.nft).toBe("/sbin/nft");
+  expect((await decideFeatures(machine({ programs: filter }), { ...allowed, serviceRules: false })).network?.nft).toBeUndefined();
 });

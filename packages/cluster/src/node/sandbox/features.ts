@@ -56,8 +56,15 @@ const ALLOW_NAMESPACES =
   "allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1 on Debian, " +
   "sysctl kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu), or run as root with CAP_SYS_ADMIN and CAP_NET_ADMIN";
 
+/** What the user lets the sandboxes use. */
+interface Allowed {
+  readonly isolation: boolean;
+  readonly network: boolean;
+  readonly serviceRules: boolean;
+}
+
 /** Decides how pods are isolated here, and what runs images. `allowed` forbids what the user does not want. */
-export async function decideFeatures(machine: Machine, allowed: { readonly isolation: boolean; readonly network: boolean }): Promise<Decision> {
+export async function decideFeatures(machine: Machine, allowed: Allowed): Promise<Decision> {
   const decision = await decideIsolation(machine, allowed);
   const imageRuntime = allowed.isolation ? await decideImageRuntime(machine) : undefined;
   return imageRuntime === undefined
@@ -78,7 +85,7 @@ async function decideImageRuntime({ platform, privileged, programs, ...machine }
   return { kind: "bubblewrap", program: bwrap };
 }
 
-async function decideIsolation(machine: Machine, allowed: { readonly isolation: boolean; readonly network: boolean }): Promise<Decision> {
+async function decideIsolation(machine: Machine, allowed: Allowed): Promise<Decision> {
   const { bwrap, ip, nsenter, iptables, nft } = machine.programs;
   if (!allowed.isolation) return plain("containers run as plain processes because the configuration says so");
   if (machine.platform !== "linux") return plain("containers run as plain processes: namespaces exist on Linux only");
@@ -103,7 +110,7 @@ async function decideIsolation(machine: Machine, allowed: { readonly isolation: 
     iptables !== undefined ? { kind: "iptables", program: iptables } : nft !== undefined ? { kind: "nft", program: nft } : undefined;
   return {
     bubblewrap,
-    network: { ip, nsenter, egress, nft },
+    network: { ip, nsenter, egress, nft: allowed.serviceRules ? nft : undefined },
     missing: egress === undefined ? ["pods cannot reach beyond this machine: iptables is not installed: apt-get install iptables"] : [],
   };
 }

@@ -6,6 +6,8 @@ import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { ClusterNames } from "./dns/cluster-names.ts";
+import { ServiceProxy } from "../services/service-proxy.ts";
+import type { ServiceRoute } from "./network/service-route.ts";
 import type { HostCommand, Sandbox, Sandboxes, SandboxProcess } from "./sandbox.ts";
 import { finish, openTrial, podNamed, start, type Trial } from "./trial.fixture.ts";
 
@@ -122,6 +124,30 @@ test("after a restart of the machine a pod has its old address in a new namespac
   const after = await (await trial.reopen()).ensure(podNamed("p"));
   expect(after.podIp).toBe(before.podIp);
   expect(await run(after, "grep -c eth0 /proc/net/dev")).toBe("1");
+});
+
+test.each([
+  ["where the kernel does not lead to services", { serviceRules: false }, "pod"],
+  ["where pods share this machine's network", { network: false }, "shared"],
+])("%s, pods reach them by name through this program", async (_, allow, network) => {
+  known.set("web.default.svc.cluster.local", "10.96.201.7");
+  await using other = await openTrial({ names, allow });
+  const { services, features, hostIp } = other.sandboxes;
+  expect(features).toMatchObject({ network, services: "proxy", missing: [expect.any(String)] });
+  if (services.by !== "proxy") throw new Error("the kernel leads there");
+  await using server = createServer((socket) => socket.end("served")).listen(0, hostIp);
+  await once(server, "listening");
+  const address = server.address();
+  const port = typeof address === "object" ? (address?.port ?? 0) : 0;
+  await using proxy = new ServiceProxy({
+    info: () => {},
+    warn: (message, fields) => expect.fail(`${message} ${String(fields?.["error"])}`),
+    error: () => {},
+  });
+  const route: ServiceRoute = { name: "default/web:http", address: "10.96.201.7", port: 80, protocol: "TCP", endpoints: [{ address: hostIp, port }] };
+  await proxy.apply([{ address: services.addressOf(route.address), port: 80, route }]);
+  const pod = await other.sandboxes.ensure(podNamed("p"));
+  expect(await run(pod, dial("web", 80))).toBe("served");
 });
 
 test("two nodes on one machine do not meet", async () => {

@@ -29,7 +29,9 @@ export interface SandboxesOptions {
   /** Where to look for programs: this program's own `PATH`. */
   readonly path: string;
   /** What may be used where this machine has it; all by default. */
-  readonly allow?: { readonly isolation?: boolean | undefined; readonly network?: boolean | undefined } | undefined;
+  readonly allow?:
+    | { readonly isolation?: boolean | undefined; readonly network?: boolean | undefined; readonly serviceRules?: boolean | undefined }
+    | undefined;
   /** The addresses that all nodes on this machine may give to pods; this node takes a part of it. */
   readonly addressRange?: string | undefined;
   /** What pods can look up besides what this machine knows. */
@@ -53,7 +55,11 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
   const records = new PodRecords(join(directory, "pods"));
 
   const view = process.platform === "linux" ? readHostView(directory) : [];
-  const decision = await decideFeatures(probeMachine(path, view, directory), { isolation: allow.isolation ?? true, network: allow.network ?? true });
+  const decision = await decideFeatures(probeMachine(path, view, directory), {
+    isolation: allow.isolation ?? true,
+    network: allow.network ?? true,
+    serviceRules: allow.serviceRules ?? true,
+  });
   const { bubblewrap, imageRuntime } = decision;
   const { network, dns, nameserver, missing } = await openNetwork(options, { tag, decision, records });
   const cgroups = openCgroups(`sluice-${tag}`);

@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync, statSync, symlinkSync, writeFileSync, chmodSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync, statSync, symlinkSync, chmodSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Client } from "@sluice/client";
@@ -84,7 +84,6 @@ async function dataVolume(volume: Volume, context: VolumeContext): Promise<strin
   // An ephemeral volume lives as long as its pod, and so does its directory.
   if (volume.emptyDir !== undefined || volume.ephemeral !== undefined || Object.keys(volume).length === 1) {
     makeOpenDirectory(path);
-    if (volume.emptyDir?.sizeLimit !== undefined) writeFileSync(join(directory, `.${volume.name}.size-limit`), volume.emptyDir.sizeLimit);
     return path;
   }
   const kind = Object.keys(volume).find((key) => key !== "name") ?? "";

@@ -15,6 +15,8 @@ interface TokenRequest {
 const DEFAULT_SECONDS = 3600;
 /** How much of its life a token may use up. */
 const USED = 0.8;
+/** However long a token lasts, it has a successor after a day. */
+const LONGEST_MS = 24 * 60 * 60 * 1000;
 
 /** Asks for the tokens of pods' service accounts; a token lasts no longer than its pod. */
 export class TokenSource {
@@ -45,6 +47,6 @@ export class TokenSource {
     });
     if (status?.token === undefined) throw new Error(`the token request for service account ${account} was answered without a token`);
     const expires = status.expirationTimestamp === undefined ? asked + expirationSeconds * 1000 : Date.parse(status.expirationTimestamp);
-    return { token: status.token, refreshAt: asked + (expires - asked) * USED };
+    return { token: status.token, refreshAt: asked + Math.min((expires - asked) * USED, LONGEST_MS) };
   }
 }
