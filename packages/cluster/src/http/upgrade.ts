@@ -32,6 +32,8 @@ export async function acceptWebSocket({ message, socket, head }: Upgrade, protoc
   server.once("wsClientError", (cause) => reject(badUpgrade(`unable to upgrade: ${cause.message}`, cause)));
   server.handleUpgrade(message, socket, head, (accepted) => {
     accepted.pause();
+    // A client that does not speak the protocol is hung up on, and that is all to be done about it.
+    accepted.on("error", () => {});
     resolve(accepted);
   });
   return promise;

@@ -35,6 +35,8 @@ export function remoteCommand(command: HostCommand, options: RemoteCommandOption
     const [program = "", ...args] = argv;
     const takesInput = tty || stdin !== undefined;
     const child = spawn(program, args, { cwd, env, detached: true, stdio: [takesInput ? "pipe" : "ignore", "pipe", "pipe", ...(tty ? ["pipe" as const] : [])] });
+    // Each of them ends when the command or the client does, in whichever way.
+    for (const stream of child.stdio) stream?.on("error", () => {});
     const kill = (): void => {
       if (child.pid !== undefined) killTree(child.pid);
     };
