@@ -1,5 +1,12 @@
 import { once } from "node:events";
-import { request as requestHttp, type ClientRequest, type IncomingHttpHeaders, type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from "node:http";
+import {
+  request as requestHttp,
+  type ClientRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type ServerResponse,
+} from "node:http";
 import { request as requestHttps } from "node:https";
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -39,7 +46,10 @@ export async function forward(proxy: Proxy, message: IncomingMessage, res: Serve
 export async function forwardUpgrade(proxy: Proxy, upgrade: Upgrade): Promise<() => Promise<void>> {
   const { message, socket, head } = upgrade;
   const { connection, upgrade: protocol } = message.headers;
-  const outgoing = open(proxy, message, { ...(connection === undefined ? {} : { connection }), ...(protocol === undefined ? {} : { upgrade: protocol }) });
+  const outgoing = open(proxy, message, {
+    ...(connection === undefined ? {} : { connection }),
+    ...(protocol === undefined ? {} : { upgrade: protocol }),
+  });
   socket.once("close", () => outgoing.destroy());
   const answered = Promise.race([once(outgoing, "upgrade"), once(outgoing, "response")]);
   outgoing.end();
@@ -76,9 +86,7 @@ function open({ origin, path }: Proxy, message: IncomingMessage, headers: Outgoi
 
 /** The client's credentials are for the API alone. */
 function passedOn(headers: IncomingHttpHeaders): OutgoingHttpHeaders {
-  return Object.fromEntries(
-    endToEnd(headers).filter(([name]) => name !== "authorization" && !name.startsWith("impersonate-")),
-  );
+  return Object.fromEntries(endToEnd(headers).filter(([name]) => name !== "authorization" && !name.startsWith("impersonate-")));
 }
 
 function endToEnd(headers: IncomingHttpHeaders): [string, string | string[]][] {

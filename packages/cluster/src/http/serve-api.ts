@@ -139,7 +139,10 @@ export async function serveApi(options: ServeApiOptions): Promise<ServedApi> {
   const servers: Server[] = [];
   let { port } = options;
   for (const host of hosts) {
-    const https = createServer({ ...tls(options.pki), requestCert: true, rejectUnauthorized: false, shouldUpgradeCallback: mayUpgrade, ...CONNECTIONS }, listener);
+    const https = createServer(
+      { ...tls(options.pki), requestCert: true, rejectUnauthorized: false, shouldUpgradeCallback: mayUpgrade, ...CONNECTIONS },
+      listener,
+    );
     https.on("upgrade", onUpgrade);
     await listen(https, host, port);
     port = (https.address() as AddressInfo).port;

@@ -58,7 +58,9 @@ export async function statusOf(command: Command, streams: Parameters<Command["ru
 /** Terminal sizes as clients send them: JSON texts, one a message. */
 export async function* sizesIn(messages: AsyncIterable<Uint8Array>): AsyncGenerator<TerminalSize> {
   for await (const message of messages) {
-    for (const text of Buffer.from(message).toString().match(/\{[^}]*\}/gu) ?? []) {
+    for (const text of Buffer.from(message)
+      .toString()
+      .match(/\{[^}]*\}/gu) ?? []) {
       const { Width: width, Height: height } = JSON.parse(text) as { Width?: unknown; Height?: unknown };
       if (typeof width === "number" && typeof height === "number") yield { width, height };
     }

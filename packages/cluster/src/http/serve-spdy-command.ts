@@ -12,7 +12,13 @@ export const SPDY_COMMAND_PROTOCOL = "v4.channel.k8s.io";
 /** Runs a command over the streams of a SPDY connection, once the client has opened all that it asked for. */
 export async function serveSpdyCommand(connection: Duplex, command: Command, signal: AbortSignal): Promise<void> {
   const { stdin, stdout, stderr, tty } = command;
-  const wanted = new Set(["error", ...(stdin ? ["stdin"] : []), ...(stdout ? ["stdout"] : []), ...(stderr ? ["stderr"] : []), ...(tty ? ["resize"] : [])]);
+  const wanted = new Set([
+    "error",
+    ...(stdin ? ["stdin"] : []),
+    ...(stdout ? ["stdout"] : []),
+    ...(stderr ? ["stderr"] : []),
+    ...(tty ? ["resize"] : []),
+  ]);
   const streams = new Map<string, Duplex>();
   const gone = new AbortController();
   const session = new SpdySession(connection, (stream, { streamtype: type = "" }) => {
@@ -29,6 +35,7 @@ export async function serveSpdyCommand(connection: Duplex, command: Command, sig
       sizes: resize === undefined ? undefined : sizesIn(resize),
       signal: AbortSignal.any([gone.signal, signal]),
     });
+    for (const output of ["stdout", "stderr"]) streams.get(output)?.end();
     streams.get("error")?.end(JSON.stringify(status), () => session.close());
   };
   try {

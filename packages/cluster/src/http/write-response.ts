@@ -18,7 +18,11 @@ const NO_CACHE = "no-cache, private";
 const compress = promisify(gzip);
 
 /** Writes an answer to the wire; returns once it has ended, be it because the client is gone. */
-export async function writeResponse(res: ServerResponse, response: Exclude<ApiResponse, { kind: "connect" }>, options: ResponseOptions): Promise<void> {
+export async function writeResponse(
+  res: ServerResponse,
+  response: Exclude<ApiResponse, { kind: "connect" }>,
+  options: ResponseOptions,
+): Promise<void> {
   switch (response.kind) {
     case "object": {
       const shown = shape(response.object, options);

@@ -47,8 +47,7 @@ export function podSandbox({ pod, address }: PodRecord, directory: string, means
         first: bubblewrap === undefined ? undefined : firstProcessOf(hostPid).first,
         groups: cgroups?.joining(pod.uid, process.container) ?? [],
       }),
-    inNetwork: (command) =>
-      context.enterNetwork.length === 0 ? undefined : { ...command, argv: [...context.enterNetwork, ...command.argv] },
+    inNetwork: (command) => (context.enterNetwork.length === 0 ? undefined : { ...command, argv: [...context.enterNetwork, ...command.argv] }),
     signal: async (hostPid, signal) => (bubblewrap === undefined ? signalPlain(hostPid, signal) : signalIsolated(hostPid, signal)),
     wasOutOfMemory: async (container) => (cgroups?.oomKills(pod.uid, container) ?? 0) > 0,
   };
