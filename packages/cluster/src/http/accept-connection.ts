@@ -19,8 +19,8 @@ export async function acceptConnection(connection: Connection, upgrade: Upgrade)
         const socket = acceptSpdy(upgrade, SPDY_COMMAND_PROTOCOL);
         return (signal) => serveSpdyCommand(socket, connection, signal);
       }
-      const socket = await acceptWebSocket(upgrade, Object.keys(COMMAND_PROTOCOLS));
-      const framing = COMMAND_PROTOCOLS[socket.protocol] ?? { isBase64: false, canClose: false };
+      const { socket, protocol: spoken } = await acceptWebSocket(upgrade, Object.keys(COMMAND_PROTOCOLS));
+      const framing = COMMAND_PROTOCOLS[spoken] ?? { isBase64: false, canClose: false };
       return (signal) => serveCommand(socket, connection, { framing, signal });
     }
     case "ports": {
@@ -28,8 +28,8 @@ export async function acceptConnection(connection: Connection, upgrade: Upgrade)
         const socket = acceptSpdy(upgrade, SPDY_PORT_PROTOCOL);
         return (signal) => servePortStreams(socket, connection, signal);
       }
-      const socket = await acceptWebSocket(upgrade, [TUNNEL_PROTOCOL, ...(connection.ports.length === 0 ? [] : PORT_PROTOCOLS)]);
-      if (socket.protocol !== TUNNEL_PROTOCOL) return () => servePortChannels(socket, connection, { isBase64: socket.protocol.includes("base64") });
+      const { socket, protocol: spoken } = await acceptWebSocket(upgrade, [TUNNEL_PROTOCOL, ...(connection.ports.length === 0 ? [] : PORT_PROTOCOLS)]);
+      if (spoken !== TUNNEL_PROTOCOL) return () => servePortChannels(socket, connection, { isBase64: spoken.includes("base64") });
       const tunnel = createWebSocketStream(socket);
       socket.resume();
       return (signal) => servePortStreams(tunnel, connection, signal);

@@ -12,6 +12,7 @@ import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Connection } from "@sluice/client";
 import { ApiError } from "@sluice/kubernetes";
+import { joinStreams } from "./join-streams.ts";
 import { plainResponse, type Upgrade } from "./upgrade.ts";
 import { writeStream } from "./write-response.ts";
 
@@ -61,15 +62,14 @@ export async function forwardUpgrade(proxy: Proxy, upgrade: Upgrade): Promise<()
     socket.write(`HTTP/1.1 101 ${answer.statusMessage ?? "Switching Protocols"}\r\n${headers}\r\n`);
     if (first !== undefined) socket.write(first);
     target.write(head);
-    // However one of them breaks, the other ends.
-    await Promise.allSettled([pipeline(socket, target), pipeline(target, socket)]);
+    await joinStreams(socket, target);
   };
 }
 
 function open({ origin, path }: Proxy, message: IncomingMessage, headers: OutgoingHttpHeaders): ClientRequest {
   const { pathname, search } = requestUrl(message);
   const isSecure = origin.protocol === "https:";
-  return (isSecure ? requestHttps : requestHttp)({
+  const outgoing = (isSecure ? requestHttps : requestHttp)({
     agent: false,
     hostname: origin.hostname.replace(/^\[|\]$/gu, ""),
     port: origin.port,
@@ -79,6 +79,9 @@ function open({ origin, path }: Proxy, message: IncomingMessage, headers: Outgoi
     rejectUnauthorized: false,
     headers: { ...passedOn(message.headers), ...forwarded(message, pathname), ...headers },
   });
+  // What goes wrong once there is an answer ends that.
+  outgoing.on("error", () => {});
+  return outgoing;
 }
 
 /** The client's credentials are for the API alone. */

@@ -1,7 +1,7 @@
 import type { Duplex } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import type { Connection } from "@sluice/client";
 import type { WebSocket } from "ws";
+import { joinStreams } from "./join-streams.ts";
 import { SpdySession } from "./spdy/session.ts";
 import { WebSocketChannels } from "./websocket-channels.ts";
 
@@ -54,7 +54,10 @@ export async function servePortChannels(socket: WebSocket, ports: Ports, { isBas
     const number = Buffer.alloc(2);
     number.writeUInt16LE(port);
     for (const channel of [data, error]) channels.send(channel, number);
-    const message = await forward(ports, port, channels.duplex(data));
+    const stream = channels.duplex(data);
+    // A channel cannot say that one side alone has ended.
+    stream.once("finish", () => stream.destroy());
+    const message = await forward(ports, port, stream);
     if (message !== undefined) channels.send(error, Buffer.from(message));
   });
   socket.resume();
@@ -71,8 +74,7 @@ async function forward({ dial }: Ports, port: number, data: Duplex): Promise<str
     data.resume();
     return `error forwarding port ${port}: ${error instanceof Error ? error.message : String(error)}`;
   }
-  // However a connection breaks, both ends see it end; the client cannot be told more.
-  await Promise.allSettled([pipeline(data, socket), pipeline(socket, data)]);
-  socket.destroy();
+  // A connection that breaks later just ends: the client cannot be told more.
+  await joinStreams(data, socket);
   return undefined;
 }

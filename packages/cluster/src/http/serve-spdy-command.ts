@@ -35,6 +35,7 @@ export async function serveSpdyCommand(connection: Duplex, command: Command, sig
       sizes: resize === undefined ? undefined : sizesIn(resize),
       signal: AbortSignal.any([gone.signal, signal]),
     });
+    for (const output of ["stdout", "stderr"]) streams.get(output)?.end();
     streams.get("error")?.end(JSON.stringify(status), () => session.close());
   };
   try {

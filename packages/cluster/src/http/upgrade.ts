@@ -20,22 +20,36 @@ export function mayUpgrade({ url = "" }: IncomingMessage): boolean {
   return info.kind === "resource" && info.subresource !== undefined && CONNECTING.has(info.subresource);
 }
 
-/** Goes on as a WebSocket in the first of `protocols` that the client offers. It is paused, so that nothing is lost before somebody listens. */
-export async function acceptWebSocket({ message, socket, head }: Upgrade, protocols: readonly string[]): Promise<WebSocket> {
-  const offered = (message.headers["sec-websocket-protocol"] ?? "").split(",").map((one) => one.trim());
+/** A WebSocket, and what its messages mean. It is paused, so that nothing is lost before somebody listens. */
+export interface AcceptedWebSocket {
+  readonly socket: WebSocket;
+  readonly protocol: string;
+}
+
+/** Goes on as a WebSocket in the first of `protocols` that the client offers. */
+export async function acceptWebSocket({ message, socket, head }: Upgrade, protocols: readonly string[]): Promise<AcceptedWebSocket> {
+  const { [PROTOCOL_HEADER]: header = "" } = message.headers;
+  const offered = header.split(",").map((one) => one.trim());
   const protocol = protocols.find((one) => offered.includes(one));
   if (protocol === undefined) {
     throw badUpgrade(`unable to upgrade: the client supports ${JSON.stringify(offered)}, the server accepts ${JSON.stringify(protocols)}`);
   }
-  const { promise, resolve, reject } = Promise.withResolvers<WebSocket>();
-  const server = new WebSocketServer({ noServer: true, perMessageDeflate: false, handleProtocols: () => protocol });
+  const { promise, resolve, reject } = Promise.withResolvers<AcceptedWebSocket>();
+  const server = new WebSocketServer({ noServer: true, perMessageDeflate: false });
+  // Kubernetes has a protocol with a slash in its name, which no WebSocket library lets pass.
+  message.headers[PROTOCOL_HEADER] = undefined;
+  server.once("headers", (headers) => headers.push(`Sec-WebSocket-Protocol: ${protocol}`));
   server.once("wsClientError", (cause) => reject(badUpgrade(`unable to upgrade: ${cause.message}`, cause)));
   server.handleUpgrade(message, socket, head, (accepted) => {
     accepted.pause();
-    resolve(accepted);
+    // A client that does not speak the protocol is hung up on, and that is all to be done about it.
+    accepted.on("error", () => {});
+    resolve({ socket: accepted, protocol });
   });
   return promise;
 }
+
+const PROTOCOL_HEADER = "sec-websocket-protocol";
 
 /** Goes on as SPDY, with `protocol` for what its streams mean. */
 export function acceptSpdy({ message, socket, head }: Upgrade, protocol: string): Duplex {

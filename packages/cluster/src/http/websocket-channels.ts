@@ -33,6 +33,7 @@ export class WebSocketChannels {
   readable(channel: number): Readable {
     const stream = new PassThrough();
     this.#inbound.set(channel, stream);
+    stream.on("error", ignore);
     stream.on("drain", () => this.#socket.resume());
     stream.once("close", () => {
       this.#inbound.delete(channel);
@@ -43,15 +44,14 @@ export class WebSocketChannels {
 
   /** Sends on a channel. Its end is not told: the client knows it by the end of all. */
   writable(channel: number): Writable {
-    return new Writable({
-      decodeStrings: true,
-      write: (chunk: Buffer, _encoding, done) => this.send(channel, chunk, done),
-    });
+    const stream = new Writable({ write: (chunk: Buffer, _encoding, done) => this.send(channel, chunk, done) });
+    stream.on("error", ignore);
+    return stream;
   }
 
   /** Both directions of a channel. */
   duplex(channel: number): Duplex {
-    return Duplex.from({ readable: this.readable(channel), writable: this.writable(channel) });
+    return Duplex.from({ readable: this.readable(channel), writable: this.writable(channel) }).on("error", ignore);
   }
 
   /** Sends one message; `done` is called once the client takes more. */
@@ -76,3 +76,6 @@ export class WebSocketChannels {
     this.#socket.pause();
   }
 }
+
+/** The client is gone: its connection has told everybody who uses it. */
+function ignore(): void {}

@@ -55,17 +55,16 @@ function pass(stream: Deflate | Inflate, bytes: Uint8Array): Promise<Buffer> {
   let size = 0;
   const collect = (chunk: Buffer): void => {
     size += chunk.length;
-    if (size > MAX_BYTES) stream.destroy(new Error(`a SPDY header block is larger than ${MAX_BYTES} bytes`));
-    else chunks.push(chunk);
+    chunks.push(chunk);
+    if (size <= MAX_BYTES) return;
+    reject(new Error(`a SPDY header block is larger than ${MAX_BYTES} bytes`));
+    stream.destroy();
   };
-  const settle = (): void => {
-    stream.off("data", collect);
-    stream.off("error", reject);
-  };
+  // Its listener stays, as errors may come late; the first one settles it.
+  stream.on("error", reject);
   stream.on("data", collect);
-  stream.once("error", reject);
   stream.write(bytes, (error) => {
-    settle();
+    stream.off("data", collect);
     if (error === null || error === undefined) resolve(Buffer.concat(chunks));
     else reject(error);
   });

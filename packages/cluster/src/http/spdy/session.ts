@@ -19,6 +19,8 @@ export class SpdySession {
 
   constructor(connection: Duplex, listener: StreamListener) {
     this.#connection = connection;
+    // `run` sees it as an end.
+    connection.on("error", () => {});
     this.#listener = listener;
   }
 

@@ -2,12 +2,12 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type { CommandStreams, RemoteCommand } from "@sluice/client";
+import type { RemoteCommand } from "@sluice/client";
 import type { Container } from "@sluice/kubernetes";
 import { readLog } from "../logs/read-log.ts";
 import { endInput, openInput } from "../runtime/container-input.ts";
+import { followSizes } from "../runtime/follow-sizes.ts";
 import type { Launcher } from "../runtime/launcher.ts";
-import { resizeTerminal } from "../runtime/resize-terminal.ts";
 import { FILES } from "../runtime/supervisor.ts";
 
 /** The attempt to join. */
@@ -33,7 +33,7 @@ export function attachContainer({ stdin: takesInput = false, stdinOnce = false, 
     const offset = isWhole ? 0 : (await stat(join(directory, FILES.log))).size;
     if (stdin !== undefined && takesInput) void write(stdin, directory, { stdinOnce });
     else stdin?.resume();
-    if (tty && sizes !== undefined) void followSizes(sizes, directory, launcher);
+    if (tty) void followSizes(readFile(join(directory, FILES.tty), "utf8"), { sizes, launcher });
     const output = readLog(directory, { offset, startedAt, followUntil: ended, signal });
     if (stdout !== undefined) await pipeline(Readable.from(output, { objectMode: false }), stdout);
     else await ended;
@@ -49,13 +49,4 @@ async function write(stdin: Readable, directory: string, { stdinOnce }: { readon
     // The client has gone, or the command reads no more.
   }
   if (stdinOnce) endInput(directory);
-}
-
-async function followSizes(sizes: NonNullable<CommandStreams["sizes"]>, directory: string, launcher: Launcher): Promise<void> {
-  try {
-    const tty = (await readFile(join(directory, FILES.tty), "utf8")).trim();
-    for await (const size of sizes) await resizeTerminal(launcher, tty, size);
-  } catch {
-    // The command or the client is gone, and with it the terminal.
-  }
 }

@@ -24,35 +24,43 @@ async function open(host: string, port: number): Promise<Duplex> {
   const options: NetConnectOpts = { host, port, allowHalfOpen: true, noDelay: true };
   const socket = connect(options);
   await once(socket, "connect");
-  return socket;
+  return socket.on("error", ignore);
 }
 
 /** This process cannot enter a network itself: a small one does, and hands on what comes. */
 async function openRelay({ argv: [program = "", ...args], env, cwd }: HostCommand): Promise<Duplex> {
   const child = spawn(program, args, { env, cwd, stdio: "pipe", detached: true });
-  const connected = once(child.stdout, "readable");
-  const failed = text(child.stderr).then((message) => Promise.reject(new Error(message.trim())));
-  await Promise.race([connected, failed, once(child, "error").then(([error]) => Promise.reject(error as Error))]);
-  failed.catch(() => {}); // Connected is connected: what goes wrong later ends the streams.
-  child.stdout.read(1);
-  const relay = Duplex.from({ readable: child.stdout, writable: child.stdin });
+  for (const stream of child.stdio) stream?.on("error", ignore);
+  const complaint = text(child.stderr);
+  await once(child, "spawn");
+  await once(child.stdout, "readable");
+  if (child.stdout.read(1) === null) throw new Error((await complaint).trim());
+  const relay = Duplex.from({ readable: child.stdout, writable: child.stdin }).on("error", ignore);
   relay.once("close", () => child.kill("SIGKILL"));
   return relay;
 }
 
+/** An error is an end, which whoever uses the stream sees. */
+function ignore(): void {}
+
 /** The whole program of the relay: it is handed over as text, so that it must not refer to anything outside. It writes one byte once it is connected. */
 function relayProcess(port: number): void {
-  const { connect: dial } = process.getBuiltinModule("node:net");
+  const { connect: dial, Socket } = process.getBuiltinModule("node:net");
+  // Unlike those of `process`, these can be closed one by one.
+  const input = new Socket({ fd: 0, readable: true, writable: false });
+  const output = new Socket({ fd: 1, readable: false, writable: true });
   const socket = dial({ host: "localhost", port, allowHalfOpen: true });
   socket.once("error", (error) => {
     process.stderr.write(error instanceof AggregateError ? String(error.errors[0]) : error.message);
     process.exitCode = 1;
-    process.stdin.destroy();
   });
   socket.once("connect", () => {
-    process.stdout.write("+");
-    process.stdin.pipe(socket);
-    socket.pipe(process.stdout);
+    output.write("+");
+    input.pipe(socket);
+    socket.pipe(output);
   });
-  socket.once("close", () => process.stdin.destroy());
+  socket.once("close", () => {
+    input.destroy();
+    output.end();
+  });
 }

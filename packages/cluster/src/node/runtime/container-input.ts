@@ -14,16 +14,17 @@ export async function makeInput(launcher: Launcher, directory: string): Promise<
 
 /** Writes what the command reads, no faster than it reads. Its end is not the command's: that is for `endInput` to say. */
 export function openInput(directory: string): Writable {
-  return new Socket({ fd: openSync(join(directory, FILES.stdin), WRITE), readable: false, writable: true });
+  const fifo = new Socket({ fd: openSync(join(directory, FILES.stdin), WRITE), readable: false, writable: true });
+  // A command that reads no more is none of the writer's errors.
+  return fifo.on("error", () => {});
 }
 
 /** Lets the command see the end of its input, once those who write it have closed it. */
 export function endInput(directory: string): void {
   try {
     closeSync(openSync(join(directory, FILES.keeper), WRITE));
-  } catch (error) {
+  } catch {
     // Nobody reads it: the end has been said already, or the command is over.
-    if (!(error instanceof Error && "code" in error && (error.code === "ENXIO" || error.code === "ENOENT"))) throw error;
   }
 }
 

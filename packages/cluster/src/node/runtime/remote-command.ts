@@ -9,8 +9,8 @@ import { ApiError } from "@sluice/kubernetes";
 import { killTree } from "../sandbox/process-tree.ts";
 import type { HostCommand } from "../sandbox/sandbox.ts";
 import { terminalCommand } from "../sandbox/terminal.ts";
+import { followSizes } from "./follow-sizes.ts";
 import type { Launcher } from "./launcher.ts";
-import { resizeTerminal } from "./resize-terminal.ts";
 
 /** What a remote command needs of its surroundings. */
 export interface RemoteCommandOptions {
@@ -40,12 +40,16 @@ export function remoteCommand(command: HostCommand, options: RemoteCommandOption
       detached: true,
       stdio: [takesInput ? "pipe" : "ignore", "pipe", "pipe", ...(tty ? ["pipe" as const] : [])],
     });
+    // Each of them ends when the command or the client does, in whichever way.
+    for (const stream of child.stdio) stream?.on("error", () => {});
     const kill = (): void => {
       if (child.pid !== undefined) killTree(child.pid);
+      // Whoever has left the tree may hold the other ends, and is not waited for.
+      for (const stream of child.stdio) stream?.destroy();
     };
     signal.addEventListener("abort", kill, { once: true });
     const report = child.stdio[REPORT_FD];
-    if (tty && report instanceof Duplex) void followSizes(report, sizes, options);
+    if (tty && report instanceof Duplex) void start(report, sizes, options);
     // A command need not read all that it could; and a client that goes ends the command.
     if (stdin !== undefined && child.stdin !== null) pipeline(stdin, child.stdin).catch(() => {});
     try {
@@ -69,19 +73,14 @@ async function copy(from: Readable | null, to: Writable | undefined): Promise<vo
   from.resume();
 }
 
-/** Gives the terminal the sizes that the client has. The command starts with the first, or without if that takes long. */
-async function followSizes(report: Duplex, sizes: CommandStreams["sizes"], { launcher, clock }: RemoteCommandOptions): Promise<void> {
-  try {
-    const [name] = (await once(report, "data")) as [Buffer];
-    const wait = new AbortController();
+/** The command starts with the first size that the client tells, or without if that takes long. */
+async function start(report: Duplex, sizes: CommandStreams["sizes"], { launcher, clock }: RemoteCommandOptions): Promise<void> {
+  const wait = new AbortController();
+  const name = once(report, "data").then(([line]) => {
     void clock.sleep(FIRST_SIZE_MS, wait.signal).then(() => report.end("\n"));
-    for await (const size of sizes ?? []) {
-      await resizeTerminal(launcher, name.toString().trim(), size);
-      wait.abort();
-    }
-  } catch {
-    // The command or the client is gone, and with it the terminal.
-  }
+    return String(line);
+  });
+  await followSizes(name, { sizes, launcher, onResized: () => wait.abort() });
 }
 
 function messageOf(cause: unknown, { argv }: HostCommand): string {
