@@ -55,7 +55,7 @@ export function prepareCreate(
     },
   };
   const defaulted = withDefaults(served, identified);
-  validateShape(served, defaulted);
+  validateShape(served, defaulted, undefined);
   // A writer owns what it has written and its defaults, not what admission adds.
   const tracked = options.ownership === "given" ? defaulted : trackUpdate(undefined, defaulted, resource, writerOf(target));
   const completed = strategy.prepareCreate?.(tracked, strategyContext(server)) ?? tracked;

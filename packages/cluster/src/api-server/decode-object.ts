@@ -17,6 +17,7 @@ import { badRequest } from "./api-errors.ts";
 import { isApply } from "./media-type.ts";
 import { readMeta, validateMeta } from "./object-meta.ts";
 import type { ServedResource } from "./registry.ts";
+import { withRuleCauses } from "./schema-rules.ts";
 import type { ResourceRequest } from "./request-context.ts";
 
 /** A request's object, pruned, and what to warn of. */
@@ -81,15 +82,16 @@ export function withDefaults(served: ServedResource, object: UnknownObject): Unk
   return served.isCustom ? applyDefaults(object, served.resource.schema) : applyBuiltinDefaults(object, served.resource);
 }
 
-/** Refuses an object that its schema or the rules of metadata find wrong; strategies may then rely on its shape. */
-export function validateShape(served: ServedResource, object: UnknownObject): void {
+/**
+ * Refuses an object that its schema or the rules of metadata find wrong, for a custom kind also by the rules of its schema,
+ * which may compare it with the object before an update; strategies may then rely on its shape.
+ */
+export function validateShape(served: ServedResource, object: UnknownObject, before: UnknownObject | undefined): void {
   const { resource, strategy, resolve } = served;
   // A custom kind may restrict names in its schema; of built-in kinds `validateMeta` knows more than theirs.
   const content = served.isCustom ? object : { ...object, metadata: {} };
-  refuse(served, object, [
-    ...validateMeta(object, strategy.nameRule),
-    ...validate(content, resource.schema, { resolve, allowDuplicates: !served.isCustom }),
-  ]);
+  const causes = [...validateMeta(object, strategy.nameRule), ...validate(content, resource.schema, { resolve, allowDuplicates: !served.isCustom })];
+  refuse(served, object, served.isCustom ? withRuleCauses(resource.schema, object, before, causes) : causes);
 }
 
 /** Refuses an object that its strategy finds wrong, in itself or as successor of `current`. */

@@ -75,7 +75,7 @@ export function mergeUpdate(
   const content: UnknownObject = { ...split, metadata: carryMeta(before.metadata, split.metadata) };
   const defaulted = withDefaults(served, content);
   if (isUnchanged(before, defaulted)) return current;
-  validateShape(served, defaulted);
+  validateShape(served, defaulted, before);
   const prepared = subresource !== "status" ? (strategy.prepareUpdate?.(defaulted, before, strategyContext(server)) ?? defaulted) : defaulted;
   const refused = newFinalizers(before.metadata, prepared.metadata);
   if (refused.length > 0) {
