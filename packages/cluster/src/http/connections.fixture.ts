@@ -69,6 +69,7 @@ export async function openConnections(
     ...{ server: world.api, authorizer, pki, logger, hosts: ["127.0.0.1"], port: 0 },
     counts: new RequestCounts(),
     clock: systemClock,
+    newId: randomUUID,
   });
   for (const [name, nodeName] of [
     ["p", "here"],
