@@ -7,4 +7,5 @@ export * from "./api-server/api-server.ts";
 export * from "./api-server/api-server-options.ts";
 export * from "./api-server/create-api-server.ts";
 export type { VirtualResource } from "./api-server/registry.ts";
+export type { NodeSpec } from "./node/node-spec.ts";
 export * from "./start-cluster.ts";

@@ -23,9 +23,9 @@ import { RequestCounts } from "./http/request-counts.ts";
 import { serveApi } from "./http/serve-api.ts";
 import { controlPlaneControllers } from "./controllers/index.ts";
 import { openImages } from "./node/images/index.ts";
-import type { Node } from "./node/node.ts";
+import type { NodeSpec } from "./node/node-spec.ts";
 import { openSandboxes } from "./node/sandbox/index.ts";
-import { startNode } from "./node/start-node.ts";
+import { startNodes, type Nodes } from "./node/start-nodes.ts";
 import { podGroupDefinition, runScheduler } from "./scheduler/index.ts";
 import { openStore } from "./store/store.ts";
 
@@ -40,6 +40,8 @@ export interface ClusterOptions {
   readonly names?: readonly string[] | undefined;
   /** `all` unless given. */
   readonly mode?: ClusterMode | undefined;
+  /** The nodes, each of which runs its pods on this machine; one with the machine's name and capacity unless given. */
+  readonly nodes?: readonly NodeSpec[] | undefined;
   /** The programs that run in this process, by image. */
   readonly programs?: readonly Program[] | undefined;
   /** This program's environment variables: where the node looks for interpreters and tools. */
@@ -75,7 +77,7 @@ const NAMES = [
   "kubernetes.default.svc.cluster.local",
   "10.96.0.1",
 ];
-/** The one node, named for this machine. */
+/** The machine's own node. */
 const NODE_NAME = hostname()
   .toLowerCase()
   .replace(/[^a-z0-9.-]/gu, "-");
@@ -104,7 +106,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     openPki({ directory: join(directory, "pki"), names: [...new Set([...NAMES, ...hosts, ...names])], clock, newId });
   const pki = await readPki();
 
-  let node: Node | undefined;
+  let nodes: Nodes | undefined;
   const authorizer = stack.use(new RbacAuthorizer(store));
   const find = store.get.bind(store);
   const tokens = new ServiceAccountTokens({ key: pki.accountKey, find, clock, newId });
@@ -117,7 +119,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       guard: guardAgainstEscalation(authorizer),
       authenticate: async (token) => (await tokens.verify(token, [TOKEN_ISSUER])).user,
       virtual: [...accessReviews(authorizer), ...authenticationReviews({ tokens, find })],
-      nodes: (name) => (name === NODE_NAME ? node : undefined),
+      nodes: (name) => nodes?.get(name),
       paths: clusterDocuments({ counts, publicKeys: await tokens.publicKeys(), isReady: () => !signal.aborted }),
       bootstrap: mode === "api-server" ? bootstrapRoles : [...bootstrapRoles, podGroupDefinition],
       clock,
@@ -163,17 +165,13 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       isolate: (process) => sandboxes.isolate(process),
     });
     const access = { host: sandboxes.hostIp, port: served.port, caCertificate: pki.authority };
-    node = stack.use(
-      await startNode({
-        client: system(`node:${NODE_NAME}`),
-        name: NODE_NAME,
-        directory: home,
-        programs,
-        sandboxes,
-        images,
-        api: access,
-        clock,
-        logger,
+    nodes = stack.use(
+      await startNodes({
+        ...{ directory: home, programs, sandboxes, images, api: access, clock, logger },
+        nodes: options.nodes ?? [{ name: NODE_NAME }],
+        ownName: NODE_NAME,
+        client: system,
+        path: environment["PATH"] ?? "",
       }),
     );
   }

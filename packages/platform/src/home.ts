@@ -33,7 +33,7 @@ export interface Home {
 }
 
 /** All in this process, and in one directory. */
-export function embeddedHome({ dataDir, apiPort, address, imageProfiles }: Config): Home {
+export function embeddedHome({ dataDir, apiPort, address, imageProfiles, nodes }: Config): Home {
   return {
     async openDatabase() {
       const { openDatabase } = await import("@sluice/database");
@@ -45,7 +45,10 @@ export function embeddedHome({ dataDir, apiPort, address, imageProfiles }: Confi
     },
     async startCluster({ programs, clock, logger, environment }) {
       const { startCluster } = await import("@sluice/cluster");
-      return startCluster({ directory: dataDir, apiPort, host: address, programs, environment, imageProfiles, clock, logger, newId: randomUUID });
+      return startCluster({
+        ...{ directory: dataDir, apiPort, host: address, nodes, programs, environment, imageProfiles },
+        ...{ clock, logger, newId: randomUUID },
+      });
     },
   };
 }

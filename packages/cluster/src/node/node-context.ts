@@ -2,9 +2,10 @@ import type { Client } from "@sluice/client";
 import type { Program } from "@sluice/component";
 import type { Clock, EventRecorder, Logger } from "@sluice/controller";
 import type { References } from "./environment/references.ts";
+import type { Gpus } from "./gpu/gpus.ts";
 import type { Images } from "./images/images.ts";
 import type { RestartBackoff } from "./lifecycle/restart-backoff.ts";
-import type { Limiter } from "./pod/limiter.ts";
+import type { SharedMachine } from "./node.ts";
 import type { Launcher } from "./runtime/launcher.ts";
 import type { StartJournal } from "./runtime/start-journal.ts";
 import type { Sandboxes } from "./sandbox/sandbox.ts";
@@ -25,8 +26,8 @@ export interface NodeContext {
   readonly journal: StartJournal;
   readonly launcher: Launcher;
   readonly events: EventRecorder;
-  /** How many containers may be starting at once. */
-  readonly starts: Limiter;
+  readonly shared: SharedMachine;
+  readonly gpus: Gpus;
   readonly restartBackoff: RestartBackoff;
   readonly allocatable: Readonly<Record<string, string>>;
   readonly clock: Clock;

@@ -1,7 +1,6 @@
 import type { LogOptions } from "@sluice/client";
 import { Reflector, Store, type ChangeHandler } from "@sluice/controller";
 import { ApiError, ConfigMap, PersistentVolumeClaim, Pod, Secret, type KubernetesObject, type ObjectKey, type Resource } from "@sluice/kubernetes";
-import { HostPorts } from "./host-ports.ts";
 import type { NodeContext } from "./node-context.ts";
 import type { Node } from "./node.ts";
 import { PodWorker } from "./pod/pod-worker.ts";
@@ -22,7 +21,6 @@ export class RunningNode implements Node {
   readonly #uids = new Map<string, string>();
   /** Which pods refer to an object. */
   readonly #dependents = new Map<string, Set<PodWorker>>();
-  readonly #ports = new HostPorts();
   /** Claims that are gone while pods still use their data. */
   readonly #goneClaims = new Map<string, KubernetesObject>();
   readonly #pods: Reflector<Pod>;
@@ -79,15 +77,26 @@ export class RunningNode implements Node {
     const { uid = "", phase } = { uid: (after ?? before)?.metadata.uid, phase: after?.status?.phase };
     const worker = this.#workers.get(uid);
     if (after === undefined) {
-      if (before !== undefined) this.#ports.release(before);
+      if (before !== undefined) this.#release(before);
       void worker?.gone().catch((error: unknown) => this.#context.logger.error("a pod could not be removed", { pod: before?.metadata.name, error }));
       return;
     }
     const isOver = phase === "Succeeded" || phase === "Failed";
-    if (isOver) this.#ports.release(after);
-    if (worker === undefined) this.#add(after, isOver ? undefined : this.#ports.claim(after));
+    if (isOver) this.#release(after);
+    if (worker === undefined) this.#add(after, isOver ? undefined : this.#claim(after));
     else worker.update(after);
     if (isOver && this.#goneClaims.size > 0) for (const name of this.#goneClaims.keys()) this.#reclaim(name);
+  }
+
+  /** Takes what of the machine a pod has for itself, or says why it cannot have it. */
+  #claim(pod: Pod): { readonly reason: string; readonly message: string } | undefined {
+    const { shared, gpus } = this.#context;
+    return shared.ports.claim(pod) ?? gpus.claim(pod);
+  }
+
+  #release(pod: Pod): void {
+    this.#context.shared.ports.release(pod);
+    this.#context.gpus.release(pod);
   }
 
   #add(pod: Pod, refused: { readonly reason: string; readonly message: string } | undefined): void {
@@ -128,8 +137,8 @@ export class RunningNode implements Node {
     if (claim === undefined || [...(this.#dependents.get(dependency) ?? [])].some((worker) => !worker.isOver)) return;
     this.#goneClaims.delete(dependency);
     const { namespace = "", name, uid = "" } = claim.metadata;
-    const { directory, logger } = this.#context;
-    void removeClaim(directory, { namespace, name }, uid).catch((error: unknown) =>
+    const { shared, logger } = this.#context;
+    void removeClaim(shared.volumes, { namespace, name }, uid).catch((error: unknown) =>
       logger.error("the data of a claim could not be deleted", { namespace, name, error }),
     );
   }

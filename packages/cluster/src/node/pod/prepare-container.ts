@@ -46,9 +46,12 @@ export async function prepareContainer(
   const { node, progress, signal } = options;
   const { pod, podIp, volumes } = surroundings;
   try {
-    const { name: nodeName, references, api, allocatable, sandboxes } = node;
+    const { name: nodeName, references, api, allocatable, sandboxes, gpus } = node;
     const source = { pod, nodeName, podIp, hostIp: sandboxes.hostIp, allocatable, references, api, hostname: hostnameOf(pod) };
-    const variables = await environmentOf(container, source);
+    const devices = gpus.variables(pod.metadata.uid ?? "", container.name);
+    const variables = new Map([...Object.entries(devices), ...(await environmentOf(container, source))]);
+    // A program that is told to use the first GPU means the first of its own.
+    if (devices["CUDA_VISIBLE_DEVICES"] !== "") for (const [name, value] of Object.entries(devices)) variables.set(name, value);
     const mounts = mountsOf(container, volumes, variables);
     const command = (container.command ?? []).map((word) => expand(word, variables));
     const args = (container.args ?? []).map((word) => expand(word, variables));
