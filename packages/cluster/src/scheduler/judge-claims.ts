@@ -8,6 +8,8 @@ export interface VolumeLookup {
   claim(namespace: string, name: string): PersistentVolumeClaim | undefined;
   volume(name: string): PersistentVolume | undefined;
   storageClass(name: string): StorageClass | undefined;
+  /** The node that was chosen for a claim which is not bound yet. */
+  selectedNode(claim: PersistentVolumeClaim): string | undefined;
 }
 
 /** What the claims of a pod mean for where it may go. */
@@ -45,7 +47,7 @@ export function judgeClaims({ namespace, claims, spec }: PodDemand, lookup: Volu
     if (claim.status?.phase === "Bound") rules.push(...placeOf(volumeName, lookup));
     else if (lookup.storageClass(storageClassName)?.volumeBindingMode === "WaitForFirstConsumer") {
       delayed.push(claim);
-      const selected = claim.metadata.annotations?.[SELECTED_NODE];
+      const selected = lookup.selectedNode(claim);
       if (selected !== undefined) rules.push(({ node }) => (node.metadata.name === selected ? undefined : ELSEWHERE));
     } else isUnbound = true;
   }
