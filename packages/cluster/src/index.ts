@@ -7,6 +7,7 @@ export * from "./api-server/api-server.ts";
 export * from "./api-server/api-server-options.ts";
 export * from "./api-server/create-api-server.ts";
 export type { VirtualResource } from "./api-server/registry.ts";
+export type { NodeSpec } from "./node/node-spec.ts";
 export * from "./start-cluster.ts";
 export type { AuditOptions } from "./audit/open-audit-log.ts";
 export type { AuditLevel, AuditPolicy, AuditRule, AuditStage } from "./audit/audit-policy.ts";

@@ -36,11 +36,11 @@ import { ImageStore } from "./node/images/oci/image-store.ts";
 import { OciImages } from "./node/images/oci/oci-images.ts";
 import { Puller } from "./node/images/oci/pull-image.ts";
 import { imagePlatform } from "./node/machine.ts";
-import type { Node } from "./node/node.ts";
+import type { NodeSpec } from "./node/node-spec.ts";
 import { openSandboxes } from "./node/sandbox/index.ts";
 import { catalogNames } from "./node/services/catalog-names.ts";
 import { ServiceCatalog } from "./node/services/service-catalog.ts";
-import { startNode } from "./node/start-node.ts";
+import { startNodes, type Nodes } from "./node/start-nodes.ts";
 import { podGroupDefinition, runScheduler } from "./scheduler/index.ts";
 import { openStore } from "./store/store.ts";
 import { standardStorageClass } from "./volume/storage-class.ts";
@@ -56,6 +56,8 @@ export interface ClusterOptions {
   readonly names?: readonly string[] | undefined;
   /** `all` unless given. */
   readonly mode?: ClusterMode | undefined;
+  /** The nodes, each of which runs its pods on this machine; one with the machine's name and capacity unless given. */
+  readonly nodes?: readonly NodeSpec[] | undefined;
   /** The programs that run in this process, by image. */
   readonly programs?: readonly Program[] | undefined;
   /** This program's environment variables: where the node looks for interpreters and tools. */
@@ -95,7 +97,7 @@ const NAMES = [
   "kubernetes.default.svc.cluster.local",
   "10.96.0.1",
 ];
-/** The one node, named for this machine. */
+/** The machine's own node. */
 const NODE_NAME = hostname()
   .toLowerCase()
   .replace(/[^a-z0-9.-]/gu, "-");
@@ -130,7 +132,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     openPki({ directory: join(directory, "pki"), names: [...new Set([...NAMES, ...hosts, ...names])], clock, newId });
   const pki = await readPki();
 
-  let node: Node | undefined;
+  let nodes: Nodes | undefined;
   const authorizer = stack.use(new RbacAuthorizer(store));
   const find = store.get.bind(store);
   const tokens = new ServiceAccountTokens({ key: pki.accountKey, find, clock, newId });
@@ -155,7 +157,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       audit: audit?.log,
       authenticate: async (token) => (await verify(token, [TOKEN_ISSUER])).user,
       virtual: [...accessReviews(authorizer), ...authenticationReviews({ tokens, verify, find })],
-      nodes: (name) => (name === NODE_NAME ? node : undefined),
+      nodes: (name) => nodes?.get(name),
       paths: clusterDocuments({ counts, publicKeys: await tokens.publicKeys(), isReady: () => !signal.aborted }),
       bootstrap: mode === "api-server" ? bootstrapRoles : [...bootstrapRoles, standardStorageClass, podGroupDefinition],
       clock,
@@ -205,19 +207,14 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       isolate: (process) => sandboxes.isolate(process),
     });
     const access = { host: sandboxes.hostIp, port: served.port, caCertificate: pki.authority };
-    node = stack.use(
-      await startNode({
-        client: system(`node:${NODE_NAME}`),
-        name: NODE_NAME,
-        directory: home,
-        programs,
-        sandboxes,
-        images,
-        services,
+    nodes = stack.use(
+      await startNodes({
+        ...{ directory: home, programs, sandboxes, images, services, api: access, clock, logger },
+        nodes: options.nodes ?? [{ name: NODE_NAME }],
+        ownName: NODE_NAME,
         nodePortAddresses: host === "0.0.0.0" || host === "::" ? [host] : hosts,
-        api: access,
-        clock,
-        logger,
+        client: system,
+        path: environment["PATH"] ?? "",
       }),
     );
   }

@@ -1,11 +1,28 @@
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { UserError } from "@sluice/kubernetes";
+import { isQuantity, UserError } from "@sluice/kubernetes";
 import { parse } from "yaml";
 import { z } from "zod";
 
 const port = z.coerce.number().int().min(0).max(65535);
+
+/** A node as it is configured; whatever is not given is as this machine has it. */
+export interface NodeConfig {
+  readonly name: string;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
+  readonly taints?: readonly NodeTaint[] | undefined;
+  /** Amounts by resource: `cpu: 4`, `memory: 8Gi`, `nvidia.com/gpu: 8`. */
+  readonly capacity?: Readonly<Record<string, string>> | undefined;
+}
+
+/** What keeps pods off a node that do not tolerate it. */
+interface NodeTaint {
+  readonly key: string;
+  readonly value?: string;
+  readonly effect: "NoSchedule" | "PreferNoSchedule" | "NoExecute";
+}
 
 /** All that can be configured, complete and checked. */
 export interface Config {
@@ -28,6 +45,8 @@ export interface Config {
   readonly auditLog?: string | undefined;
   /** The file with the `Policy` that says what of it; a sensible one unless given. */
   readonly auditPolicy?: string | undefined;
+  /** The nodes of the cluster, each of which runs its pods on this machine; one that is the machine unless given. */
+  readonly nodes?: readonly NodeConfig[] | undefined;
   /** The built dashboard, if it is not the one of this installation. */
   readonly dashboard?: string | undefined;
 }
@@ -38,6 +57,33 @@ const names = z.string().transform((list) =>
     .map((name) => name.trim())
     .filter((name) => name !== ""),
 );
+
+const nodeName = z
+  .string()
+  .max(63)
+  .regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/u, "a node's name consists of lower case letters, digits, '-' and '.'");
+const amount = z
+  .union([z.string(), z.number()])
+  .transform(String)
+  .refine(isQuantity, "an amount is a number with an optional suffix, such as 500m or 8Gi");
+const whole = z.union([z.string(), z.number()]).transform(String);
+const node = z.strictObject({
+  name: nodeName,
+  labels: z.record(z.string(), whole).optional(),
+  annotations: z.record(z.string(), whole).optional(),
+  taints: z
+    .array(
+      z
+        .strictObject({ key: z.string(), value: whole.optional(), effect: z.enum(["NoSchedule", "PreferNoSchedule", "NoExecute"]) })
+        .transform(({ key, value, effect }): NodeTaint => (value === undefined ? { key, effect } : { key, value, effect })),
+    )
+    .optional(),
+  capacity: z.record(z.string(), amount).optional(),
+});
+const nodes = z
+  .array(node)
+  .min(1, "at least one node is needed, to run pods")
+  .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, "two nodes have the same name");
 
 const schema = z.strictObject({
   dataDir: z.string().min(1),
@@ -50,6 +96,7 @@ const schema = z.strictObject({
   imageProfiles: z.record(z.string(), z.string()).optional(),
   auditLog: z.string().min(1).optional(),
   auditPolicy: z.string().min(1).optional(),
+  nodes: nodes.optional(),
   dashboard: z.string().optional(),
 }) satisfies z.ZodType<Config>;
 

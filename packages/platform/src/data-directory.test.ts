@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -45,4 +45,20 @@ test("flag, environment, default, in this order", async () => {
   const config = await readConfig({ dataDir: root, port: "1234" }, { SLUICE_PORT: "1", SLUICE_API_PORT: "77", SLUICE_COMPONENTS: "pipelines, hub" });
   expect(config).toMatchObject({ port: 1234, apiPort: 77, components: ["pipelines", "hub"], address: "127.0.0.1" });
   await expect(readConfig({ dataDir: root }, { SLUICE_PORT: "many" })).rejects.toThrow("SLUICE_PORT");
+});
+
+test("nodes are read from the file, and what is wrong with them is said", async () => {
+  const dataDir = join(root, "nodes");
+  const read = async (text: string): Promise<unknown> => {
+    await mkdir(dataDir, { recursive: true });
+    await writeFile(join(dataDir, "sluice.yaml"), text);
+    return (await readConfig({ dataDir }, {})).nodes;
+  };
+  expect(await read("nodes: [{name: a, labels: {tier: 1}, taints: [{key: k, effect: NoSchedule}], capacity: {cpu: 4, nvidia.com/gpu: 8}}]")).toEqual([
+    { name: "a", labels: { tier: "1" }, taints: [{ key: "k", effect: "NoSchedule" }], capacity: { cpu: "4", "nvidia.com/gpu": "8" } },
+  ]);
+  await expect(read("nodes: []")).rejects.toThrow("at least one node");
+  await expect(read("nodes: [{name: a}, {name: a}]")).rejects.toThrow("two nodes have the same name");
+  await expect(read("nodes: [{name: A_b}]")).rejects.toThrow("lower case");
+  await expect(read("nodes: [{name: a, capacity: {cpu: plenty}}]")).rejects.toThrow("an amount is a number");
 });

@@ -33,7 +33,7 @@ export interface Home {
 }
 
 /** All in this process, and in one directory. */
-export function embeddedHome({ dataDir, apiPort, address, imageProfiles, auditLog, auditPolicy }: Config): Home {
+export function embeddedHome({ dataDir, apiPort, address, imageProfiles, nodes, auditLog, auditPolicy }: Config): Home {
   const audit = auditLog === undefined ? undefined : { path: resolve(dataDir, auditLog), policy: auditPolicy };
   return {
     async openDatabase() {
@@ -47,16 +47,8 @@ export function embeddedHome({ dataDir, apiPort, address, imageProfiles, auditLo
     async startCluster({ programs, clock, logger, environment }) {
       const { startCluster } = await import("@sluice/cluster");
       return startCluster({
-        directory: dataDir,
-        apiPort,
-        host: address,
-        programs,
-        environment,
-        imageProfiles,
-        audit,
-        clock,
-        logger,
-        newId: randomUUID,
+        ...{ directory: dataDir, apiPort, host: address, nodes, programs, environment, imageProfiles },
+        ...{ audit, clock, logger, newId: randomUUID },
       });
     },
   };

@@ -2,9 +2,10 @@ import type { Client } from "@sluice/client";
 import type { Program } from "@sluice/component";
 import type { Clock, EventRecorder, Logger } from "@sluice/controller";
 import type { References } from "./environment/references.ts";
+import type { Gpus } from "./gpu/gpus.ts";
 import type { Images } from "./images/images.ts";
 import type { RestartBackoff } from "./lifecycle/restart-backoff.ts";
-import type { Limiter } from "./pod/limiter.ts";
+import type { SharedMachine } from "./node.ts";
 import type { Launcher } from "./runtime/launcher.ts";
 import type { StartJournal } from "./runtime/start-journal.ts";
 import type { Sandboxes } from "./sandbox/sandbox.ts";
@@ -19,8 +20,8 @@ export interface NodeContext {
   readonly sandboxes: Sandboxes;
   readonly images: Images;
   readonly services: ServiceCatalog;
-  /** The addresses of this machine at which node ports are. */
-  readonly nodePortAddresses: readonly string[];
+  /** The addresses of this machine at which node ports are; only one node of a machine has them, and serves the services. */
+  readonly nodePortAddresses: readonly string[] | undefined;
   /** By image, without tag. */
   readonly programs: ReadonlyMap<string, Program>;
   readonly api: { readonly host: string; readonly port: number };
@@ -29,8 +30,8 @@ export interface NodeContext {
   readonly journal: StartJournal;
   readonly launcher: Launcher;
   readonly events: EventRecorder;
-  /** How many containers may be starting at once. */
-  readonly starts: Limiter;
+  readonly shared: SharedMachine;
+  readonly gpus: Gpus;
   readonly restartBackoff: RestartBackoff;
   readonly allocatable: Readonly<Record<string, string>>;
   readonly clock: Clock;

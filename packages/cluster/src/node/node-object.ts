@@ -1,8 +1,10 @@
-import type { Node, NodeCondition } from "@sluice/kubernetes";
+import { formatQuantity, parseQuantity, type Node, type NodeCondition } from "@sluice/kubernetes";
 import { timestamp } from "../api-server/request-context.ts";
 import type { PresentImage } from "./images/images.ts";
 import type { Machine } from "./machine.ts";
 import { VOLUMES_DIRECTORY } from "../volume/storage-class.ts";
+import { GPU } from "./gpu/assign-gpus.ts";
+import type { NodeSpec } from "./node-spec.ts";
 import type { SandboxFeatures } from "./sandbox/sandbox.ts";
 
 /** What a node object is made from. */
@@ -12,6 +14,10 @@ export interface NodeFacts {
   readonly volumesDirectory: string;
   readonly machine: Machine;
   readonly features: SandboxFeatures;
+  /** What the configuration says of it. */
+  readonly spec?: NodeSpec | undefined;
+  /** How many GPUs it has. */
+  readonly gpus: number;
   readonly hostIp: string;
   /** Those that have been loaded or pulled. */
   readonly images: readonly PresentImage[];
@@ -32,9 +38,12 @@ const LEAST_DISK = 1024 * MEBIBYTE;
 export function nodeObject(facts: NodeFacts, current: Node | undefined): Node {
   const { name, machine, features, hostIp, images, version, now } = facts;
   const { os, architecture } = machine;
-  const resources = capacityOf(machine);
+  const { spec } = facts;
+  const resources = { ...capacityOf(machine), ...canonical(spec?.capacity), ...(facts.gpus > 0 ? { [GPU]: String(facts.gpus) } : {}) };
+  const annotations = { ...current?.metadata.annotations, ...spec?.annotations, [VOLUMES_DIRECTORY]: facts.volumesDirectory };
   const labels = {
     ...current?.metadata.labels,
+    ...spec?.labels,
     "kubernetes.io/hostname": name,
     "kubernetes.io/os": os,
     "kubernetes.io/arch": architecture,
@@ -49,7 +58,7 @@ export function nodeObject(facts: NodeFacts, current: Node | undefined): Node {
   return {
     apiVersion: "v1",
     kind: "Node",
-    metadata: { ...current?.metadata, name, labels, annotations: { ...current?.metadata.annotations, [VOLUMES_DIRECTORY]: facts.volumesDirectory } },
+    metadata: { ...current?.metadata, name, labels, annotations },
     ...(current?.spec === undefined ? {} : { spec: current.spec }),
     status: {
       ...current?.status,
@@ -81,8 +90,13 @@ export function nodeObject(facts: NodeFacts, current: Node | undefined): Node {
   };
 }
 
+/** As the API writes amounts. */
+function canonical(amounts: Readonly<Record<string, string>> = {}): Record<string, string> {
+  return Object.fromEntries(Object.entries(amounts).map(([name, text]) => [name, formatQuantity(parseQuantity(text))]));
+}
+
 /** What pods may use of the machine. */
-export function capacityOf({ cores, memoryBytes, diskBytes }: Machine): Record<string, string> {
+function capacityOf({ cores, memoryBytes, diskBytes }: Machine): Record<string, string> {
   return {
     cpu: String(cores),
     memory: `${Math.floor(memoryBytes / 1024)}Ki`,

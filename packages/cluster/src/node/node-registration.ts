@@ -1,9 +1,10 @@
 import type { Client } from "@sluice/client";
 import type { Clock, Logger } from "@sluice/controller";
-import { isApiError, jsonEqual, Lease, Node } from "@sluice/kubernetes";
+import { isApiError, jsonEqual, Lease, Node, type Taint } from "@sluice/kubernetes";
 import type { Images } from "./images/images.ts";
 import { inspectMachine } from "./machine.ts";
 import { nodeObject, type NodeFacts } from "./node-object.ts";
+import type { NodeSpec } from "./node-spec.ts";
 import type { SandboxFeatures } from "./sandbox/sandbox.ts";
 import { volumesDirectory } from "./volumes/bound-volume.ts";
 
@@ -12,7 +13,11 @@ export interface RegistrationOptions {
   readonly client: Client;
   readonly name: string;
   readonly directory: string;
+  /** Below it volumes are kept, for all nodes of a machine. */
+  readonly volumes: string;
   readonly features: SandboxFeatures;
+  readonly spec?: NodeSpec | undefined;
+  readonly gpus: number;
   readonly hostIp: string;
   readonly images: Pick<Images, "list">;
   readonly version: string;
@@ -28,12 +33,12 @@ const HEARTBEAT_MS = 10_000;
 /** How often the node's status is written though nothing but its time has changed. */
 const STATUS_MS = 300_000;
 
-/** Registers the node, or brings its object up to date. */
-export async function registerNode(options: RegistrationOptions): Promise<Node> {
+/** Registers the node, or brings its object up to date; it has `taints`, whatever others it has. */
+export async function registerNode(options: RegistrationOptions, taints: readonly Taint[] = []): Promise<Node> {
   const { client, name } = options;
   for (;;) {
     const current = await client.find(Node, { name });
-    const wanted = nodeObject(factsOf(options), current);
+    const wanted = withTaints(nodeObject(factsOf(options), current), taints);
     try {
       const written = current === undefined ? await client.create(Node, wanted) : await client.update(Node, wanted);
       return await client.update(Node, { ...wanted, metadata: written.metadata }, { subresource: "status" });
@@ -66,9 +71,16 @@ export async function keepNode(registered: Node, options: RegistrationOptions, b
   }
 }
 
-function factsOf({ name, directory, features, hostIp, images, version, clock }: RegistrationOptions): NodeFacts {
+function withTaints(node: Node, taints: readonly Taint[]): Node {
+  if (taints.length === 0) return node;
+  const others = (node.spec?.taints ?? []).filter((one) => !taints.some(({ key, effect }) => key === one.key && effect === one.effect));
+  return { ...node, spec: { ...node.spec, taints: [...others, ...taints] } };
+}
+
+function factsOf({ name, directory, volumes, features, spec, gpus, hostIp, images, version, clock }: RegistrationOptions): NodeFacts {
   const machine = inspectMachine(directory);
-  return { name, volumesDirectory: volumesDirectory(directory), machine, features, hostIp, images: images.list(), version, now: clock.now() };
+  const facts = { name, volumesDirectory: volumesDirectory(volumes), machine, features, spec, gpus };
+  return { ...facts, hostIp, images: images.list(), version, now: clock.now() };
 }
 
 function timeless({ status }: Node): unknown {

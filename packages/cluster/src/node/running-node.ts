@@ -13,7 +13,6 @@ import {
   type ObjectKey,
   type Resource,
 } from "@sluice/kubernetes";
-import { HostPorts } from "./host-ports.ts";
 import type { NodeContext } from "./node-context.ts";
 import type { Node } from "./node.ts";
 import { notRunning } from "./pod/not-running.ts";
@@ -36,7 +35,6 @@ export class RunningNode implements Node {
   readonly #uids = new Map<string, string>();
   /** Which pods refer to an object. */
   readonly #dependents = new Map<string, Set<PodWorker>>();
-  readonly #ports = new HostPorts();
   readonly #pods: Reflector<Pod>;
   readonly #loops: Promise<void>[];
 
@@ -46,11 +44,7 @@ export class RunningNode implements Node {
     this.#pods = this.#reflector(Pod, (before, after) => this.#podChanged(before, after), fieldSelector);
     this.#loops = [
       this.#pods.run(),
-      context.services.run({ client: context.client, clock: context.clock, logger: context.logger, signal: stopping.signal }),
-      routeServices({
-        ...{ catalog: context.services, routing: context.sandboxes.services, addresses: context.nodePortAddresses },
-        ...{ clock: context.clock, logger: context.logger, signal: stopping.signal },
-      }),
+      ...(context.nodePortAddresses === undefined ? [] : this.#serveServices(context.nodePortAddresses)),
       ...[ConfigMap, Secret, PersistentVolumeClaim].map((resource) =>
         this.#reflector<KubernetesObject>(resource, (before, after) => this.#referenceChanged(resource, before, after)).run(),
       ),
@@ -116,14 +110,25 @@ export class RunningNode implements Node {
     const { uid = "", phase } = { uid: (after ?? before)?.metadata.uid, phase: after?.status?.phase };
     const worker = this.#workers.get(uid);
     if (after === undefined) {
-      if (before !== undefined) this.#ports.release(before);
+      if (before !== undefined) this.#release(before);
       void worker?.gone().catch((error: unknown) => this.#context.logger.error("a pod could not be removed", { pod: before?.metadata.name, error }));
       return;
     }
     const isOver = phase === "Succeeded" || phase === "Failed";
-    if (isOver) this.#ports.release(after);
-    if (worker === undefined) this.#add(after, isOver ? undefined : this.#ports.claim(after));
+    if (isOver) this.#release(after);
+    if (worker === undefined) this.#add(after, isOver ? undefined : this.#claim(after));
     else worker.update(after);
+  }
+
+  /** Takes what of the machine a pod has for itself, or says why it cannot have it. */
+  #claim(pod: Pod): { readonly reason: string; readonly message: string } | undefined {
+    const { shared, gpus } = this.#context;
+    return shared.ports.claim(pod) ?? gpus.claim(pod);
+  }
+
+  #release(pod: Pod): void {
+    this.#context.shared.ports.release(pod);
+    this.#context.gpus.release(pod);
   }
 
   #add(pod: Pod, refused: { readonly reason: string; readonly message: string } | undefined): void {
@@ -154,11 +159,18 @@ export class RunningNode implements Node {
     for (const worker of this.#dependents.get(dependency) ?? []) worker.referenceChanged();
   }
 
+  /** Keeps the cluster's services in view, and leads their addresses to their endpoints. */
+  #serveServices(addresses: readonly string[]): readonly Promise<void>[] {
+    const { client, services, sandboxes, clock, logger } = this.#context;
+    const running = { clock, logger, signal: this.#stopping.signal };
+    return [services.run({ client, ...running }), routeServices({ catalog: services, routing: sandboxes.services, addresses, ...running })];
+  }
+
   /** Volumes of claims that are gone go too, with their data. */
   #volumeChanged(volume: PersistentVolume | undefined): void {
     if (volume === undefined) return;
-    const { client, directory, logger } = this.#context;
-    void reclaimVolume(client, volume, directory).catch((error: unknown) => {
+    const { client, shared, logger } = this.#context;
+    void reclaimVolume(client, volume, shared.volumes).catch((error: unknown) => {
       if (!this.#stopping.signal.aborted) logger.error("a volume could not be taken away", { volume: volume.metadata.name, error });
     });
   }

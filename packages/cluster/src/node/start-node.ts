@@ -1,13 +1,14 @@
-import { createEventRecorder } from "@sluice/controller";
+import type { Client } from "@sluice/client";
+import { createEventRecorder, type Logger } from "@sluice/controller";
 import { mkdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { Pod } from "@sluice/kubernetes";
 import { References } from "./environment/references.ts";
 import { RESTART_BACKOFF } from "./lifecycle/restart-backoff.ts";
-import { inspectMachine } from "./machine.ts";
+import { Gpus } from "./gpu/gpus.ts";
+import { HostPorts } from "./host-ports.ts";
 import type { NodeContext } from "./node-context.ts";
-import { capacityOf } from "./node-object.ts";
 import { keepNode, registerNode, type RegistrationOptions } from "./node-registration.ts";
 import type { Node, NodeOptions } from "./node.ts";
 import { killPod, orphansOf } from "./pod/adopt-containers.ts";
@@ -26,18 +27,22 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   const { client, name, directory, sandboxes, clock, logger } = options;
   mkdirSync(directory, { recursive: true });
   const stopping = new AbortController();
+  const shared = options.shared ?? { ports: new HostPorts(), starts: new Limiter(2 * availableParallelism()), volumes: directory };
   const registration: RegistrationOptions = {
-    ...{ client, name, directory, clock, logger },
+    ...{ client, name, directory, volumes: shared.volumes, clock, logger },
     features: sandboxes.features,
     hostIp: sandboxes.hostIp,
     images: options.images,
     version: options.version ?? DEFAULT_VERSION,
+    ...{ spec: options.spec, gpus: options.gpus?.length ?? 0 },
     signal: stopping.signal,
   };
-  const registered = await registerNode(registration);
+  const registered = await registerNode(registration, options.spec?.taints);
   const fieldSelector = `spec.nodeName=${name}`;
-  const pods = await listPods(options, fieldSelector);
-  await removeOrphans(options, pods);
+  const pods = await listPods(client, fieldSelector);
+  await removeOrphans(directory, pods, logger);
+  const uids = pods.map(({ metadata }) => metadata.uid ?? "");
+  const live = pods.filter(({ status }) => status?.phase !== "Succeeded" && status?.phase !== "Failed");
 
   const context: NodeContext = {
     ...{ name, directory, client, sandboxes, clock, logger },
@@ -48,17 +53,23 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     api: options.api,
     references: new References(client, options.api.caCertificate),
     tokens: new TokenSource(client, clock),
-    journal: await openStartJournal(join(directory, "starts.journal"), new Set(pods.map(({ metadata }) => metadata.uid ?? ""))),
+    journal: await openStartJournal(join(directory, "starts.journal"), new Set(uids)),
     launcher: new Launcher(),
     events: createEventRecorder({ client, clock, component: "kubelet", host: name, signal: stopping.signal }),
-    starts: new Limiter(2 * availableParallelism()),
+    shared,
+    gpus: new Gpus(
+      directory,
+      options.gpus ?? [],
+      live.map(({ metadata }) => metadata.uid ?? ""),
+    ),
     restartBackoff: options.restartBackoff ?? RESTART_BACKOFF,
-    allocatable: capacityOf(inspectMachine(directory)),
+    allocatable: registered.status?.allocatable ?? {},
   };
   return new RunningNode(context, { stopping, fieldSelector, heartbeat: (beat) => keepNode(registered, registration, beat) });
 }
 
-async function listPods({ client }: NodeOptions, fieldSelector: string): Promise<readonly Pod[]> {
+/** All pods that the selector chooses. */
+export async function listPods(client: Client, fieldSelector: string): Promise<readonly Pod[]> {
   const pods: Pod[] = [];
   let next: string | undefined;
   do {
@@ -70,11 +81,9 @@ async function listPods({ client }: NodeOptions, fieldSelector: string): Promise
 }
 
 /** Ends what runs for pods that are no more, and takes away what is left of them. */
-async function removeOrphans({ directory, sandboxes, logger }: NodeOptions, pods: readonly Pod[]): Promise<void> {
+export async function removeOrphans(directory: string, pods: readonly Pod[], logger: Logger): Promise<void> {
   const orphans = orphansOf(directory, pods).map((uid) => new PodDirectory(directory, uid));
   for (const orphan of orphans) killPod(orphan);
-  const live = pods.filter(({ status }) => status?.phase !== "Succeeded" && status?.phase !== "Failed");
-  await sandboxes.retain(new Set(live.map(({ metadata }) => metadata.uid ?? "")));
   for (const orphan of orphans) {
     await removeVolumes(orphan.volumes);
     await orphan.remove();

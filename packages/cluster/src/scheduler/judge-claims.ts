@@ -8,6 +8,8 @@ export interface VolumeLookup {
   claim(namespace: string, name: string): PersistentVolumeClaim | undefined;
   volume(name: string): PersistentVolume | undefined;
   storageClass(name: string): StorageClass | undefined;
+  /** The node that was chosen for a claim which is not bound yet. */
+  selectedNode(claim: PersistentVolumeClaim): string | undefined;
 }
 
 /** What the claims of a pod mean for where it may go. */
@@ -38,18 +40,24 @@ export function judgeClaims({ namespace, claims, spec }: PodDemand, lookup: Volu
       if (named.has(name)) return { blocked: `persistentvolumeclaim ${JSON.stringify(name)} not found` };
       continue;
     }
-    const { volumeName = "", storageClassName = "" } = claim.spec ?? {};
+    const { volumeName = "" } = claim.spec ?? {};
     if (claim.status?.phase === "Lost")
       return { blocked: `persistentvolumeclaim ${JSON.stringify(name)} bound to non-existent persistentvolume ${JSON.stringify(volumeName)}` };
     if (claim.metadata.deletionTimestamp !== undefined) return { blocked: `persistentvolumeclaim ${JSON.stringify(name)} is being deleted` };
     if (claim.status?.phase === "Bound") rules.push(...placeOf(volumeName, lookup));
-    else if (lookup.storageClass(storageClassName)?.volumeBindingMode === "WaitForFirstConsumer") {
+    else if (bindsLate(claim, lookup)) {
       delayed.push(claim);
-      const selected = claim.metadata.annotations?.[SELECTED_NODE];
+      const selected = lookup.selectedNode(claim);
       if (selected !== undefined) rules.push(({ node }) => (node.metadata.name === selected ? undefined : ELSEWHERE));
     } else isUnbound = true;
   }
   return isUnbound ? { blocked: "pod has unbound immediate PersistentVolumeClaims" } : { rules, delayed };
+}
+
+/** Whether a claim waits for its first consumer. One to which admission has given no class is bound by the node that uses it first. */
+function bindsLate({ spec }: PersistentVolumeClaim, lookup: VolumeLookup): boolean {
+  const { storageClassName } = spec ?? {};
+  return storageClassName === undefined || lookup.storageClass(storageClassName)?.volumeBindingMode === "WaitForFirstConsumer";
 }
 
 /** A claim may be bound to nothing but a directory of the node that used it first; then it has no volume. */

@@ -35,7 +35,7 @@ export function podGroupController(): Controller {
 }
 
 /** The status of a group, in the words and by the rules of scheduler-plugins' controller. */
-export function podGroupStatus(group: PodGroup, pods: readonly Pod[], now: string): PodGroupStatus {
+function podGroupStatus(group: PodGroup, pods: readonly Pod[], now: string): PodGroupStatus {
   const { status: before = {} } = group;
   if (before.phase === "Finished" || before.phase === "Failed") return before;
   const inPhase = (phase: string): number => pods.filter(({ status }) => status?.phase === phase).length;

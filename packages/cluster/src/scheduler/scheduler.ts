@@ -1,21 +1,21 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Client } from "@sluice/client";
-import { createEventRecorder, keyOf, runManager, type Clock, type EventRecorder, type Logger } from "@sluice/controller";
-import { isApiError, jsonEqual, type Namespace, type Node, type PersistentVolumeClaim, type Pod } from "@sluice/kubernetes";
-import { bindPod } from "./bind-pod.ts";
+import { createEventRecorder, keyOf, runManager, type Clock, type Logger } from "@sluice/controller";
+import { jsonEqual, type Namespace, type Node, type Pod } from "@sluice/kubernetes";
+import { Binder } from "./binder.ts";
+import { ClaimBook } from "./claim-book.ts";
 import { ClusterState } from "./cluster-state.ts";
 import { EquivalenceCache } from "./equivalence-cache.ts";
 import { GangMembers, placeGang } from "./gangs.ts";
-import { judgeClaims } from "./judge-claims.ts";
-import { groupOf, pendingPod, type PendingPod } from "./pending-pod.ts";
-import { demandOf, isSocial } from "./pod-demand.ts";
+import { pendingPod, type PendingPod } from "./pending-pod.ts";
+import { demandOf } from "./pod-demand.ts";
 import { minMemberOf, type PodGroup } from "./pod-group.ts";
 import { podGroupController } from "./pod-group-controller.ts";
-import { refusalOf } from "./refusal.ts";
 import { Reporter } from "./reporter.ts";
 import { describeFailure, type Failure, type Placement } from "./schedule.ts";
 import { openSources, type Sources } from "./sources.ts";
 import { SchedulingQueue, type Hint, type Unit } from "./scheduling-queue.ts";
+import { hintOf, volumeHintOf } from "./unit-hint.ts";
 
 /** Its own, and the one for which groups of pods ask elsewhere. */
 const SCHEDULER_NAMES: ReadonlySet<string> = new Set(["default-scheduler", "scheduler-plugins-scheduler"]);
@@ -24,8 +24,6 @@ const COMPONENT = "default-scheduler";
 const BINDERS = 64;
 /** For how long the scheduler works before others get their turn. */
 const TURN_MS = 10;
-/** When a binding fails for no fault of the pod's. */
-const RETRY_MS = 1000;
 
 /** What the scheduler needs. */
 interface SchedulerOptions {
@@ -43,14 +41,14 @@ export async function runScheduler(options: SchedulerOptions): Promise<void> {
 
 class Scheduler {
   readonly #options: SchedulerOptions;
-  readonly #events: EventRecorder;
   readonly #reporter: Reporter;
   readonly #sources: Sources;
+  readonly #claims: ClaimBook;
+  readonly #binder: Binder;
   readonly #state = new ClusterState();
   readonly #cache = new EquivalenceCache(this.#state);
   readonly #queue = new SchedulingQueue();
   readonly #gangs = new GangMembers();
-  readonly #bindings = new Set<Promise<void>>();
   /** Pods that have changed since they were last looked at, as they are now; undefined is gone. */
   readonly #changed = new Map<string, Pod | undefined>();
   /** The pods that are counted on a node, and in which generation. */
@@ -65,14 +63,25 @@ class Scheduler {
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
-    this.#events = createEventRecorder({ ...options, component: COMPONENT });
-    this.#reporter = new Reporter({ ...options, events: this.#events, find: (uid) => this.#queue.get(uid)?.pod, isWaiting });
+    const events = createEventRecorder({ ...options, component: COMPONENT });
+    this.#reporter = new Reporter({ ...options, events, find: (uid) => this.#queue.get(uid)?.pod, isWaiting });
     this.#sources = openSources(options, {
       node: (before, after) => this.#nodeChanged(before, after),
       namespace: (before, after) => this.#namespaceChanged(before, after),
       pod: (before, after) => this.#podChanged(before, after),
       group: (before, after) => this.#groupChanged(before, after),
-      volumes: () => this.#hint(({ pods }) => (someOf(pods, ({ demand }) => demand.claims.length > 0) ? "look" : "no")),
+      claim: (before, after) => {
+        this.#claims.changed(before, after);
+        this.#hint(volumeHintOf);
+      },
+      volumes: () => this.#hint(volumeHintOf),
+    });
+    this.#claims = new ClaimBook(this.#sources);
+    this.#binder = new Binder({
+      ...{ ...options, events, claims: this.#claims },
+      failed: (pending) => this.#bindingFailed(pending),
+      retry: (pending) => this.#tryAgain(pending),
+      done: () => this.#wake(),
     });
   }
 
@@ -82,7 +91,7 @@ class Scheduler {
     const running = [this.#sources.run(), this.#reporter.run()];
     await this.#sources.synced;
     await this.#schedule();
-    await Promise.all([...running, ...this.#bindings]);
+    await Promise.all([...running, this.#binder.settled()]);
   }
 
   /** Places pods as long as any can be, then waits until something changes. */
@@ -98,13 +107,13 @@ class Scheduler {
       }
       this.#wakeUnits();
       let unit = this.#queue.next(clock.now());
-      for (; unit !== undefined && this.#bindings.size < BINDERS && this.#changed.size === 0; unit = this.#queue.next(clock.now())) {
+      for (; unit !== undefined && this.#binder.size < BINDERS && this.#changed.size === 0; unit = this.#queue.next(clock.now())) {
         this.#place(unit);
         if (isOver()) break;
       }
       for (const { uid, message } of this.#queue.takeUntold()) this.#reporter.tell(uid, message);
       if (unit === undefined && !this.#isMoved) await this.#change();
-      else if (this.#bindings.size >= BINDERS) await this.#change();
+      else if (this.#binder.size >= BINDERS) await this.#change();
       else await nextTurn();
     }
   }
@@ -186,7 +195,7 @@ class Scheduler {
       return;
     }
     this.#assume(pending, placement.node);
-    this.#bind(pending, placement.node);
+    this.#binder.bind(pending, placement.node);
   }
 
   /** All that are needed, or none: their bindings are written together. */
@@ -214,20 +223,24 @@ class Scheduler {
     });
     if ("refused" in placement) {
       const { refused, fitting } = placement;
+      if (before >= minMember) {
+        this.#fail(unit, refused.pending, refused.failure);
+        return;
+      }
       const rejection = `PodGroup ${name} gets rejected due to Pod ${refused.pending.pod.metadata.name} is unschedulable even after PostFilter`;
       this.#fail(unit, refused.pending, refused.failure, ` ${rejection}: ${before + fitting} of at least ${minMember} fit`);
       return;
     }
     for (const { pending, node } of placement.placed) {
       this.#assume(pending, node);
-      this.#bind(pending, node);
+      this.#binder.bind(pending, node);
     }
     if (placement.rest !== undefined) this.#fail(unit, placement.rest.pending, placement.rest.failure);
   }
 
   #find({ demand, signature }: PendingPod): Placement {
     if (demand.claims.length === 0) return this.#cache.place(signature, demand);
-    const verdict = judgeClaims(demand, this.#sources);
+    const verdict = this.#claims.judge(demand);
     return "blocked" in verdict ? { failure: verdict } : this.#cache.place(signature, demand, verdict.rules);
   }
 
@@ -243,36 +256,20 @@ class Scheduler {
     this.#assumed.add(uid);
     this.#judgeGang(this.#gangs.note(pod, true));
     this.#isMoved = true;
+    this.#claims.choose(demand, node);
   }
 
-  #bind(pending: PendingPod, node: string): void {
-    const binding = this.#tryToBind(pending, node).finally(() => {
-      this.#bindings.delete(binding);
-      this.#wake();
-    });
-    this.#bindings.add(binding);
+  /** A pod could not be bound: unless its events have said meanwhile where it is, it is nowhere. */
+  #bindingFailed({ uid, pod }: PendingPod): void {
+    if (!this.#assumed.delete(uid)) return;
+    this.#release(uid);
+    this.#judgeGang(this.#gangs.note(pod, false));
   }
 
-  async #tryToBind({ uid, pod, demand }: PendingPod, node: string): Promise<void> {
-    const { client, clock, logger, signal } = this.#options;
-    const { namespace, name } = pod.metadata;
-    try {
-      const verdict = demand.claims.length === 0 ? undefined : judgeClaims(demand, this.#sources);
-      await bindPod(client, pod, node, verdict !== undefined && "delayed" in verdict ? verdict.delayed : []);
-      this.#events.record(pod, { type: "Normal", reason: "Scheduled", message: `Successfully assigned ${namespace ?? ""}/${name} to ${node}` });
-    } catch (error) {
-      // Unless its events have said meanwhile where it is, it is nowhere.
-      if (this.#assumed.delete(uid)) {
-        this.#release(uid);
-        this.#judgeGang(this.#gangs.note(pod, false));
-      }
-      // Gone, on its way out, or placed by somebody else: its events tell what there is to know.
-      if (isApiError(error, "NotFound") || isApiError(error, "Conflict") || signal.aborted) return;
-      logger.warn("a pod could not be bound to its node and will be tried again", { pod: `${namespace ?? ""}/${name}`, node, error });
-      await clock.sleep(RETRY_MS, signal);
-      const latest = this.#sources.pods.get(keyOf(pod.metadata));
-      if (latest?.metadata.uid === uid && !this.#changed.has(uid)) this.#changed.set(uid, latest);
-    }
+  /** A pod whose binding failed is tried again, if it still waits. */
+  #tryAgain({ uid, pod }: PendingPod): void {
+    const latest = this.#sources.pods.get(keyOf(pod.metadata));
+    if (latest?.metadata.uid === uid && !this.#changed.has(uid)) this.#changed.set(uid, latest);
   }
 
   /** A group of which some have a node and others must follow is not left half placed. */
@@ -290,17 +287,7 @@ class Scheduler {
     if (improved.length === 0 && this.#improved.size === 0 && !isMoved) return;
     this.#improved.clear();
     this.#isMoved = false;
-    this.#queue.wake(({ pods, group }): Hint => {
-      const [first] = pods.values();
-      if (first === undefined) return "no";
-      const { demand } = first;
-      if (group !== undefined || isSocial(demand.spec) || demand.claims.length > 0) {
-        const isConcerned = improved.length > 0 || someOf(pods, (pending) => isSocial(pending.demand.spec));
-        return isConcerned ? "look" : "no";
-      }
-      if (improved.some((node) => refusalOf(demand, node, []) === undefined)) return "fits";
-      return improved.length > 0 ? "look" : "no";
-    });
+    this.#queue.wake((unit) => hintOf(unit, improved, isMoved));
   }
 
   #hint(hint: (unit: Unit) => Hint): void {
@@ -351,11 +338,6 @@ function isWaiting({ metadata, spec }: Pod): boolean {
 
 function isPlaced({ spec }: Pod): boolean {
   return (spec.nodeName ?? "") !== "";
-}
-
-function someOf(pods: ReadonlyMap<string, PendingPod>, holds: (pending: PendingPod) => boolean): boolean {
-  for (const pending of pods.values()) if (holds(pending)) return true;
-  return false;
 }
 
 /** Whether a node's change, such as a heartbeat, makes no difference to who fits on it. */

@@ -128,6 +128,7 @@ export class SchedulingQueue {
     for (const unit of this.#failed) {
       const verdict = hint(unit);
       if (verdict === "fits") this.#ready(Object.assign(unit, { restMs: 0 }));
+      else if (verdict === "look" && unit.isUrgent) this.#ready(unit);
       else if (verdict === "look") unit.isStale = true;
     }
   }

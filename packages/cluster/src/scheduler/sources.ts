@@ -20,12 +20,13 @@ export interface SourceHandlers {
   readonly namespace: ChangeHandler<Namespace>;
   readonly pod: ChangeHandler<Pod>;
   readonly group: ChangeHandler<PodGroup>;
-  /** Of claims, volumes and classes. */
+  readonly claim: ChangeHandler<PersistentVolumeClaim>;
+  /** Of volumes and classes. */
   readonly volumes: () => void;
 }
 
 /** What the API has, as far as it matters to scheduling. */
-export interface Sources extends VolumeLookup {
+export interface Sources extends Omit<VolumeLookup, "selectedNode"> {
   readonly pods: Pick<Store<Pod>, "get">;
   readonly groups: Pick<Store<PodGroup>, "get">;
   /** Resolves once all is known that is there. */
@@ -63,7 +64,7 @@ export function openSources(
   };
   watch(Namespace, handlers.namespace);
   watch(Node, handlers.node);
-  const claims = watch(PersistentVolumeClaim, handlers.volumes);
+  const claims = watch(PersistentVolumeClaim, handlers.claim);
   const volumes = watch(PersistentVolume, handlers.volumes);
   const classes = watch(StorageClass, handlers.volumes);
   const groups = watch(PodGroup, handlers.group);

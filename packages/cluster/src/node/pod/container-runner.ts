@@ -154,7 +154,7 @@ export class ContainerRunner {
   async #start({ restartCount, crashes }: { readonly restartCount: number; readonly crashes: number }, starting: AbortController): Promise<void> {
     const { node, pod } = this.#host;
     const prepared = await this.#prepare(starting.signal);
-    await node.starts.run(async () => {
+    await node.shared.starts.run(async () => {
       const { sandbox } = this.#host;
       if (starting.signal.aborted || sandbox === undefined) return;
       const index = this.#nextIndex++;

@@ -155,7 +155,7 @@ export class PodSetup {
     const { name: nodeName, client, references, tokens, allocatable, sandboxes, clock } = node;
     const context = {
       ...{ pod: pod(), nodeName, client, references, tokens, allocatable },
-      ...{ hostIp: sandboxes.hostIp, podIp: this.#podIp ?? "", directory: directory.volumes, node: node.directory },
+      ...{ hostIp: sandboxes.hostIp, podIp: this.#podIp ?? "", directory: directory.volumes, node: node.shared.volumes },
     };
     this.#volumes = await makeVolumes(pod().spec.volumes ?? [], context, onError === undefined ? {} : { onError });
     const { refreshAt } = this.#volumes;

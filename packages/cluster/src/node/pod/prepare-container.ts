@@ -53,9 +53,13 @@ export async function prepareContainer(
   const { node, progress, signal } = options;
   const { pod, podIp, volumes } = surroundings;
   try {
-    const { name: nodeName, references, allocatable, sandboxes } = node;
+    const { name: nodeName, references, allocatable, sandboxes, gpus } = node;
     const source = { pod, nodeName, podIp, hostIp: sandboxes.hostIp, allocatable, references, hostname: hostnameOf(pod) };
-    const variables = await environmentOf(container, { ...source, serviceVariables: await variablesOfServices(pod, node) });
+    const devices = gpus.variables(pod.metadata.uid ?? "", container.name);
+    const given = await environmentOf(container, { ...source, serviceVariables: await variablesOfServices(pod, node) });
+    const variables = new Map([...Object.entries(devices), ...given]);
+    // A program that is told to use the first GPU means the first of its own.
+    if (devices["CUDA_VISIBLE_DEVICES"] !== "") for (const [name, value] of Object.entries(devices)) variables.set(name, value);
     const mounts = mountsOf(container, volumes, variables);
     const command = (container.command ?? []).map((word) => expand(word, variables));
     const args = (container.args ?? []).map((word) => expand(word, variables));

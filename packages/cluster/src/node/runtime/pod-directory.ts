@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFile
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Pod } from "@sluice/kubernetes";
+import type { GpuAssignment } from "../gpu/assign-gpus.ts";
 import type { ContainerExit } from "../lifecycle/observed-pod.ts";
 
 const ATTEMPT = /^([^.]+)\.(\d+)$/u;
@@ -40,6 +41,15 @@ export class PodDirectory {
   writePod(record: PodRecord): void {
     mkdirSync(this.path, { recursive: true });
     writeJson(join(this.path, "pod.json"), record);
+  }
+
+  readGpus(): GpuAssignment | undefined {
+    return readJson<GpuAssignment>(join(this.path, "gpus.json"));
+  }
+
+  writeGpus(assignment: GpuAssignment): void {
+    mkdirSync(this.path, { recursive: true });
+    writeJson(join(this.path, "gpus.json"), assignment);
   }
 
   /** Nothing of the pod runs or lies about any more but its logs. */
