@@ -15,7 +15,7 @@ export class LogIndex {
   readonly #limit: LogLimit;
   #start: number;
   #size: number;
-  #trimming: Promise<void> | undefined;
+  #isTrimming = false;
   #pause: NodeJS.Timeout | undefined;
   #isDue = false;
   #isClosed = false;
@@ -60,7 +60,9 @@ export class LogIndex {
   }
 
   #trim(): void {
-    this.#trimming ??= trimLog(this.#directory, this.#limit)
+    if (this.#isTrimming) return;
+    this.#isTrimming = true;
+    void trimLog(this.#directory, this.#limit)
       .then((start) => {
         this.#start = start;
         const kept = readIndex(this.#directory).filter(({ end }) => end > start);
@@ -70,7 +72,7 @@ export class LogIndex {
       })
       // The pod is gone, with its logs; or the disk is full, and the next growth tries again.
       .catch(() => {})
-      .finally(() => (this.#trimming = undefined));
+      .finally(() => (this.#isTrimming = false));
   }
 }
 

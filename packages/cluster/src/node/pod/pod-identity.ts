@@ -41,14 +41,15 @@ function shortHostnameOf({ metadata, spec }: Pod): string {
 }
 
 function resolverPolicyOf({ spec }: Pod): "cluster" | "machine" | "none" {
-  switch (spec.dnsPolicy) {
+  const { dnsPolicy = "ClusterFirst" } = spec;
+  switch (dnsPolicy) {
     case "None":
       return "none";
     case "Default":
       return "machine";
     case "ClusterFirstWithHostNet":
       return "cluster";
-    default:
+    case "ClusterFirst":
       return spec.hostNetwork === true ? "machine" : "cluster";
   }
 }

@@ -10,12 +10,14 @@ let asked: Buffer;
 let respond: (stream: ServerHttp2Stream) => void;
 beforeEach(async () => {
   server = createServer();
-  server.on("stream", async (stream, headers) => {
+  server.on("stream", (stream, headers) => {
     expect(headers).toMatchObject({ ":path": "/grpc.health.v1.Health/Check", "content-type": "application/grpc", te: "trailers" });
     const parts: Buffer[] = [];
-    for await (const bytes of stream) parts.push(Buffer.from(bytes as Uint8Array));
-    asked = Buffer.concat(parts);
-    respond(stream);
+    stream.on("data", (bytes: Buffer) => parts.push(bytes));
+    stream.on("end", () => {
+      asked = Buffer.concat(parts);
+      respond(stream);
+    });
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -127,7 +127,8 @@ function launcherProcess(): void {
   const running = new Map<number, number>();
   const answer = (message: { readonly id: number; readonly [field: string]: unknown }): void => {
     running.delete(message.id);
-    if (process.connected) process.send?.(message);
+    // Where the program is just going, nobody is told: its next run looks for itself.
+    if (process.connected) process.send?.(message, undefined, undefined, () => {});
   };
   // Whoever is left when the program ends is adopted by its next run.
   process.on("disconnect", () => process.exit());

@@ -32,11 +32,14 @@ else:
 const PORT = 29500;
 const namespace = "default";
 
+/** What each second pod of a job must have heard, if it found the pods that it called: the other job's first, then its own. */
+export const RENDEZVOUS: Readonly<Record<string, string>> = { left: "right\nleft\n", right: "left\nright\n" };
+
 /**
- * Runs two jobs of two pods at once that all use one port, each with a headless service, and asserts that every pod found the
- * one that it named: each second pod has spoken with the first pod of the other job while that of its own was there, too.
+ * Runs two jobs of two pods at once that all use one port, each with a headless service, and returns what the second pod of each
+ * has heard. It speaks with the first pod of the other job while that of its own is there, too.
  */
-export async function expectRendezvous(client: Client, container: RendezvousContainer): Promise<void> {
+export async function rendezvous(client: Client, container: RendezvousContainer): Promise<Readonly<Record<string, string>>> {
   const names = ["left", "right"] as const;
   await Promise.all([start("left", "right"), start("right", "left")]);
   await vi.waitFor(
@@ -46,8 +49,7 @@ export async function expectRendezvous(client: Client, container: RendezvousCont
     },
     { timeout: 40_000, interval: 100 },
   );
-  expect(await heardBy("left")).toBe("right\nleft\n");
-  expect(await heardBy("right")).toBe("left\nright\n");
+  return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await heardBy(name)] as const)));
 
   async function start(name: string, other: string): Promise<void> {
     await client.create(Service, {

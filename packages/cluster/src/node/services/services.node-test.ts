@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { startCluster, type Cluster } from "../../start-cluster.ts";
 import { eventually } from "../eventually.fixture.ts";
 import { untilPod } from "../world.fixture.ts";
-import { expectRendezvous, PYTHON_RENDEZVOUS } from "./rendezvous.fixture.ts";
+import { PYTHON_RENDEZVOUS, RENDEZVOUS, rendezvous } from "./rendezvous.fixture.ts";
 import { runProgram } from "../sandbox/run-program.ts";
 
 let cluster: Cluster;
@@ -170,5 +170,5 @@ for host in ["kubernetes.default.svc", "kubernetes.default:443", os.environ["KUB
 });
 
 test("two jobs that use one port at once find their own peers, and each other's, by name", async () => {
-  await expectRendezvous(client, { image: "busybox", command: python(PYTHON_RENDEZVOUS) });
+  expect(await rendezvous(client, { image: "busybox", command: python(PYTHON_RENDEZVOUS) })).toEqual(RENDEZVOUS);
 });

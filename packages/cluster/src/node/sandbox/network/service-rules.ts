@@ -91,7 +91,7 @@ function clearTable(bridge: string, present: RuleNames, next: RuleNames): string
 }
 
 /** The table's text in the language of nft. */
-export function renderTable(
+function renderTable(
   { bridge, range }: Pick<ServiceRulesOptions, "bridge" | "range">,
   routes: readonly ServiceRoute[],
 ): { readonly text: string; readonly names: RuleNames } {
