@@ -7,4 +7,6 @@ export * from "./api-server/api-server.ts";
 export * from "./api-server/api-server-options.ts";
 export * from "./api-server/create-api-server.ts";
 export type { VirtualResource } from "./api-server/registry.ts";
+export { openImageLibrary, type ImageLibrary } from "./node/images/oci/image-library.ts";
+export type { StoredImage } from "./node/images/oci/image-store.ts";
 export * from "./start-cluster.ts";
