@@ -135,6 +135,7 @@ export class ContainerRunner {
         ...{ index, restartCount, crashes, isProgram },
         containerId: `${prepared.kind}://${pod.metadata.uid ?? ""}.${this.#container.name}.${index}`,
         imageId: isProgram ? (this.#container.image ?? "") : prepared.image.imageId,
+        ...(isProgram || prepared.image.files?.stopSignal === undefined ? {} : { stopSignal: prepared.image.files.stopSignal }),
       };
       const started = await startContainer(this.#container, prepared, { ...this.#startOptions(sandbox), record, signal: starting.signal });
       const outdated = this.#state.previous;
@@ -240,6 +241,7 @@ export class ContainerRunner {
       directory: directory.attempt(name, record.index),
       startedAt: this.#state.attempt?.startedAt,
       wasOutOfMemory: () => this.#wasOutOfMemory(),
+      startFailure: () => this.#host.sandbox?.startFailure(name),
     });
     if (this.#lifetime.signal.aborted) return;
     directory.writeOutcome(name, record.index, exit);

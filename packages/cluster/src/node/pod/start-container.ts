@@ -47,23 +47,23 @@ export async function startContainer(container: Container, prepared: PreparedCon
   const mount = { source: message, target: container.terminationMessagePath ?? "/dev/termination-log", readOnly: false };
   const index = new LogIndex(attempt, node.clock);
   const command = sandbox.command({ ...process, mounts: [...process.mounts, mount] });
-  const handle = ContainerProcess.start(attempt, command, processOptions(node, sandbox, index));
+  const handle = ContainerProcess.start(attempt, command, processOptions(options, index));
   return { handle, index };
 }
 
 /** Takes over a process that an earlier run of this program has started. */
 export function adoptContainer(container: string, options: Omit<StartOptions, "signal">): StartedContainer {
-  const { directory, record, node, sandbox } = options;
+  const { directory, record, node } = options;
   const attempt = directory.attempt(container, record.index);
   const index = new LogIndex(attempt, node.clock);
   index.note();
-  return { handle: ContainerProcess.adopt(attempt, processOptions(node, sandbox, index)), index };
+  return { handle: ContainerProcess.adopt(attempt, processOptions(options, index)), index };
 }
 
-function processOptions(node: NodeContext, sandbox: Sandbox, index: LogIndex): ContainerProcessOptions {
+function processOptions({ node, sandbox, record }: Omit<StartOptions, "signal">, index: LogIndex): ContainerProcessOptions {
   return {
     launcher: node.launcher,
-    signal: (pid, signal) => sandbox.signal(pid, signal),
+    signal: (pid, signal) => sandbox.signal(pid, signal === "SIGTERM" ? (record.stopSignal ?? signal) : signal),
     onLog: () => index.note(),
     now: () => node.clock.now(),
   };

@@ -3,9 +3,10 @@ import { join } from "node:path";
 import type { Cgroups } from "./cgroups.ts";
 import { resolverConfiguration } from "./dns/cluster-names.ts";
 import type { Decision } from "./features.ts";
-import { execCommand, hostCommand, type CommandContext } from "./host-command.ts";
+import { execCommand, homeOf, hostCommand, type CommandContext } from "./host-command.ts";
 import type { ViewEntry } from "./host-view.ts";
 import type { PodNetwork } from "./network/pod-network.ts";
+import { crunFailure } from "./oci/crun.ts";
 import type { ImageRuntime } from "./oci/rooted-command.ts";
 import type { PodRecord } from "./pod-record.ts";
 import { childrenOf, descendantsOf, innerPidOf, readProcessTable, signalProcess } from "./process-tree.ts";
@@ -52,6 +53,7 @@ export function podSandbox({ pod, address }: PodRecord, directory: string, means
         groups: cgroups?.joining(pod.uid, process.container) ?? [],
       }),
     signal: async (hostPid, signal) => (hasNamespaces ? signalIsolated(hostPid, signal) : signalPlain(hostPid, signal)),
+    startFailure: (container) => crunFailure(homeOf(context, container)),
     wasOutOfMemory: async (container) => (cgroups?.oomKills(pod.uid, container) ?? 0) > 0,
   };
 }
@@ -86,14 +88,14 @@ function firstProcessOf(hostPid: number): { readonly reaper: number | undefined;
   return { reaper, first: reaper === undefined ? undefined : childrenOf(table, reaper).find(isFirst) };
 }
 
-function signalIsolated(hostPid: number, signal: "SIGTERM" | "SIGKILL"): void {
+function signalIsolated(hostPid: number, signal: NodeJS.Signals | number): void {
   const { reaper, first } = firstProcessOf(hostPid);
   if (reaper === undefined) return signalPlain(hostPid, signal);
   // Killing the reaper kills its whole PID namespace, and before there is a process to signal there is the command.
   signalProcess(signal === "SIGKILL" ? reaper : (first ?? hostPid), signal);
 }
 
-function signalPlain(hostPid: number, signal: "SIGTERM" | "SIGKILL"): void {
+function signalPlain(hostPid: number, signal: NodeJS.Signals | number): void {
   const below = signal === "SIGKILL" ? descendantsOf(readProcessTable(), hostPid) : [];
   // From the top: a process that sees its children die may end in its own way.
   for (const pid of [hostPid, ...below]) signalProcess(pid, signal);

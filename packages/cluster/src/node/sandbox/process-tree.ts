@@ -38,7 +38,7 @@ export function processesWith(name: string, value: string, pids?: readonly numbe
 }
 
 /** Signals a process; false if there is none. */
-export function signalProcess(pid: number, signal: "SIGTERM" | "SIGKILL"): boolean {
+export function signalProcess(pid: number, signal: NodeJS.Signals | number): boolean {
   try {
     return process.kill(pid, signal);
   } catch (error) {

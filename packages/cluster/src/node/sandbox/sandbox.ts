@@ -45,8 +45,6 @@ export interface ContainerRoot {
   readonly isPrivileged: boolean;
   /** System calls that containers rarely need are refused. */
   readonly isFiltered: boolean;
-  /** What asks it to end, instead of SIGTERM. */
-  readonly stopSignal?: string | undefined;
 }
 
 /** One process of a container. */
@@ -89,7 +87,9 @@ export interface Sandbox {
    * Signals the container's first process, given the PID on this machine of the `HostCommand` that was started for it.
    * Absence is no error.
    */
-  signal(hostPid: number, signal: "SIGTERM" | "SIGKILL"): Promise<void>;
+  signal(hostPid: number, signal: NodeJS.Signals | number): Promise<void>;
+  /** Why the container could not be started, if its runtime says so. */
+  startFailure(container: string): string | undefined;
   /** Whether the kernel has killed a process of `container` for want of memory since it started. */
   wasOutOfMemory(container: string): Promise<boolean>;
 }

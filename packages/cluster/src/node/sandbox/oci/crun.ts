@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ContainerRoot, SandboxMount, SandboxProcess } from "../sandbox.ts";
 import { rootDirectory, type RootMethod } from "./root-directory.ts";
@@ -27,6 +27,7 @@ export interface CrunOptions {
 /** crun's name for the container; each has a state directory of its own. */
 const ID = "container";
 const CONFIG = "config.json";
+const LOG = "crun.log";
 /** crun refuses to run where control groups of both versions are mounted. */
 const UNIFIED = "/sys/fs/cgroup/unified";
 
@@ -43,7 +44,7 @@ export function crunCommand({ crun, process, root, method, home, hostname, mount
     ...(existsSync(UNIFIED) ? ["/bin/sh", "-c", `umount ${UNIFIED}; exec "$@"`, "sh"] : []),
     ...enter,
     ...crunWith(crun, home),
-    ...["run", "--bundle", home, ID],
+    ...["--log", join(home, LOG), "run", "--bundle", home, ID],
   ];
 }
 
@@ -63,6 +64,15 @@ export function crunExec(
   const file = join(home, `exec-${createHash("sha256").update(text).digest("hex").slice(0, 16)}.json`);
   if (!existsSync(file)) writeFileSync(file, text, { mode: 0o600 });
   return [crun.nsenter, `--target=${crunPid}`, "--mount", "--pid", "--", ...crunWith(crun, home), "exec", "--process", file, ID];
+}
+
+/** What crun says went wrong before the container ran, if anything did. */
+export function crunFailure(home: string): string | undefined {
+  try {
+    return readFileSync(join(home, LOG), "utf8").trim() || undefined;
+  } catch {
+    return undefined; // crun has written nothing, or does not run this container.
+  }
 }
 
 /** Its control groups are those that it was started in. */
