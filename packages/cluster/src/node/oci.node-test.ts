@@ -217,13 +217,16 @@ test("memory above the limit kills it, and is told", async () => {
 });
 
 test("probes and hooks run in it, with its rights; what takes too long is killed", async () => {
-  const handler = "test $(id -u) = 1000 && grep -q 1000 /proc/self/status && test -e /data/started";
+  const handler = "test $(id -u) = 1000 && grep -q 1000 /proc/self/status && test -e /data/started && test -e /data/begun";
   await create(
     box("touch /data/started; trap 'cat /data/stopped; exit 0' TERM; echo up; while :; do sleep 0.1; done", {
       securityContext: { runAsUser: 1000 },
       readinessProbe: { exec: { command: ["sh", "-c", handler] }, periodSeconds: 1 },
       livenessProbe: { exec: { command: ["sh", "-c", "sleep 12345"] }, timeoutSeconds: 1, periodSeconds: 1, failureThreshold: 100 },
-      lifecycle: { preStop: { exec: { command: ["sh", "-c", "echo stopping > /data/stopped"] } } },
+      lifecycle: {
+        postStart: { exec: { command: ["sh", "-c", "echo begun > /data/begun"] } },
+        preStop: { exec: { command: ["sh", "-c", "echo stopping > /data/stopped"] } },
+      },
       volumeMounts: [{ name: "data", mountPath: "/data" }],
     }),
     { volumes: [{ name: "data", emptyDir: {} }], terminationGracePeriodSeconds: 20 },

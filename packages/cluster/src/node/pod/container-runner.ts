@@ -181,8 +181,10 @@ export class ContainerRunner {
       });
       if (!record.isProgram) this.#tell("Normal", "Created", `Created container: ${this.#container.name}`);
     }
-    void handle.started.then((startedAt) => {
+    void handle.started.then(async (startedAt) => {
       if (startedAt === undefined) return;
+      if (!isAdopted && this.#prepared?.kind === "process" && this.#prepared.process.root !== undefined && handle.pid !== undefined)
+        await this.#host.sandbox?.whenRunning(handle.pid);
       if (!isAdopted && !record.isProgram) this.#tell("Normal", "Started", `Started container ${this.#container.name}`);
       this.#began(startedAt);
     });

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Container } from "@sluice/kubernetes";
 import { LogIndex } from "../logs/log-index.ts";
@@ -40,7 +40,9 @@ export async function startContainer(container: Container, prepared: PreparedCon
   if (prepared.kind === "program") return startProgram(container, prepared, options);
 
   const message = join(attempt, TERMINATION_LOG);
-  writeFileSync(message, "", { mode: 0o666 });
+  writeFileSync(message, "");
+  // Whoever the container's process is, it may write there.
+  chmodSync(message, 0o666);
   await node.journal.record(podUid, container.name, record.index);
   signal.throwIfAborted();
   const { process } = prepared;

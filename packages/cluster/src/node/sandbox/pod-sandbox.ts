@@ -1,5 +1,6 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Clock } from "@sluice/controller";
 import type { Cgroups } from "./cgroups.ts";
 import { resolverConfiguration } from "./dns/cluster-names.ts";
 import type { Decision } from "./features.ts";
@@ -9,8 +10,9 @@ import type { PodNetwork } from "./network/pod-network.ts";
 import { crunFailure } from "./oci/crun.ts";
 import type { ImageRuntime } from "./oci/rooted-command.ts";
 import type { PodRecord } from "./pod-record.ts";
-import { childrenOf, descendantsOf, innerPidOf, readProcessTable, signalProcess } from "./process-tree.ts";
+import { childrenOf, descendantsOf, innerPidOf, isAlive, readProcessTable, signalProcess } from "./process-tree.ts";
 import type { Sandbox, SandboxMount } from "./sandbox.ts";
+import { until } from "./until.ts";
 
 /** What all pods' sandboxes share. */
 export interface SandboxMeans {
@@ -23,6 +25,7 @@ export interface SandboxMeans {
   /** The address of the pods' name server, if there is one. */
   readonly nameserver: string | undefined;
   readonly hostIp: string;
+  readonly clock: Clock;
   /** Deletes a directory in the background. */
   discard(path: string): void;
 }
@@ -52,6 +55,7 @@ export function podSandbox({ pod, address }: PodRecord, directory: string, means
         ...(hasNamespaces ? firstProcessOf(hostPid) : { reaper: undefined, first: undefined }),
         groups: cgroups?.joining(pod.uid, process.container) ?? [],
       }),
+    whenRunning: (hostPid) => until(means.clock, () => !isAlive(hostPid) || firstProcessOf(hostPid).first !== undefined),
     signal: async (hostPid, signal) => (hasNamespaces ? signalIsolated(hostPid, signal) : signalPlain(hostPid, signal)),
     startFailure: (container) => crunFailure(homeOf(context, container)),
     wasOutOfMemory: async (container) => (cgroups?.oomKills(pod.uid, container) ?? 0) > 0,

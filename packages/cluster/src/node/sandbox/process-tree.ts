@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 
 /** Every process of this machine and its parent. */
 export type ProcessTable = ReadonlyMap<number, number>;
@@ -45,6 +45,11 @@ export function signalProcess(pid: number, signal: NodeJS.Signals | number): boo
     if (error instanceof Error && "code" in error && error.code === "ESRCH") return false;
     throw error;
   }
+}
+
+/** Whether there is such a process. */
+export function isAlive(pid: number): boolean {
+  return existsSync(`/proc/${pid}`);
 }
 
 function linuxPids(): readonly number[] {

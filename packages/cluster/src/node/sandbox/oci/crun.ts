@@ -32,6 +32,23 @@ const LOG = "crun.log";
 const UNIFIED = "/sys/fs/cgroup/unified";
 
 /**
+ * Runs a command of crun that starts a process in a container, in a session of its own: who kills the command does not reach it. A watcher
+ * in another session hears of that end by a pipe, and kills the process with its group.
+ */
+const WATCHED = `
+home=$1; shift
+file=$home/exec-$$.pid
+exec 4>&1
+{ "$@" --pid-file "$file" ${ID} >&4 4>&-; echo $?; } | setsid sh -c '
+  exec 4>&-
+  read -r code
+  pid=$(cat "$0") 2>/dev/null
+  rm -f "$0"
+  [ -z "$code" ] || exit "$code"
+  stat=$(cat "/proc/$pid/stat") && set -- \${stat##*) } && kill -KILL "-$3"
+' "$file" 2>/dev/null`;
+
+/**
  * The command line that runs a container by crun, whose exit code is the container's. crun is the first process of a PID
  * namespace around the container's, so that nothing outlives it, and it dies with the parent of the command. The container's
  * root is mounted where only crun and the container see it, and is gone with them.
@@ -63,7 +80,11 @@ export function crunExec(
   // Probes run the same process again and again.
   const file = join(home, `exec-${createHash("sha256").update(text).digest("hex").slice(0, 16)}.json`);
   if (!existsSync(file)) writeFileSync(file, text, { mode: 0o600 });
-  return [crun.nsenter, `--target=${crunPid}`, "--mount", "--pid", "--", ...crunWith(crun, home), "exec", "--process", file, ID];
+  return [
+    ...[crun.nsenter, `--target=${crunPid}`, "--mount", "--pid", "--", "/bin/sh", "-c", WATCHED, "sh", home],
+    ...crunWith(crun, home),
+    ...["exec", "--process", file],
+  ];
 }
 
 /** What crun says went wrong before the container ran, if anything did. */
