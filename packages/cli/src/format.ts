@@ -9,3 +9,10 @@ export function durationOf(start: string, end: string | undefined, now: number):
   const hours = Math.floor(minutes / 60);
   return hours < 48 ? `${hours}h ${two(minutes % 60)}m` : `${Math.floor(hours / 24)}d ${hours % 24}h`;
 }
+
+/** A number of bytes in the unit that suits it: `12.3 MB`. */
+export function sizeOf(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB"];
+  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
+  return `${(bytes / 1000 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power] ?? ""}`;
+}

@@ -19,6 +19,7 @@ Examples:
   export KUBECONFIG=$(sluice kubeconfig --path) use kubectl`,
     );
   addPlatformCommands(program);
+  addImageCommands(program.command("image").description("load container images, and see which there are"));
   addRunCommands(program.command("run").description("submit pipeline runs and follow them"));
   return program;
 }
@@ -75,6 +76,29 @@ function addPlatformCommands(program: Command): void {
     .action(async ({ path = false, ...flags }: Record<string, unknown>) =>
       (await import("./commands/kubeconfig.ts")).kubeconfig(flags, path === true),
     );
+}
+
+function addImageCommands(image: Command): void {
+  image
+    .command("load")
+    .argument("<archive>", "an OCI image layout, as a directory or archive, or what `docker save` wrote")
+    .description("make an image known to the cluster, without a registry; pods find it at once")
+    .addOption(dataDir())
+    .option("--name <name>", "what to call it, e.g. team/app:1 (default: what the archive calls it)")
+    .action(async (archive: string, { name, ...flags }: Record<string, unknown> & { name?: string }) =>
+      (await import("./commands/image-load.ts")).loadImage(archive, flags, name),
+    );
+  image
+    .command("list")
+    .description("list the images that were loaded or pulled")
+    .addOption(dataDir())
+    .action(async (flags: Record<string, unknown>) => (await import("./commands/image-list.ts")).listImages(flags));
+  image
+    .command("rm")
+    .argument("<name...>", "names, as `image list` shows them")
+    .description("remove images")
+    .addOption(dataDir())
+    .action(async (names: readonly string[], flags: Record<string, unknown>) => (await import("./commands/image-rm.ts")).removeImages(names, flags));
 }
 
 function addRunCommands(run: Command): void {

@@ -6,5 +6,6 @@
 export * from "./cluster.ts";
 export * from "./config.ts";
 export * from "./data-directory.ts";
+export * from "./image-library.ts";
 export * from "./platform.ts";
 export * from "./ports.ts";

@@ -1,15 +1,17 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { Container, Pod, PodSpec } from "@sluice/kubernetes";
+import { Event, Node, Pod, Secret, type Container, type PodSpec } from "@sluice/kubernetes";
+import { eventually } from "./eventually.fixture.ts";
 import { buildImage, layoutOf, PLATFORM, tarOf, type ImagePlan } from "./images/oci/image.fixture.ts";
+import { openImageLibrary } from "./images/oci/image-library.ts";
 import { ImageStore } from "./images/oci/image-store.ts";
 import { loadArchive } from "./images/oci/load-archive.ts";
 import { OciImages } from "./images/oci/oci-images.ts";
 import { openImages } from "./images/open-images.ts";
 import { openTrial, type Trial } from "./sandbox/trial.fixture.ts";
-import { logOf, openWorld, podOn, statusOf, untilPhase, type World } from "./world.fixture.ts";
+import { logOf, openWorld, podOn, statusOf, untilPhase, untilPod, type World } from "./world.fixture.ts";
 
 const BUSYBOX = "/bin/busybox";
 const PROGRAMS = ["cat", "env", "grep", "hostname", "id", "ls", "mount", "ps", "pwd", "sh", "sleep", "tail", "touch", "wget"];
@@ -60,16 +62,238 @@ function box(script: string, more: Partial<Container> = {}): Container {
   return { name: "main", image: "team/box:1", command: ["sh", "-c", script], ...more };
 }
 
-async function run(container: Container, spec: Partial<PodSpec> = {}): Promise<{ readonly pod: Pod; readonly log: string }> {
-  const { Pod: resource } = await import("@sluice/kubernetes");
-  await world.client.create(resource, podOn("a", { containers: [container], ...spec }));
-  const pod = await untilPhase(world.client, "a", "Succeeded");
+async function create(container: Container, spec: Partial<PodSpec> = {}): Promise<void> {
+  await world.client.create(Pod, podOn("a", { containers: [container], ...spec }));
+}
+
+async function run(
+  container: Container,
+  { phase = "Succeeded", ...spec }: Partial<PodSpec> & { readonly phase?: string } = {},
+): Promise<{ readonly pod: Pod; readonly log: string }> {
+  await create(container, spec);
+  const pod = await untilPhase(world.client, "a", phase);
   return { pod, log: await logOf(world, "a") };
 }
 
-test("a container runs from an image that was loaded", async () => {
-  const { pod, log } = await run(box("echo hello; id -u; ps; touch /new && ls /"));
-  expect(log).toContain("hello\n0\n");
-  expect(log).toContain("new\n");
-  expect(statusOf(pod).imageID).toMatch(/^docker\.io\/team\/box@sha256:[0-9a-f]{64}$/);
+const untilLog = (words: string): Promise<void> => eventually(() => logOf(world, "a")).toContain(words);
+
+test("a container runs from an image that was loaded, in a root of its own, as what it says", async () => {
+  await load("team/app:2", {
+    layers: [
+      [
+        { name: "etc/passwd", content: "root:x:0:0::/root:/bin/sh\napp:x:1234:77::/home/app:/bin/sh\n" },
+        { name: "work/file", content: "of the image", uid: 1234 },
+        { name: "run-me", content: '#!/bin/sh\necho "$0 $*"; id -u; id -g; pwd; env; touch file && ls -ln file', mode: 0o755 },
+      ],
+    ],
+    config: { Entrypoint: ["/run-me"], Cmd: ["a", "b c"], Env: ["A=image", "B=image"], WorkingDir: "/work", User: "app" },
+  });
+  const { pod, log } = await run({
+    name: "main",
+    image: "team/app:2",
+    args: ["$(C)"],
+    env: [
+      { name: "B", value: "pod" },
+      { name: "C", value: "x y" },
+    ],
+  });
+  const lines = log.split("\n");
+  expect(lines.slice(0, 4)).toEqual(["/run-me x y", "1234", "77", "/work"]);
+  for (const line of ["A=image", "B=pod", "HOME=/home/app", expect.stringMatching(/^PATH=.*:\/bin$/), "KUBERNETES_SERVICE_HOST=127.0.0.1"])
+    expect(lines).toContainEqual(line);
+  expect(log).not.toContain("SLUICE");
+  expect(log).toMatch(/1234 +0 +\d+ .* file$/m);
+  expect(statusOf(pod)).toMatchObject({
+    image: "team/app:2",
+    imageID: store.find("team/app:2")?.name.replace(/:2$/, `@${store.find("team/app:2")?.digest}`),
+  });
+  const root = store.rootOf(store.find("team/app:2")?.manifest ?? "");
+  expect(readFileSync(join(root, "work/file"), "utf8")).toBe("of the image");
+  const { items } = await world.client.list(Event, { namespace: "default" });
+  expect(items.map(({ message }) => message)).toContain('Container image "team/app:2" already present on machine');
+  const { items: nodes } = await world.client.list(Node);
+  expect(nodes[0]?.status?.images?.flatMap(({ names }) => names)).toContain("docker.io/team/box:1");
 });
+
+test("it has namespaces, mounts and devices of a container, and no more rights", async () => {
+  const script =
+    "hostname; cat /etc/hostname; cat /etc/hosts; ps; grep Cap /proc/self/status; mount; ls /dev; cat /proc/kcore; echo 1 > /proc/sys/vm/swappiness; touch /sys/x; ls -A /sys/fs/cgroup; echo x > /dev/shm/x";
+  const { log } = await run(box(script), { hostname: "me" });
+  expect(log).toMatch(/^me\nme\n127\.0\.0\.1\tlocalhost/);
+  expect(log).toMatch(/10\.\d+\.\d+\.\d+\tme/);
+  expect(log).toMatch(/^ +1 0 +sh/m);
+  expect(log).toMatch(/CapBnd:\t00000000a00425fb/);
+  expect(log).toMatch(/^overlay on \/ type overlay \(rw,/m);
+  expect(log).not.toContain(" sda");
+  expect(log).toMatch(/swappiness: Read-only file system/);
+  expect(log).toContain("touch: /sys/x: Read-only file system");
+});
+
+test("one static program runs as another user, who can write only to volumes, and reads its token and secrets", async () => {
+  const image = await buildImage({
+    layers: [[{ name: "busybox", content: readFileSync(BUSYBOX), mode: 0o755 }]],
+    config: { Entrypoint: ["/busybox"], User: "65532:65532" },
+  });
+  const path = join(home, "static.tar");
+  writeFileSync(path, await tarOf(layoutOf(image)));
+  await loadArchive(store, path, { name: "controller:dev", platform: PLATFORM });
+  await world.client.create(Secret, {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { namespace: "default", name: "s" },
+    data: { key: btoa("secret words") },
+  });
+  const script =
+    "set -x; /busybox id; /busybox touch /x; /busybox touch /data/x && /busybox ls -ln /data; /busybox cat /certs/key; /busybox cat /var/run/secrets/x/namespace; /busybox grep -E 'NoNew|CapBnd|Seccomp:' /proc/self/status; echo bye > /dev/termination-log";
+  const { pod, log } = await run(
+    {
+      name: "main",
+      image: "controller:dev",
+      imagePullPolicy: "IfNotPresent",
+      args: ["sh", "-c", script],
+      securityContext: {
+        runAsNonRoot: true,
+        readOnlyRootFilesystem: true,
+        allowPrivilegeEscalation: false,
+        capabilities: { drop: ["ALL"] },
+        seccompProfile: { type: "RuntimeDefault" },
+      },
+      volumeMounts: [
+        { name: "data", mountPath: "/data" },
+        { name: "certs", mountPath: "/certs", readOnly: true },
+        { name: "me", mountPath: "/var/run/secrets/x" },
+      ],
+    },
+    {
+      securityContext: { supplementalGroups: [7] },
+      volumes: [
+        { name: "data", emptyDir: {} },
+        { name: "certs", secret: { secretName: "s" } },
+        { name: "me", downwardAPI: { items: [{ path: "namespace", fieldRef: { fieldPath: "metadata.namespace" } }] } },
+      ],
+    },
+  );
+  expect(log).toContain("uid=65532 gid=65532 groups=7");
+  expect(log).toContain("touch: /x: Read-only file system");
+  expect(log).toMatch(/65532 +65532 +0 .* x$/m);
+  expect(log).toContain("secret words");
+  expect(log).toMatch(/^NoNewPrivs:\t1$/m);
+  expect(log).toMatch(/^CapBnd:\t0{16}$/m);
+  expect(log).toMatch(/^Seccomp:\t2$/m);
+  expect(statusOf(pod).state?.terminated?.message).toBe("bye\n");
+});
+
+test("a user that the image does not name, or that must not be root, is refused as the kubelet does", async () => {
+  await create(box("true", { securityContext: { runAsNonRoot: true } }));
+  const pod = await untilPod(
+    world.client,
+    "a",
+    (one) => one?.status?.containerStatuses?.[0]?.state?.waiting?.reason === "CreateContainerConfigError",
+  );
+  expect(statusOf(pod).state?.waiting?.message).toBe("container has runAsNonRoot and image will run as root");
+});
+
+test("exit codes are the container's; a program that is not there cannot run", async () => {
+  const { pod } = await run(box("exit 7"), { phase: "Failed" });
+  expect(statusOf(pod).state?.terminated).toMatchObject({ exitCode: 7, reason: "Error" });
+  await world.clear();
+  const { pod: missing } = await run({ name: "main", image: "team/box:1", command: ["/no/such"] }, { phase: "Failed" });
+  expect(statusOf(missing).state?.terminated).toMatchObject({
+    exitCode: 128,
+    reason: "ContainerCannotRun",
+    message: expect.stringContaining("/no/such"),
+  });
+});
+
+test("each start has a root of its own", async () => {
+  await create(box("ls /; touch /here; exit 1"), { restartPolicy: "OnFailure" });
+  await untilPod(world.client, "a", (one) => (one?.status?.containerStatuses?.[0]?.restartCount ?? 0) >= 2);
+  expect(await logOf(world, "a")).not.toContain("here");
+});
+
+test("memory above the limit kills it, and is told", async () => {
+  const { pod } = await run(box("tail /dev/zero", { resources: { limits: { memory: "64Mi" } } }), { phase: "Failed" });
+  expect(statusOf(pod).state?.terminated).toMatchObject({ exitCode: 137, reason: "OOMKilled" });
+});
+
+test("probes and hooks run in it, with its rights; what takes too long is killed", async () => {
+  const handler = "test $(id -u) = 1000 && grep -q 1000 /proc/self/status && test -e /data/started && test -e /data/begun";
+  await create(
+    box("touch /data/started; trap 'cat /data/stopped; exit 0' TERM; echo up; while :; do sleep 0.1; done", {
+      securityContext: { runAsUser: 1000 },
+      readinessProbe: { exec: { command: ["sh", "-c", handler] }, periodSeconds: 1 },
+      livenessProbe: { exec: { command: ["sh", "-c", "sleep 12345"] }, timeoutSeconds: 1, periodSeconds: 1, failureThreshold: 100 },
+      lifecycle: {
+        postStart: { exec: { command: ["sh", "-c", "echo begun > /data/begun"] } },
+        preStop: { exec: { command: ["sh", "-c", "echo stopping > /data/stopped"] } },
+      },
+      volumeMounts: [{ name: "data", mountPath: "/data" }],
+    }),
+    { volumes: [{ name: "data", emptyDir: {} }], terminationGracePeriodSeconds: 20 },
+  );
+  await untilPod(world.client, "a", (one) => one?.status?.containerStatuses?.[0]?.ready === true);
+  await eventually(async () => (await world.client.list(Event, { namespace: "default" })).items.map(({ message }) => message)).toContain(
+    "Liveness probe failed: command timed out",
+  );
+  expect(processesNamed("sleep 12345").length).toBeLessThanOrEqual(1);
+  await world.client.delete(Pod, { namespace: "default", name: "a" });
+  await untilPod(world.client, "a", (one) => one === undefined, 30_000);
+  expect(processesNamed("sleep 12345")).toEqual([]);
+});
+
+test("it is asked to stop by the signal that its image names, and killed if it does not", async () => {
+  await load("team/stop:1", { config: { StopSignal: "SIGUSR1" } });
+  await create(
+    { ...box("trap 'echo usr1; exit 3' USR1; echo up; while :; do sleep 0.1; done"), image: "team/stop:1" },
+    { terminationGracePeriodSeconds: 30 },
+  );
+  await untilLog("up");
+  const following = world.node.log({ namespace: "default", name: "a" }, { follow: true });
+  await world.client.delete(Pod, { namespace: "default", name: "a" });
+  let text = "";
+  for await (const chunk of await following) text += Buffer.from(chunk).toString();
+  expect(text).toContain("usr1");
+  await untilPod(world.client, "a", (one) => one === undefined);
+
+  await create(box("trap '' TERM; echo up; sleep 54321 & while :; do sleep 0.1; done"), { terminationGracePeriodSeconds: 1 });
+  await untilLog("up");
+  await world.client.delete(Pod, { namespace: "default", name: "a" });
+  await untilPod(world.client, "a", (one) => one === undefined);
+  expect(processesNamed("sleep 54321")).toEqual([]);
+});
+
+test("it goes on without the node, whose next life finds it, and its exit code", async () => {
+  await create(
+    box("echo up; while ! test -e /data/go; do sleep 0.1; done; echo over; exit 5", { volumeMounts: [{ name: "data", mountPath: "/data" }] }),
+    {
+      volumes: [{ name: "data", hostPath: { path: home } }],
+    },
+  );
+  await untilLog("up");
+  await world.restartNode();
+  writeFileSync(join(home, "go"), "");
+  const pod = await untilPhase(world.client, "a", "Failed");
+  expect(statusOf(pod).state?.terminated?.exitCode).toBe(5);
+  expect(statusOf(pod).restartCount).toBe(0);
+  expect(await logOf(world, "a")).toBe("up\nover\n");
+});
+
+test("an image that a container runs from is in use", async () => {
+  const library = openImageLibrary(join(home, "images"));
+  await create(box("echo up; sleep 1000"));
+  await untilLog("up");
+  await expect(library.remove("team/box:1")).rejects.toThrow("image docker.io/team/box:1 is in use by a container that runs");
+  await world.clear();
+  expect(await library.remove("team/box:1")).toBe("docker.io/team/box:1");
+});
+
+/** The processes of this machine that run a command. */
+function processesNamed(words: string): readonly string[] {
+  return readdirSync("/proc").filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim() === words;
+    } catch {
+      return false; // It has just ended.
+    }
+  });
+}

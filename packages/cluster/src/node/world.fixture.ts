@@ -39,6 +39,8 @@ const plainSandboxes: Sandboxes = {
         if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
       }
     },
+    whenRunning: async () => {},
+    startFailure: () => undefined,
     wasOutOfMemory: async () => false,
   }),
   remove: async () => {},

@@ -36,7 +36,8 @@ export interface ImageFiles {
   /** `name`, `uid`, `name:group` or `uid:gid`; empty for root. */
   readonly user: string;
   readonly workingDirectory: string;
-  readonly stopSignal?: string | undefined;
+  /** What asks its containers to end, instead of SIGTERM. */
+  readonly stopSignal?: number | undefined;
 }
 
 /** What a container's image means on this machine. */

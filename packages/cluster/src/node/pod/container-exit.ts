@@ -8,6 +8,8 @@ import type { RawExit } from "../runtime/container-handle.ts";
 import { KILLED } from "../runtime/container-process.ts";
 import { TERMINATION_LOG } from "./start-container.ts";
 
+/** As container runtimes report it. */
+const CANNOT_RUN = 128;
 const MESSAGE_BYTES = 4096;
 const FALLBACK = { lines: 80, bytes: 2048 };
 
@@ -15,7 +17,12 @@ const FALLBACK = { lines: 80, bytes: 2048 };
 export async function describeExit(
   container: Container,
   raw: RawExit,
-  options: { readonly directory: string; readonly startedAt: number | undefined; readonly wasOutOfMemory: () => Promise<boolean> },
+  options: {
+    readonly directory: string;
+    readonly startedAt: number | undefined;
+    readonly wasOutOfMemory: () => Promise<boolean>;
+    readonly startFailure: () => string | undefined;
+  },
 ): Promise<ContainerExit> {
   const { exitCode, finishedAt, how } = raw;
   const { directory, startedAt, wasOutOfMemory } = options;
@@ -29,6 +36,8 @@ export async function describeExit(
     };
   }
   if (how === "cannotRun") return { exitCode, reason: "ContainerCannotRun", message: (await logTail(directory, FALLBACK)).trimEnd(), ...times };
+  const failure = exitCode === 0 ? undefined : options.startFailure();
+  if (failure !== undefined) return { exitCode: CANNOT_RUN, reason: "ContainerCannotRun", message: failure, ...times };
   const isOutOfMemory = exitCode === KILLED && (await wasOutOfMemory());
   const reason = isOutOfMemory ? "OOMKilled" : exitCode === 0 ? "Completed" : "Error";
   const message = await lastWords(container, directory, exitCode);

@@ -9,10 +9,10 @@ const CAPABILITIES: readonly string[] = [
   ...["AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "NET_RAW", "SETFCAP", "SETGID", "SETPCAP"],
   ...["SETUID", "SYS_CHROOT"],
 ];
-/** All that the kernel knows. */
+/** All that the kernel knows but MKNOD, of which a container that is not privileged could make any device: nothing else keeps it from them. */
 const ALL: readonly string[] = [
   ...["AUDIT_CONTROL", "AUDIT_READ", "BLOCK_SUSPEND", "BPF", "CHECKPOINT_RESTORE", "DAC_READ_SEARCH", "IPC_LOCK", "IPC_OWNER", "LEASE"],
-  ...["LINUX_IMMUTABLE", "MAC_ADMIN", "MAC_OVERRIDE", "MKNOD", "NET_ADMIN", "NET_BROADCAST", "PERFMON", "SYSLOG", "SYS_ADMIN", "SYS_BOOT"],
+  ...["LINUX_IMMUTABLE", "MAC_ADMIN", "MAC_OVERRIDE", "NET_ADMIN", "NET_BROADCAST", "PERFMON", "SYSLOG", "SYS_ADMIN", "SYS_BOOT"],
   ...["SYS_MODULE", "SYS_NICE", "SYS_PACCT", "SYS_PTRACE", "SYS_RAWIO", "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "WAKE_ALARM"],
   ...CAPABILITIES,
 ];
@@ -32,11 +32,10 @@ export function containerRoot(files: ImageFiles, container: Container, pod: Pod)
       groups: [...new Set([...user.groups, ...(shared.supplementalGroups ?? []), ...(shared.fsGroup === undefined ? [] : [shared.fsGroup])])],
     },
     readOnly: own.readOnlyRootFilesystem === true,
-    capabilities: isPrivileged ? ALL.map(named) : capabilitiesOf(own.capabilities ?? {}),
+    capabilities: isPrivileged ? [...ALL, "MKNOD"].map(named) : capabilitiesOf(own.capabilities ?? {}),
     mayGainPrivileges: isPrivileged || own.allowPrivilegeEscalation !== false,
     isPrivileged,
     isFiltered: profile?.type === "RuntimeDefault" && !isPrivileged,
-    stopSignal: files.stopSignal,
   };
 }
 

@@ -163,6 +163,7 @@ export class ContainerRunner {
         ...{ index, restartCount, crashes, isProgram },
         containerId: `${prepared.kind}://${pod.metadata.uid ?? ""}.${this.#container.name}.${index}`,
         imageId: isProgram ? (this.#container.image ?? "") : prepared.image.imageId,
+        ...(isProgram || prepared.image.files?.stopSignal === undefined ? {} : { stopSignal: prepared.image.files.stopSignal }),
       };
       const started = await startContainer(this.#container, prepared, { ...this.#startOptions(sandbox), record, signal: starting.signal });
       const outdated = this.#state.previous;
@@ -208,8 +209,10 @@ export class ContainerRunner {
       });
       if (!record.isProgram) this.#tell("Normal", "Created", `Created container: ${this.#container.name}`);
     }
-    void handle.started.then((startedAt) => {
+    void handle.started.then(async (startedAt) => {
       if (startedAt === undefined) return;
+      if (!isAdopted && this.#prepared?.kind === "process" && this.#prepared.process.root !== undefined && handle.pid !== undefined)
+        await this.#host.sandbox?.whenRunning(handle.pid);
       if (!isAdopted && !record.isProgram) this.#tell("Normal", "Started", `Started container ${this.#container.name}`);
       this.#began(startedAt);
     });
@@ -268,6 +271,7 @@ export class ContainerRunner {
       directory: directory.attempt(name, record.index),
       startedAt: this.#state.attempt?.startedAt,
       wasOutOfMemory: () => this.#wasOutOfMemory(),
+      startFailure: () => this.#host.sandbox?.startFailure(name),
     });
     if (this.#lifetime.signal.aborted) return;
     directory.writeOutcome(name, record.index, exit);

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Container } from "@sluice/kubernetes";
 import { LogIndex } from "../logs/log-index.ts";
@@ -42,7 +42,9 @@ export async function startContainer(container: Container, prepared: PreparedCon
   if (prepared.kind === "program") return startProgram(container, prepared, options);
 
   const message = join(attempt, TERMINATION_LOG);
-  writeFileSync(message, "", { mode: 0o666 });
+  writeFileSync(message, "");
+  // Whoever the container's process is, it may write there.
+  chmodSync(message, 0o666);
   await node.journal.record(podUid, container.name, record.index);
   signal.throwIfAborted();
   const { process } = prepared;
@@ -52,23 +54,23 @@ export async function startContainer(container: Container, prepared: PreparedCon
   const inside = sandbox.command({ ...process, mounts: [...process.mounts, mount], tty });
   const command = tty ? terminalCommand(inside, `tty > ${quote(join(attempt, FILES.tty))}`) : inside;
   if (stdin) await makeInput(node.launcher, attempt);
-  const handle = ContainerProcess.start(attempt, command, { ...processOptions(node, sandbox, index), stdin });
+  const handle = ContainerProcess.start(attempt, command, { ...processOptions(options, index), stdin });
   return { handle, index };
 }
 
 /** Takes over a process that an earlier run of this program has started. */
 export function adoptContainer(container: string, options: Omit<StartOptions, "signal">): StartedContainer {
-  const { directory, record, node, sandbox } = options;
+  const { directory, record, node } = options;
   const attempt = directory.attempt(container, record.index);
   const index = new LogIndex(attempt, node.clock);
   index.note();
-  return { handle: ContainerProcess.adopt(attempt, processOptions(node, sandbox, index)), index };
+  return { handle: ContainerProcess.adopt(attempt, processOptions(options, index)), index };
 }
 
-function processOptions(node: NodeContext, sandbox: Sandbox, index: LogIndex): ContainerProcessOptions {
+function processOptions({ node, sandbox, record }: Omit<StartOptions, "signal">, index: LogIndex): ContainerProcessOptions {
   return {
     launcher: node.launcher,
-    signal: (pid, signal) => sandbox.signal(pid, signal),
+    signal: (pid, signal) => sandbox.signal(pid, signal === "SIGTERM" ? (record.stopSignal ?? signal) : signal),
     onLog: () => index.note(),
     now: () => node.clock.now(),
   };

@@ -15,6 +15,8 @@ export interface AttemptRecord {
   readonly containerId: string;
   readonly imageId: string;
   readonly isProgram: boolean;
+  /** What asks it to end; SIGTERM unless its image names another. */
+  readonly stopSignal?: number | undefined;
 }
 
 /** What this node has accepted, and when. */

@@ -77,6 +77,11 @@ function commandBeside(
   return enteringCommand(context, root === undefined ? bubblewrap : { ...bubblewrap, userNamespace: true }, process, first);
 }
 
+/** The directory of a container's latest start. */
+export function homeOf({ directory }: Pick<CommandContext, "directory">, container: string): string {
+  return join(directory, `container-${container}`);
+}
+
 interface Places {
   readonly home: string;
   readonly tmp: string;
@@ -84,7 +89,7 @@ interface Places {
 }
 
 function placesOf({ directory, mounts }: CommandContext, process: SandboxProcess): Places {
-  const home = join(directory, `container-${process.container}`);
+  const home = homeOf({ directory }, process.container);
   const tmp = join(home, "tmp");
   const own = process.mounts.map((mount) => ({ ...mount, target: resolve(mount.target) }));
   return { home, tmp, mounts: [{ source: tmp, target: "/tmp", readOnly: false }, ...mounts, ...own] };

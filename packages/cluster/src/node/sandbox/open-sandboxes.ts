@@ -18,6 +18,7 @@ import { formatAddress, parseAddress, type Subnet } from "./network/subnet.ts";
 import { type PodRecord, PodRecords } from "./pod-record.ts";
 import { machineFiles, podSandbox, type SandboxMeans } from "./pod-sandbox.ts";
 import { processesWith, signalProcess } from "./process-tree.ts";
+import { until } from "./until.ts";
 import type { HostCommand, Sandbox, Sandboxes, SandboxFeatures, SandboxPod, SandboxProcess } from "./sandbox.ts";
 
 /** What the sandboxes of a node need. */
@@ -72,6 +73,7 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
     network,
     nameserver,
     hostIp: network?.gateway ?? "127.0.0.1",
+    clock: options.clock,
     discard(path) {
       rm(path, { recursive: true, force: true }).catch((error: unknown) =>
         options.logger.warn("cannot delete what a container has left", { path, error }),
@@ -258,12 +260,4 @@ class NodeSandboxes implements Sandboxes {
     records.put(record);
     return record;
   }
-}
-
-const ROUND_MS = 5;
-const ROUNDS = 400;
-
-/** Waits for the kernel, which tells nobody when a killed process has gone. What is not done in time is left to `retain`. */
-async function until(clock: Clock, isDone: () => boolean): Promise<void> {
-  for (let round = 0; round < ROUNDS && !isDone(); round++) await clock.sleep(ROUND_MS, new AbortController().signal);
 }

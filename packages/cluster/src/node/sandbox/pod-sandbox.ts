@@ -1,15 +1,18 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Clock } from "@sluice/controller";
 import type { Cgroups } from "./cgroups.ts";
 import { resolverConfiguration } from "./dns/resolver-configuration.ts";
 import type { Decision } from "./features.ts";
-import { execCommand, hostCommand, type CommandContext } from "./host-command.ts";
+import { execCommand, homeOf, hostCommand, type CommandContext } from "./host-command.ts";
 import type { ViewEntry } from "./host-view.ts";
 import type { PodNetwork } from "./network/pod-network.ts";
+import { crunFailure } from "./oci/crun.ts";
 import type { ImageRuntime } from "./oci/rooted-command.ts";
 import type { PodRecord } from "./pod-record.ts";
-import { childrenOf, descendantsOf, innerPidOf, killTree, readProcessTable, signalProcess } from "./process-tree.ts";
+import { childrenOf, descendantsOf, innerPidOf, isAlive, killTree, readProcessTable, signalProcess } from "./process-tree.ts";
 import type { Sandbox, SandboxMount } from "./sandbox.ts";
+import { until } from "./until.ts";
 
 /** What all pods' sandboxes share. */
 export interface SandboxMeans {
@@ -22,6 +25,7 @@ export interface SandboxMeans {
   /** The address of the pods' name server, if there is one. */
   readonly nameserver: string | undefined;
   readonly hostIp: string;
+  readonly clock: Clock;
   /** Deletes a directory in the background. */
   discard(path: string): void;
 }
@@ -52,7 +56,9 @@ export function podSandbox({ pod, address }: PodRecord, directory: string, means
         groups: cgroups?.joining(pod.uid, process.container) ?? [],
       }),
     inNetwork: (command) => (context.enterNetwork.length === 0 ? undefined : { ...command, argv: [...context.enterNetwork, ...command.argv] }),
+    whenRunning: (hostPid) => until(means.clock, () => !isAlive(hostPid) || firstProcessOf(hostPid).first !== undefined),
     signal: async (hostPid, signal) => (hasNamespaces ? signalIsolated(hostPid, signal) : signalPlain(hostPid, signal)),
+    startFailure: (container) => crunFailure(homeOf(context, container)),
     wasOutOfMemory: async (container) => (cgroups?.oomKills(pod.uid, container) ?? 0) > 0,
   };
 }
@@ -105,14 +111,14 @@ function firstProcessOf(hostPid: number): { readonly reaper: number | undefined;
   return { reaper, first: reaper === undefined ? undefined : childrenOf(table, reaper).find(isFirst) };
 }
 
-function signalIsolated(hostPid: number, signal: "SIGTERM" | "SIGKILL"): void {
+function signalIsolated(hostPid: number, signal: NodeJS.Signals | number): void {
   const { reaper, first } = firstProcessOf(hostPid);
   if (reaper === undefined) return signalPlain(hostPid, signal);
   // Killing the reaper kills its whole PID namespace, and before there is a process to signal there is the command.
   signalProcess(signal === "SIGKILL" ? reaper : (first ?? hostPid), signal);
 }
 
-function signalPlain(hostPid: number, signal: "SIGTERM" | "SIGKILL"): void {
+function signalPlain(hostPid: number, signal: NodeJS.Signals | number): void {
   if (signal === "SIGKILL") killTree(hostPid);
   else signalProcess(hostPid, signal);
 }

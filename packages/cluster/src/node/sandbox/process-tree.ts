@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 
 /** Every process of this machine and its parent. */
 export type ProcessTable = ReadonlyMap<number, number>;
@@ -38,7 +38,7 @@ export function processesWith(name: string, value: string, pids?: readonly numbe
 }
 
 /** Signals a process; false if there is none. */
-export function signalProcess(pid: number, signal: "SIGTERM" | "SIGKILL"): boolean {
+export function signalProcess(pid: number, signal: NodeJS.Signals | number): boolean {
   try {
     return process.kill(pid, signal);
   } catch (error) {
@@ -50,6 +50,11 @@ export function signalProcess(pid: number, signal: "SIGTERM" | "SIGKILL"): boole
 /** Kills a process and all below it, from the top: a process that sees its children die may end in its own way. */
 export function killTree(pid: number): void {
   for (const one of [pid, ...descendantsOf(readProcessTable(), pid)]) signalProcess(one, "SIGKILL");
+}
+
+/** Whether there is such a process. */
+export function isAlive(pid: number): boolean {
+  return existsSync(`/proc/${pid}`);
 }
 
 function linuxPids(): readonly number[] {

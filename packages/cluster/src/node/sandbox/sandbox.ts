@@ -56,8 +56,6 @@ export interface ContainerRoot {
   readonly isPrivileged: boolean;
   /** System calls that containers rarely need are refused. */
   readonly isFiltered: boolean;
-  /** What asks it to end, instead of SIGTERM. */
-  readonly stopSignal?: string | undefined;
 }
 
 /** One process of a container. */
@@ -94,6 +92,11 @@ export interface Sandbox {
    */
   command(process: SandboxProcess): HostCommand;
   /**
+   * Resolves once the first process of a container that an image's runtime starts is there, given the PID on this machine of the
+   * `HostCommand` that was started for it, or has gone again. Only then can it be signalled, and other commands run beside it.
+   */
+  whenRunning(hostPid: number): Promise<void>;
+  /**
    * The command that runs `process` beside what a container runs already, in the same namespaces and with the same `/tmp`,
    * given the PID on this machine of the `HostCommand` that was started for the container. It runs as long as its parent does.
    */
@@ -102,9 +105,11 @@ export interface Sandbox {
    * Signals the container's first process, given the PID on this machine of the `HostCommand` that was started for it.
    * Absence is no error.
    */
-  signal(hostPid: number, signal: "SIGTERM" | "SIGKILL"): Promise<void>;
+  signal(hostPid: number, signal: NodeJS.Signals | number): Promise<void>;
   /** The command that runs a tool of ours in the pod's network; undefined where that is this machine's own. */
   inNetwork(command: HostCommand): HostCommand | undefined;
+  /** Why the container could not be started, if its runtime says so. */
+  startFailure(container: string): string | undefined;
   /** Whether the kernel has killed a process of `container` for want of memory since it started. */
   wasOutOfMemory(container: string): Promise<boolean>;
 }

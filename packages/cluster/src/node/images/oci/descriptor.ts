@@ -30,7 +30,7 @@ export interface ImageConfig {
   readonly entrypoint: readonly string[];
   readonly cmd: readonly string[];
   readonly workingDirectory: string;
-  readonly stopSignal: string | undefined;
+  readonly stopSignal: string;
   /** Of the layers' content, unpacked. */
   readonly diffIds: readonly string[];
 }
@@ -79,14 +79,13 @@ export function readConfig(text: string, what: string): ImageConfig {
   const value = readObject(text, what);
   const config = isRecord(value["config"]) ? value["config"] : {};
   const rootfs = isRecord(value["rootfs"]) ? value["rootfs"] : {};
-  const stopSignal = textOf(config["StopSignal"]);
   return {
     user: textOf(config["User"]),
     env: wordsOf(config["Env"]),
     entrypoint: wordsOf(config["Entrypoint"]),
     cmd: wordsOf(config["Cmd"]),
     workingDirectory: textOf(config["WorkingDir"]),
-    stopSignal: stopSignal === "" ? undefined : stopSignal,
+    stopSignal: textOf(config["StopSignal"]),
     diffIds: wordsOf(rootfs["diff_ids"]),
   };
 }

@@ -4,6 +4,7 @@ import type { ImageConfig } from "./descriptor.ts";
 import type { ImageStore, StoredImage } from "./image-store.ts";
 import type { Puller } from "./pull-image.ts";
 import { repositoryOf } from "./reference.ts";
+import { stopSignalOf } from "./stop-signal.ts";
 
 /** What images run with that say nothing of where their programs are. */
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -50,7 +51,7 @@ export class OciImages {
       argv: commandOf(config, request),
       env: { PATH, ...Object.fromEntries(config.env.map(variableOf)) },
       mounts: [],
-      files: { directory: root, user: config.user, workingDirectory: config.workingDirectory, stopSignal: config.stopSignal },
+      files: { directory: root, user: config.user, workingDirectory: config.workingDirectory, stopSignal: stopSignalOf(config.stopSignal) },
     };
   }
 }

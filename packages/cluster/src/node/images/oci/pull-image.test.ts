@@ -59,7 +59,7 @@ test("an image is pulled, and says what its containers run with", async () => {
     imageId: `${registry.host}/team/app@${manifest.digest}`,
     argv: ["/app", "now"],
     env: { A: "1", PATH: "/here" },
-    files: { user: "65532", workingDirectory: "/data", stopSignal: "SIGINT" },
+    files: { user: "65532", workingDirectory: "/data", stopSignal: 2 },
     note: expect.stringMatching(/^Successfully pulled image "127\.0\.0\.1:\d+\/team\/app:1" in [\d.]+s\. Image size: \d+ bytes\.$/),
   });
   expect(lines).toEqual([`Pulling image "${name()}"`]);

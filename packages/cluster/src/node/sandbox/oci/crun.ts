@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ContainerRoot, SandboxMount, SandboxProcess } from "../sandbox.ts";
 import { rootDirectory, type RootMethod } from "./root-directory.ts";
@@ -27,8 +27,26 @@ export interface CrunOptions {
 /** crun's name for the container; each has a state directory of its own. */
 const ID = "container";
 const CONFIG = "config.json";
+const LOG = "crun.log";
 /** crun refuses to run where control groups of both versions are mounted. */
 const UNIFIED = "/sys/fs/cgroup/unified";
+
+/**
+ * Runs a command of crun that starts a process in a container, in a session of its own: who kills the command does not reach it. A watcher
+ * in another session hears of that end by a pipe, and kills the process with its group.
+ */
+const WATCHED = `
+home=$1; shift
+file=$home/exec-$$.pid
+exec 4>&1
+{ "$@" --pid-file "$file" ${ID} >&4 4>&-; echo $?; } | setsid sh -c '
+  exec 4>&-
+  read -r code
+  pid=$(cat "$0") 2>/dev/null
+  rm -f "$0"
+  [ -z "$code" ] || exit "$code"
+  stat=$(cat "/proc/$pid/stat") && set -- \${stat##*) } && kill -KILL "-$3"
+' "$file" 2>/dev/null`;
 
 /**
  * The command line that runs a container by crun, whose exit code is the container's. crun is the first process of a PID
@@ -43,7 +61,7 @@ export function crunCommand({ crun, process, root, method, home, hostname, mount
     ...(existsSync(UNIFIED) ? ["/bin/sh", "-c", `umount ${UNIFIED}; exec "$@"`, "sh"] : []),
     ...enter,
     ...crunWith(crun, home),
-    ...["run", "--bundle", home, ID],
+    ...["--log", join(home, LOG), "run", "--bundle", home, ID],
   ];
 }
 
@@ -62,7 +80,20 @@ export function crunExec(
   // Probes run the same process again and again.
   const file = join(home, `exec-${createHash("sha256").update(text).digest("hex").slice(0, 16)}.json`);
   if (!existsSync(file)) writeFileSync(file, text, { mode: 0o600 });
-  return [crun.nsenter, `--target=${crunPid}`, "--mount", "--pid", "--", ...crunWith(crun, home), "exec", "--process", file, ID];
+  return [
+    ...[crun.nsenter, `--target=${crunPid}`, "--mount", "--pid", "--", "/bin/sh", "-c", WATCHED, "sh", home],
+    ...crunWith(crun, home),
+    ...["exec", "--process", file],
+  ];
+}
+
+/** What crun says went wrong before the container ran, if anything did. */
+export function crunFailure(home: string): string | undefined {
+  try {
+    return readFileSync(join(home, LOG), "utf8").trim() || undefined;
+  } catch {
+    return undefined; // crun has written nothing, or does not run this container.
+  }
 }
 
 /** Its control groups are those that it was started in. */

@@ -31,8 +31,7 @@ export function rootDirectory(image: string, home: string, method: RootMethod): 
   // The upper directory's mode is that of the container's root.
   chmodSync(upper, 0o755);
   mkdirSync(work);
-  // Devices come from the container runtime alone.
-  const options = `lowerdir=${image},upperdir=${upper},workdir=${work},nodev`;
+  const options = `lowerdir=${image},upperdir=${upper},workdir=${work}`;
   return { path, enter: ["/bin/sh", "-c", OVERLAY_SCRIPT, "sh", options, path] };
 }
 
