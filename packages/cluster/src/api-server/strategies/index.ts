@@ -2,6 +2,7 @@ import { jsonEqual, type Namespace, type Resource, type UnknownObject } from "@s
 import { qualified } from "../api-errors.ts";
 import type { Strategy } from "../strategy.ts";
 import { customResourceDefinitionStrategy } from "./custom-resource-definition.ts";
+import { immutable } from "./immutable.ts";
 import { jobStrategy } from "./job.ts";
 import { podStrategy } from "./pod.ts";
 import { priorityClassStrategy } from "./priority-class.ts";
@@ -61,6 +62,12 @@ function withoutStringData(object: UnknownObject): UnknownObject {
   return { ...rest, apiVersion: object.apiVersion, kind: object.kind, metadata: object.metadata, data: { ...data, ...Object.fromEntries(encoded) } };
 }
 
+/** A revision is what there was. */
+const controllerRevisionStrategy: Strategy = {
+  hasGeneration: false,
+  validate: (next, current) => (current === undefined || jsonEqual(next["data"], current["data"]) ? [] : [immutable("data", next["data"])]),
+};
+
 const plain: Strategy = { hasGeneration: false };
 const returning: Strategy = { hasGeneration: false, returnsDeleted: true };
 const counted: Strategy = { hasGeneration: true };
@@ -74,6 +81,7 @@ const STRATEGIES: Readonly<Record<string, Strategy>> = {
   "replicasets.apps": workloadStrategy,
   "daemonsets.apps": workloadStrategy,
   "statefulsets.apps": statefulSetStrategy,
+  "controllerrevisions.apps": controllerRevisionStrategy,
   "jobs.batch": jobStrategy,
   "cronjobs.batch": cronJobStrategy,
   namespaces: namespaceStrategy,
