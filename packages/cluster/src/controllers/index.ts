@@ -16,6 +16,7 @@ import { rootCaController, serviceAccountController } from "./namespace-defaults
 import { namespaceLifecycleController } from "./namespace-lifecycle.ts";
 import { nodeLifecycleController } from "./node/node-lifecycle.ts";
 import { podGarbageCollector } from "./node/pod-garbage-collector.ts";
+import { terminatedPodCollector } from "./node/terminated-pod-collector.ts";
 import { taintEvictionController } from "./node/taint-eviction.ts";
 import { endpointSliceController } from "./service/endpoint-slice-controller.ts";
 import { endpointsController } from "./service/endpoints-controller.ts";
@@ -53,6 +54,7 @@ export function controlPlaneControllers({ rootCa }: ControlPlaneOptions): readon
     nodeLifecycleController(),
     taintEvictionController(),
     podGarbageCollector(),
+    terminatedPodCollector(),
     eventExpiryController(),
     clusterRoleAggregationController(),
   ];

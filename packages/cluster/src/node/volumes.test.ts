@@ -183,6 +183,31 @@ describe("volumes", () => {
     expect(mounts).toEqual([]);
   });
 
+  test("of a claim that is being deleted are kept by who uses them, and given to nobody else", async () => {
+    const key = { namespace: "default", name: "going" };
+    const volumes = [{ name: "v", persistentVolumeClaim: { claimName: "going" } }];
+    const script = "echo x >> /v/file; while [ ! -e /v/go ]; do sleep 0.02; done; exit $(($(wc -l < /v/file) < 2))";
+    const containers = [shell(script, { volumeMounts: [{ name: "v", mountPath: "/v" }] })];
+    await world.client.create(PersistentVolumeClaim, { apiVersion: "v1", kind: "PersistentVolumeClaim", metadata: key, spec: {} });
+    await world.client.create(Pod, podOn("a", { volumes, containers, restartPolicy: "OnFailure" }));
+    await untilPhase(world.client, "a", "Running");
+    const { volumeName = "" } = (await world.client.get(PersistentVolumeClaim, key)).spec;
+    const { path = "" } = (await world.client.get(PersistentVolume, { name: volumeName })).spec.hostPath ?? {};
+    await world.client.delete(PersistentVolumeClaim, key);
+    await world.client.create(Pod, podOn("late", { volumes, containers }));
+    const message = 'FailedMount: MountVolume.SetUp failed for volume "v" : persistentvolumeclaim "going" is being deleted';
+    await eventually(async () =>
+      (await world.client.list(Event, { namespace: "default" })).items.map((event) => `${event.reason}: ${event.message}`),
+    ).toContain(message);
+    await world.client.delete(Pod, { namespace: "default", name: "late" }, { gracePeriodSeconds: 0 });
+    await world.restartNode();
+    await eventually(() => existsSync(join(path, "file"))).toBe(true);
+    writeFileSync(join(path, "go"), "");
+    await untilPhase(world.client, "a", "Succeeded");
+    expect(readFileSync(join(path, "file"), "utf8")).toBe("x\nx\n");
+    await eventually(() => existsSync(path)).toBe(false);
+  });
+
   test("of a claim that was bound before there were volumes are found again", async () => {
     const key = { namespace: "default", name: "old" };
     mkdirSync(join(home, "node/volumes/default/old"), { recursive: true });

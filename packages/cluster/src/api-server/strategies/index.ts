@@ -3,6 +3,7 @@ import { qualified } from "../api-errors.ts";
 import type { Strategy } from "../strategy.ts";
 import { admissionPolicyBindingStrategy, admissionPolicyStrategy } from "./admission-policy.ts";
 import { customResourceDefinitionStrategy } from "./custom-resource-definition.ts";
+import { immutable } from "./immutable.ts";
 import { jobStrategy } from "./job.ts";
 import { limitRangeStrategy } from "./limit-range.ts";
 import { podStrategy } from "./pod.ts";
@@ -65,6 +66,12 @@ function withoutStringData(object: UnknownObject): UnknownObject {
   return { ...rest, apiVersion: object.apiVersion, kind: object.kind, metadata: object.metadata, data: { ...data, ...Object.fromEntries(encoded) } };
 }
 
+/** A revision is what there was. */
+const controllerRevisionStrategy: Strategy = {
+  hasGeneration: false,
+  validate: (next, current) => (current === undefined || jsonEqual(next["data"], current["data"]) ? [] : [immutable("data", next["data"])]),
+};
+
 const plain: Strategy = { hasGeneration: false };
 const returning: Strategy = { hasGeneration: false, returnsDeleted: true };
 const counted: Strategy = { hasGeneration: true };
@@ -78,6 +85,7 @@ const STRATEGIES: Readonly<Record<string, Strategy>> = {
   "replicasets.apps": workloadStrategy,
   "daemonsets.apps": workloadStrategy,
   "statefulsets.apps": statefulSetStrategy,
+  "controllerrevisions.apps": controllerRevisionStrategy,
   "jobs.batch": jobStrategy,
   "cronjobs.batch": cronJobStrategy,
   namespaces: namespaceStrategy,

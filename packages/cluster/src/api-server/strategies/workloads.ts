@@ -63,7 +63,7 @@ const CHANGEABLE = [
 export const statefulSetStrategy: Strategy = {
   validate: (next, current) => {
     const { spec } = next as UnknownObject & StatefulSet;
-    const causes = validateTemplate(spec as Workload["spec"]);
+    const causes = validateTemplate({ ...spec, template: withClaims(spec) });
     const before = (current as (UnknownObject & StatefulSet) | undefined)?.spec;
     if (before === undefined) return causes;
     const others: Record<string, undefined> = Object.fromEntries(CHANGEABLE.map((field) => [field, undefined]));
@@ -73,6 +73,14 @@ export const statefulSetStrategy: Strategy = {
     return [...causes, forbid("spec", message)];
   },
 };
+
+/** The template with a volume for each claim, as the pods have it. */
+function withClaims({ template, volumeClaimTemplates = [] }: StatefulSet["spec"]): StatefulSet["spec"]["template"] {
+  const volumes = volumeClaimTemplates.map(({ metadata: { name } }) => ({ name, persistentVolumeClaim: { claimName: name } }));
+  const names = new Set(volumes.map(({ name }) => name));
+  const others = (template.spec.volumes ?? []).filter(({ name }) => !names.has(name));
+  return { ...template, spec: { ...template.spec, volumes: [...volumes, ...others] } };
+}
 
 /** CronJobs: their pods must come to an end. */
 export const cronJobStrategy: Strategy = {

@@ -85,12 +85,12 @@ describe("pods", () => {
     const { status } = await set();
     expect(status).toMatchObject({ observedGeneration: 1, replicas: 3, readyReplicas: 3, currentReplicas: 3, updatedReplicas: 3, collisionCount: 0 });
     expect(status?.currentRevision).toBe(status?.updateRevision);
-    expect(await events()).toContain("create Pod db-2 in StatefulSet db successful");
+    expect(await events()).toContain("Create Pod db-2 in StatefulSet db successful");
 
     await change({ replicas: 1 });
     await has("db-0");
     expect(await events()).toEqual(
-      expect.arrayContaining(["delete Pod db-2 in StatefulSet db successful", "delete Pod db-1 in StatefulSet db successful"]),
+      expect.arrayContaining(["Delete Pod db-2 in StatefulSet db successful", "Delete Pod db-1 in StatefulSet db successful"]),
     );
     expect(cluster.errors).toEqual([]);
   });
@@ -247,14 +247,18 @@ describe("updates", () => {
 
 describe("claims", () => {
   test("are made for each pod, and stay", async () => {
-    await create({ replicas: 2, volumeClaimTemplates: [claim] });
+    const mounting = {
+      metadata: { labels },
+      spec: { containers: [{ name: "main", image: "one", volumeMounts: [{ name: "data", mountPath: "/data" }] }] },
+    };
+    await create({ replicas: 2, volumeClaimTemplates: [claim], template: mounting });
     await settleAll();
     expect((await pods())[1]?.spec.volumes).toContainEqual({ name: "data", persistentVolumeClaim: { claimName: "data-db-1" } });
     expect((await claims()).map(({ metadata }) => [metadata.name, metadata.labels, metadata.ownerReferences])).toEqual([
       ["data-db-0", labels, undefined],
       ["data-db-1", labels, undefined],
     ]);
-    expect(await events()).toContain("create Claim data-db-1 Pod db-1 in StatefulSet db success");
+    expect(await events()).toContain("Create Claim data-db-1 Pod db-1 in StatefulSet db success");
     await change({ replicas: 0 });
     await has("");
     await client.delete(StatefulSet, at("db"));

@@ -80,7 +80,7 @@ async function carryOut(set: StatefulSet, pods: readonly Pod[], revisions: Revis
     events.record(owner, {
       type: "Normal",
       reason: "SuccessfulDelete",
-      message: `delete Pod ${name} in StatefulSet ${owner.metadata.name} successful`,
+      message: `Delete Pod ${name} in StatefulSet ${owner.metadata.name} successful`,
     });
   }
 }
@@ -102,12 +102,12 @@ async function createPod(
     await client.create(Pod, podOfStatefulSet(set, ordinal, { name: made.metadata.name, template: templateOf(made) }));
   } catch (error) {
     if (!isNamespaceTerminating(error)) {
-      const message = `create Pod ${name} in StatefulSet ${set.metadata.name} failed error: ${error instanceof Error ? error.message : String(error)}`;
+      const message = `Create Pod ${name} in StatefulSet ${set.metadata.name} failed error: ${error instanceof Error ? error.message : String(error)}`;
       events.record(set, { type: "Warning", reason: "FailedCreate", message });
     }
     throw error;
   }
-  events.record(set, { type: "Normal", reason: "SuccessfulCreate", message: `create Pod ${name} in StatefulSet ${set.metadata.name} successful` });
+  events.record(set, { type: "Normal", reason: "SuccessfulCreate", message: `Create Pod ${name} in StatefulSet ${set.metadata.name} successful` });
 }
 
 /** Creates what is missing of a pod's claims. */
@@ -117,18 +117,18 @@ async function createClaims(set: StatefulSet, ordinal: number, claims: Claims, {
     const present = claims.get(name);
     if (present?.metadata.deletionTimestamp !== undefined) throw new ApiError("Conflict", `pvc ${name} is being deleted`);
     if (present !== undefined) continue;
-    const about = `Claim ${name} Pod ${podName(set, ordinal)} in StatefulSet ${set.metadata.name}`;
+    const where = `Pod ${podName(set, ordinal)} in StatefulSet ${set.metadata.name}`;
     try {
       await client.create(PersistentVolumeClaim, wanted);
     } catch (error) {
       if (isApiError(error, "AlreadyExists")) continue;
       if (!isNamespaceTerminating(error)) {
-        const message = `create ${about} failed error: ${error instanceof Error ? error.message : String(error)}`;
+        const message = `Create Claim ${name} for ${where} failed error: ${error instanceof Error ? error.message : String(error)}`;
         events.record(set, { type: "Warning", reason: "FailedCreate", message });
       }
       throw error;
     }
-    events.record(set, { type: "Normal", reason: "SuccessfulCreate", message: `create ${about} success` });
+    events.record(set, { type: "Normal", reason: "SuccessfulCreate", message: `Create Claim ${name} ${where} success` });
   }
 }
 

@@ -10,11 +10,11 @@ import {
 import { controllerReference } from "./claim.ts";
 
 /** Label of a pod: its own name, so that a Service can select it alone. */
-export const POD_NAME_LABEL = "statefulset.kubernetes.io/pod-name";
+const POD_NAME_LABEL = "statefulset.kubernetes.io/pod-name";
 /** Label of a pod: its ordinal. */
-export const POD_INDEX_LABEL = "apps.kubernetes.io/pod-index";
+const POD_INDEX_LABEL = "apps.kubernetes.io/pod-index";
 /** Label of a pod: the name of the ControllerRevision that it was made from. */
-export const REVISION_LABEL = "controller-revision-hash";
+const REVISION_LABEL = "controller-revision-hash";
 
 /** A pod's ordinal, if its name is one that the set gives. */
 export function ordinalOf({ metadata }: StatefulSet, pod: { readonly metadata: Pick<ObjectMeta, "name"> }): number | undefined {

@@ -15,12 +15,13 @@ export function volumesDirectory(directory: string): string {
   return join(directory, "volumes");
 }
 
-/** The path on this machine of the volume that a claim is bound to. */
-export async function prepareClaim(client: Client, key: ObjectKey, node: string): Promise<string> {
+/** The path on this machine of the volume that a claim is bound to. Only a pod that runs already keeps a claim that is being deleted. */
+export async function prepareClaim(client: Client, key: ObjectKey, options: { readonly node: string; readonly isRunning: boolean }): Promise<string> {
+  const { node, isRunning } = options;
   const claim = await client.find(PersistentVolumeClaim, key);
   const named = `persistentvolumeclaim ${JSON.stringify(key.name)}`;
   if (claim === undefined) throw new ConfigError(`${named} not found`);
-  if (claim.metadata.deletionTimestamp !== undefined) throw new ConfigError(`${named} is being deleted`);
+  if (claim.metadata.deletionTimestamp !== undefined && !isRunning) throw new ConfigError(`${named} is being deleted`);
   const name = claim.spec.volumeName ?? "";
   if (claim.status?.phase !== "Bound" || name === "") throw new UnboundClaimError(`${named} is not bound`);
   const volume = await client.find(PersistentVolume, { name });

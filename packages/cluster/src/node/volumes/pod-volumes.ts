@@ -42,7 +42,7 @@ export async function makeVolumes(
   for (const volume of volumes) {
     try {
       const made = await makePayload(volume, context);
-      const path = made === undefined ? await dataVolume(volume, context) : payloadDirectory(volume, context);
+      const path = made === undefined ? await dataVolume(volume, context, options.onError !== undefined) : payloadDirectory(volume, context);
       if (made !== undefined) writePayload(path, made.files);
       if (made?.refreshAt !== undefined) refreshAt = Math.min(refreshAt ?? Infinity, made.refreshAt);
       paths.set(volume.name, path);
@@ -69,12 +69,12 @@ export async function removeVolumes(directory: string): Promise<void> {
   await rm(directory, { recursive: true, force: true, maxRetries: 3 });
 }
 
-async function dataVolume(volume: Volume, context: VolumeContext): Promise<string> {
+async function dataVolume(volume: Volume, context: VolumeContext, isRunning: boolean): Promise<string> {
   const { directory, client, node, pod } = context;
   const path = join(directory, volume.name);
   if (volume.hostPath !== undefined) return prepareHostPath(volume.hostPath);
   if (volume.persistentVolumeClaim !== undefined) {
-    return prepareClaim(client, { namespace: pod.metadata.namespace ?? "", name: volume.persistentVolumeClaim.claimName }, node);
+    return prepareClaim(client, { namespace: pod.metadata.namespace ?? "", name: volume.persistentVolumeClaim.claimName }, { node, isRunning });
   }
   if (volume.emptyDir?.medium === "Memory" && hasMemory()) {
     const memory = inMemory(path, pod);
