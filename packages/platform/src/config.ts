@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
+import type { OidcOptions } from "@sluice/cluster";
 import { UserError } from "@sluice/kubernetes";
 import { parse } from "yaml";
 import { z } from "zod";
@@ -28,8 +29,15 @@ export interface Config {
   readonly auditLog?: string | undefined;
   /** The file with the `Policy` that says what of it; a sensible one unless given. */
   readonly auditPolicy?: string | undefined;
+  /** An OpenID Connect issuer whose tokens the Kubernetes API takes, as kube-apiserver's `--oidc-*` flags say it. */
+  readonly oidc?: OidcConfig | undefined;
   /** The built dashboard, if it is not the one of this installation. */
   readonly dashboard?: string | undefined;
+}
+
+/** An OpenID Connect issuer, and the file (PEM) with the certificates that vouch for it. */
+export interface OidcConfig extends Omit<OidcOptions, "ca"> {
+  readonly caFile?: string | undefined;
 }
 
 const names = z.string().transform((list) =>
@@ -50,6 +58,19 @@ const schema = z.strictObject({
   imageProfiles: z.record(z.string(), z.string()).optional(),
   auditLog: z.string().min(1).optional(),
   auditPolicy: z.string().min(1).optional(),
+  oidc: z
+    .strictObject({
+      issuer: z.string(),
+      clientIds: z.array(z.string()),
+      usernameClaim: z.string().optional(),
+      usernamePrefix: z.string().optional(),
+      groupsClaim: z.string().optional(),
+      groupsPrefix: z.string().optional(),
+      requiredClaims: z.record(z.string(), z.string()).optional(),
+      signingAlgorithms: z.array(z.string()).optional(),
+      caFile: z.string().optional(),
+    })
+    .optional(),
   dashboard: z.string().optional(),
 }) satisfies z.ZodType<Config>;
 

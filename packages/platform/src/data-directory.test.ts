@@ -1,12 +1,14 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, stat } from "node:fs/promises";
+import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { systemClock } from "@sluice/controller";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readConfig } from "./config.ts";
 import { claimDataDirectory, findRunning } from "./data-directory.ts";
+import { embeddedHome } from "./home.ts";
 import { checkPort } from "./ports.ts";
 
 let root: string;
@@ -45,4 +47,16 @@ test("flag, environment, default, in this order", async () => {
   const config = await readConfig({ dataDir: root, port: "1234" }, { SLUICE_PORT: "1", SLUICE_API_PORT: "77", SLUICE_COMPONENTS: "pipelines, hub" });
   expect(config).toMatchObject({ port: 1234, apiPort: 77, components: ["pipelines", "hub"], address: "127.0.0.1" });
   await expect(readConfig({ dataDir: root }, { SLUICE_PORT: "many" })).rejects.toThrow("SLUICE_PORT");
+});
+
+test("the file says whom to believe, and where to write down what they do", async () => {
+  const directory = await mkdtemp(join(root, "file-"));
+  const oidc = { issuer: "https://login.example.com", clientIds: ["sluice"], groupsClaim: "groups", caFile: join(directory, "none.pem") };
+  await writeFile(join(directory, "sluice.yaml"), JSON.stringify({ auditLog: "audit.log", auditPolicy: "policy.yaml", oidc }));
+  const config = await readConfig({ dataDir: directory }, { SLUICE_AUDIT_LOG: "/var/log/audit.log" });
+  expect(config).toMatchObject({ auditLog: "/var/log/audit.log", auditPolicy: "policy.yaml", oidc });
+  const logger = { info: () => {}, warn: () => {}, error: () => {} };
+  await expect(embeddedHome(config).startCluster({ programs: [], clock: systemClock, logger, environment: {} })).rejects.toThrow(
+    "cannot read the certificates of https://login.example.com",
+  );
 });

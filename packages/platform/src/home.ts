@@ -1,13 +1,16 @@
 import { randomUUID } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Client } from "@sluice/client";
+import type { OidcOptions } from "@sluice/cluster";
 import type { Program } from "@sluice/component";
 import type { Clock, Logger } from "@sluice/controller";
 import type { Identity } from "@sluice/component";
 import type { Database } from "@sluice/database";
 import type { KubernetesApi } from "@sluice/gateway";
 import type { ObjectStore } from "@sluice/object-store";
-import type { Config } from "./config.ts";
+import { UserError } from "@sluice/kubernetes";
+import type { Config, OidcConfig } from "./config.ts";
 
 /** What a cluster must offer to the platform. */
 interface HomeCluster extends AsyncDisposable {
@@ -33,7 +36,7 @@ export interface Home {
 }
 
 /** All in this process, and in one directory. */
-export function embeddedHome({ dataDir, apiPort, address, imageProfiles, auditLog, auditPolicy }: Config): Home {
+export function embeddedHome({ dataDir, apiPort, address, imageProfiles, auditLog, auditPolicy, oidc }: Config): Home {
   const audit = auditLog === undefined ? undefined : { path: resolve(dataDir, auditLog), policy: auditPolicy };
   return {
     async openDatabase() {
@@ -54,10 +57,21 @@ export function embeddedHome({ dataDir, apiPort, address, imageProfiles, auditLo
         environment,
         imageProfiles,
         audit,
+        oidc: oidc === undefined ? undefined : await withCertificates(oidc),
         clock,
         logger,
         newId: randomUUID,
       });
     },
   };
+}
+
+async function withCertificates({ caFile, ...oidc }: OidcConfig): Promise<OidcOptions> {
+  if (caFile === undefined) return oidc;
+  try {
+    return { ...oidc, ca: await readFile(caFile, "utf8") };
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new UserError(`cannot read the certificates of ${oidc.issuer}: ${reason}`, { fix: "let oidc.caFile name a PEM file", cause });
+  }
 }
