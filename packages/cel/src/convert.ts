@@ -22,7 +22,7 @@ const MAX_INT = 2 ** 63;
 
 /** JSON as a value of the declared type; values pass as they are, and functions are asked. */
 export function fromJson(json: unknown, type: CelType): CelResult {
-  if (typeof json === "function") return fromJson((json as () => unknown)(), type);
+  if (typeof json === "function") return fromAsked(json as () => unknown, type);
   if (json === null || json === undefined) return type.kind === "optional" ? CelOptional.none : null;
   if (isValueObject(json)) return type.kind === "optional" && !(json instanceof CelOptional) ? new CelOptional(json) : json;
   switch (type.kind) {
@@ -62,6 +62,16 @@ export function fromJson(json: unknown, type: CelType): CelResult {
 }
 
 /** JSON whose type nobody declared: whole numbers are ints. */
+/** A value that is computed when asked for; one that cannot be is a failure like any other. */
+function fromAsked(ask: () => unknown, type: CelType): CelResult {
+  try {
+    return fromJson(ask(), type);
+  } catch (error) {
+    if (error instanceof CelError && error.kind === "evaluation") return new CelFailure(error.message);
+    throw error;
+  }
+}
+
 function fromUntyped(json: unknown): CelResult {
   switch (typeof json) {
     case "boolean":

@@ -29,6 +29,8 @@ export class ApiError extends Error {
   readonly reason: StatusReason;
   readonly code: number;
   readonly details: StatusDetails | undefined;
+  /** What the response warns of besides. */
+  warnings: readonly string[] = [];
 
   constructor(reason: StatusReason, message: string, options: { code?: number; details?: StatusDetails; cause?: unknown } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });

@@ -96,6 +96,7 @@ test("expressions can refer to variables, which can refer to those before them",
         { expression: "variables.replicas > 1" },
         { expression: "variables.oddReplicas", messageExpression: "string(variables.replicas) + ' is even'" },
         { expression: "variables.replicas < 9 || variables.broken > 0" },
+        { expression: "variables.broken > 0 || true" },
       ],
     }),
   );

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { issueCertificate } from "../auth/certificate.ts";
 
 /** What a webhook of a test is asked. */
-export interface Asked {
+interface Asked {
   readonly uid: string;
   readonly [field: string]: unknown;
   readonly object: Record<string, unknown> | null;
@@ -13,7 +13,7 @@ export interface Asked {
 }
 
 /** How a webhook of a test answers: what its response holds besides the uid. */
-export type Answer = (request: Asked) => object | Promise<object>;
+type Answer = (request: Asked) => object | Promise<object>;
 
 /** A webhook server with a certificate of its own. */
 export interface WebhookServer extends AsyncDisposable {

@@ -183,7 +183,51 @@ describe.each([
   });
 });
 
-test("warnings reach who made the request, once each", async () => {
+test("of many who write at once each is judged on what is there when it is written, or is told to try again", async () => {
+  const world: World = await worldWith({
+    handles: ({ operation }) => operation === "UPDATE",
+    // Turns of the event loop pass, in which others write.
+    mutate: async ({ object, oldObject }) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      return { ...object, data: { n: String(Number(data(oldObject)["n"]) + 1) } };
+    },
+  });
+  await world.send("POST", maps, { body: map({}, { n: "0" }) });
+  const writers = Array.from({ length: 12 }, (_, i) => world.send("PATCH", `${maps}/m`, merged({ metadata: { labels: { [`w${i}`]: "" } } })));
+  const outcomes = await Promise.allSettled(writers);
+  const written = outcomes.filter(({ status }) => status === "fulfilled").length;
+  expect(written).toBeGreaterThan(0);
+  for (const outcome of outcomes) if (outcome.status === "rejected") expect(outcome.reason).toMatchObject({ reason: "Conflict" });
+  const now = await world.send("GET", `${maps}/m`);
+  expect([data(now)["n"], Object.keys(now.metadata.labels ?? {})]).toEqual([String(written), expect.objectContaining({ length: written })]);
+});
+
+test("nothing comes to be in a namespace that goes while it is judged", async () => {
+  const world: World = await worldWith({
+    mutate: async ({ object, namespace = "" }) => {
+      await world.send("DELETE", `/api/v1/namespaces/${namespace}`);
+      return object;
+    },
+  });
+  await world.send("POST", "/api/v1/namespaces", { body: { apiVersion: "v1", kind: "Namespace", metadata: { name: "n" } } });
+  const there = "/api/v1/namespaces/n/configmaps";
+  expect((await world.refusal("POST", there, { body: map({}) })).toStatus()).toMatchObject({
+    details: { causes: [{ reason: "NamespaceTerminating" }] },
+  });
+  expect((await world.send("GET", there))["items"]).toEqual([]);
+});
+
+test("nobody moves an object that its path names", async () => {
+  const world = await worldWith({
+    mutate: ({ object }) => ({ ...object, metadata: { ...object.metadata, name: "x", namespace: "kube-system", uid: "u" } }),
+  });
+  const created = await world.apply(`${maps}/m`, map({}), "me");
+  expect(created.metadata).toMatchObject({ name: "m", namespace: "default" });
+  const updated = await world.send("PATCH", `${maps}/m`, merged({ data: { a: "b" } }));
+  expect(updated.metadata).toMatchObject({ name: "m", namespace: "default", uid: created.metadata.uid });
+});
+
+test("warnings reach who made the request, once each, also if it is refused", async () => {
   const world = await worldWith({
     validate: (_, notes) => {
       notes.warn("careful");
@@ -193,4 +237,11 @@ test("warnings reach who made the request, once each", async () => {
   expect(await world.respond("POST", maps, { body: map({}) })).toMatchObject({ warnings: ["careful"] });
   expect(await world.respond("PATCH", `${maps}/m`, merged({ data: { a: "b" } }))).toMatchObject({ warnings: ["careful"] });
   expect(await world.respond("DELETE", `${maps}/m`)).toMatchObject({ warnings: ["careful"] });
+  const strict = await worldWith({
+    validate: (_, notes) => {
+      notes.warn("careful");
+      refusing();
+    },
+  });
+  expect(await strict.refusal("POST", maps, { body: map({}) })).toMatchObject({ warnings: ["careful"] });
 });

@@ -64,7 +64,12 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     const { namespace, name, subresource: part } = info;
     const target: ResourceRequest = { server, served, request, user, namespace, name, subresource: part, admission, notes };
     if (mayCreate(target)) await authorise(attributesOf(info, "create", request), user, notes);
-    const response = await answer(target);
+    let response: ApiResponse;
+    try {
+      response = await answer(target);
+    } catch (error) {
+      throw notes.addToError(error);
+    }
     if (served.table === CRD_TABLE && request.method !== "GET") customResources.sync();
     return notes.addTo(response);
   };

@@ -62,7 +62,9 @@ export function prepareCreate(
     if (mutated === shown) refuse(served, first, faults);
     else {
       const again = readAgain(served, tracked, mutated);
-      const named = again.metadata.name === "" ? { ...again, metadata: { ...again.metadata, name: first.metadata.name } } : again;
+      // Who has said where an object goes has said its name.
+      const name = target.name ?? (again.metadata.name === "" ? first.metadata.name : again.metadata.name);
+      const named = { ...again, metadata: { ...again.metadata, name } };
       const redone = withDefaults(served, identified(target, named, identity));
       refuse(served, redone, shapeFaults(served, redone));
       completed = complete(redone);
@@ -71,7 +73,11 @@ export function prepareCreate(
     server.options.guard?.({ user: target.user, resource, next: completed, current: undefined });
     return completed;
   });
-  return andThen(admitted, ({ object: completed, charge }) => ({ object: toStorage(served, completed), charge }));
+  return andThen(admitted, ({ object: completed, charge }) => {
+    // While somebody thought about it, the namespace may have gone.
+    if (admitted instanceof Promise) requireNamespace(target, completed.metadata.name);
+    return { object: toStorage(served, completed), charge };
+  });
 }
 
 /** The object with its identity, which no client may choose, and where it belongs. */

@@ -1,4 +1,5 @@
 import type { ApiResponse } from "@sluice/client";
+import { isApiError } from "@sluice/kubernetes";
 import type { AdmissionNotes } from "../admission/admission.ts";
 
 /** What admission tells of one request: warnings for who made it, annotations for the audit log. */
@@ -17,6 +18,12 @@ export class RequestNotes implements AdmissionNotes {
   /** The annotations of the request's audit event. */
   get annotations(): ReadonlyMap<string, string> {
     return this.#annotations;
+  }
+
+  /** The refusal with the warnings. */
+  addToError(error: unknown): unknown {
+    if (this.#warnings.size > 0 && isApiError(error)) error.warnings = [...this.#warnings];
+    return error;
   }
 
   /** The response with the warnings. */

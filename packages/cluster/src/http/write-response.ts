@@ -55,6 +55,7 @@ export function writeError(res: ServerResponse, error: ApiError): void {
     // What is left of a body that was not read must not pass for the next request.
     ...(code === 413 ? { connection: "close" } : {}),
   };
+  if (error.warnings.length > 0) res.setHeader("warning", error.warnings.map(warning));
   writeBody(res, code, headers, Buffer.from(JSON.stringify(error.toStatus())));
 }
 

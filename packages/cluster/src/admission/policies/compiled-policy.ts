@@ -27,7 +27,7 @@ export interface CompiledPolicy {
 }
 
 /** Where a policy applies, and what then happens. */
-export interface CompiledBinding {
+interface CompiledBinding {
   readonly binding: Binding;
   /** Absent where it narrows nothing. */
   readonly matcher: RequestMatcher | undefined;
@@ -80,7 +80,7 @@ function compileBinding(binding: Binding): CompiledBinding {
 }
 
 /** Compiles a policy; what is wrong with its expressions shows when they are evaluated. */
-export function compilePolicy(policy: Policy): CompiledPolicy {
+function compilePolicy(policy: Policy): CompiledPolicy {
   const { spec } = policy;
   const hasParams = spec.paramKind !== undefined;
   const { variables, type } = compileVariables(policy);

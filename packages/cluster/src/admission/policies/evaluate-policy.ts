@@ -4,7 +4,7 @@ import { evaluateExpression, meetsConditions } from "../expressions.ts";
 import type { CompiledPolicy } from "./compiled-policy.ts";
 
 /** A validation that does not hold. */
-export interface Violation {
+interface Violation {
   /** Its place among the policy's validations. */
   readonly index: number;
   readonly message: string;

@@ -1,4 +1,4 @@
-import { ApiError, applyJsonPatch, isApiError, jsonEqual, type Resource, type UnknownObject } from "@sluice/kubernetes";
+import { ApiError, applyJsonPatch, isApiError, isJsonObject, jsonEqual, type Resource, type UnknownObject } from "@sluice/kubernetes";
 import type { AdmissionRequest } from "../admission.ts";
 import { withoutEmptyIdentity } from "../expressions.ts";
 import { asEquivalent } from "../kinds.ts";
@@ -89,12 +89,16 @@ function patched(
   }
   const shown = withoutEmptyIdentity(asEquivalent(object, asked, resource), operation);
   try {
-    const { metadata, ...next } = applyJsonPatch(shown, patch) as Partial<UnknownObject>;
-    const { apiVersion, kind } = object;
-    const whole: UnknownObject = { apiVersion, kind, ...next, metadata: { name: "", ...metadata } };
+    const next = applyJsonPatch(shown, patch);
+    const metadata = isJsonObject(next) ? (next["metadata"] ?? {}) : undefined;
+    if (!isJsonObject(next) || !isJsonObject(metadata)) throw internal(`the patch of admission webhook ${JSON.stringify(webhook)} leaves no object`);
+    // Neither changes what it is, and both conversions rely on it.
+    const { kind } = object;
+    const { apiVersion = object.apiVersion } = shown;
+    const whole: UnknownObject = { ...next, apiVersion: String(apiVersion), kind, metadata: { name: "", ...metadata } };
     return asEquivalent(whole, resource, asked);
   } catch (error) {
-    throw isApiError(error) ? internal(error.message) : error;
+    throw isApiError(error) && error.reason !== "InternalError" ? internal(error.message) : error;
   }
 }
 

@@ -34,7 +34,9 @@ export class WebhookClient implements Disposable {
     const failed = (why: string, cause?: unknown): CallFailure => new CallFailure(`Post ${JSON.stringify(url)}: ${why}`, { cause });
     const late = new AbortController();
     const done = new AbortController();
-    void this.#clock.sleep(timeoutSeconds * 1000, done.signal).then(() => late.abort());
+    void this.#clock.sleep(timeoutSeconds * 1000, done.signal).then(() => {
+      if (!done.signal.aborted) late.abort();
+    });
     try {
       const endpoint = this.#endpointOf(config, target);
       const options: RequestOptions = {
