@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { systemClock } from "@sluice/controller";
 import { flagOf, type Config } from "./config.ts";
 import { claimDataDirectory, type Running } from "./data-directory.ts";
+import { clusterOptionsOf } from "./home.ts";
 import { openLogger } from "./logger.ts";
 import { checkPort } from "./ports.ts";
 
@@ -26,13 +27,13 @@ export interface StandaloneCluster extends AsyncDisposable {
 /** Starts the embedded Kubernetes and nothing else: no component, no gateway, no dashboard. */
 export async function startStandaloneCluster(config: Config, { version, environment, mode }: StandaloneOptions): Promise<StandaloneCluster> {
   const { startCluster } = await import("@sluice/cluster");
-  const { dataDir, apiPort, address, imageProfiles } = config;
+  const { dataDir, apiPort, address } = config;
   await using stack = new AsyncDisposableStack();
   const running: Running = { pid: process.pid, version };
   const directory = stack.use(await claimDataDirectory(dataDir, running));
   await checkPort(address, apiPort, flagOf("apiPort"));
   const logger = stack.use(openLogger(config));
-  const options = { directory: dataDir, apiPort, host: address, imageProfiles };
+  const options = await clusterOptionsOf(config);
   const cluster = stack.use(await startCluster({ ...options, mode, environment, clock: systemClock, logger, newId: randomUUID }));
   const { url, kubeconfigPath } = cluster;
   await directory.describe({ ...running, apiUrl: url, kubeconfig: kubeconfigPath });

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
+import type { OidcOptions } from "@sluice/cluster";
 import { isQuantity, UserError } from "@sluice/kubernetes";
 import { parse } from "yaml";
 import { z } from "zod";
@@ -47,8 +48,15 @@ export interface Config {
   readonly auditPolicy?: string | undefined;
   /** The nodes of the cluster, each of which runs its pods on this machine; one that is the machine unless given. */
   readonly nodes?: readonly NodeConfig[] | undefined;
+  /** An OpenID Connect issuer whose tokens the Kubernetes API takes, as kube-apiserver's `--oidc-*` flags say it. */
+  readonly oidc?: OidcConfig | undefined;
   /** The built dashboard, if it is not the one of this installation. */
   readonly dashboard?: string | undefined;
+}
+
+/** An OpenID Connect issuer, and the file (PEM) with the certificates that vouch for it. */
+export interface OidcConfig extends Omit<OidcOptions, "ca"> {
+  readonly caFile?: string | undefined;
 }
 
 const names = z.string().transform((list) =>
@@ -97,6 +105,19 @@ const schema = z.strictObject({
   auditLog: z.string().min(1).optional(),
   auditPolicy: z.string().min(1).optional(),
   nodes: nodes.optional(),
+  oidc: z
+    .strictObject({
+      issuer: z.string(),
+      clientIds: z.array(z.string()),
+      usernameClaim: z.string().optional(),
+      usernamePrefix: z.string().optional(),
+      groupsClaim: z.string().optional(),
+      groupsPrefix: z.string().optional(),
+      requiredClaims: z.record(z.string(), z.string()).optional(),
+      signingAlgorithms: z.array(z.string()).optional(),
+      caFile: z.string().optional(),
+    })
+    .optional(),
   dashboard: z.string().optional(),
 }) satisfies z.ZodType<Config>;
 

@@ -4,9 +4,11 @@ import { mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { systemClock } from "@sluice/controller";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readConfig } from "./config.ts";
 import { claimDataDirectory, findRunning } from "./data-directory.ts";
+import { embeddedHome } from "./home.ts";
 import { checkPort } from "./ports.ts";
 
 let root: string;
@@ -61,4 +63,16 @@ test("nodes are read from the file, and what is wrong with them is said", async 
   await expect(read("nodes: [{name: a}, {name: a}]")).rejects.toThrow("two nodes have the same name");
   await expect(read("nodes: [{name: A_b}]")).rejects.toThrow("lower case");
   await expect(read("nodes: [{name: a, capacity: {cpu: plenty}}]")).rejects.toThrow("an amount is a number");
+});
+
+test("the file says whom to believe, and where to write down what they do", async () => {
+  const directory = await mkdtemp(join(root, "file-"));
+  const oidc = { issuer: "https://login.example.com", clientIds: ["sluice"], groupsClaim: "groups", caFile: join(directory, "none.pem") };
+  await writeFile(join(directory, "sluice.yaml"), JSON.stringify({ auditLog: "audit.log", auditPolicy: "policy.yaml", oidc }));
+  const config = await readConfig({ dataDir: directory }, { SLUICE_AUDIT_LOG: "/var/log/audit.log" });
+  expect(config).toMatchObject({ auditLog: "/var/log/audit.log", auditPolicy: "policy.yaml", oidc });
+  const logger = { info: () => {}, warn: () => {}, error: () => {} };
+  await expect(embeddedHome(config).startCluster({ programs: [], clock: systemClock, logger, environment: {} })).rejects.toThrow(
+    "cannot read the certificates of https://login.example.com",
+  );
 });

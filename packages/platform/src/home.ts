@@ -1,13 +1,17 @@
 import { randomUUID } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Client } from "@sluice/client";
+import type { ClusterOptions } from "@sluice/cluster";
+import type { OidcOptions } from "@sluice/cluster";
 import type { Program } from "@sluice/component";
 import type { Clock, Logger } from "@sluice/controller";
 import type { Identity } from "@sluice/component";
 import type { Database } from "@sluice/database";
 import type { KubernetesApi } from "@sluice/gateway";
 import type { ObjectStore } from "@sluice/object-store";
-import type { Config } from "./config.ts";
+import { UserError } from "@sluice/kubernetes";
+import type { Config, OidcConfig } from "./config.ts";
 
 /** What a cluster must offer to the platform. */
 interface HomeCluster extends AsyncDisposable {
@@ -32,9 +36,19 @@ export interface Home {
   startCluster(options: HomeClusterOptions): Promise<HomeCluster>;
 }
 
+/** What of the configuration is the embedded cluster's. */
+export async function clusterOptionsOf(config: Config): Promise<ClusterOptions> {
+  const { dataDir, apiPort, address, imageProfiles, nodes, auditLog, auditPolicy, oidc } = config;
+  return {
+    ...{ directory: dataDir, apiPort, host: address, imageProfiles, nodes },
+    audit: auditLog === undefined ? undefined : { path: resolve(dataDir, auditLog), policy: auditPolicy },
+    oidc: oidc === undefined ? undefined : await withCertificates(oidc),
+  };
+}
+
 /** All in this process, and in one directory. */
-export function embeddedHome({ dataDir, apiPort, address, imageProfiles, nodes, auditLog, auditPolicy }: Config): Home {
-  const audit = auditLog === undefined ? undefined : { path: resolve(dataDir, auditLog), policy: auditPolicy };
+export function embeddedHome(config: Config): Home {
+  const { dataDir } = config;
   return {
     async openDatabase() {
       const { openDatabase } = await import("@sluice/database");
@@ -47,9 +61,19 @@ export function embeddedHome({ dataDir, apiPort, address, imageProfiles, nodes, 
     async startCluster({ programs, clock, logger, environment }) {
       const { startCluster } = await import("@sluice/cluster");
       return startCluster({
-        ...{ directory: dataDir, apiPort, host: address, nodes, programs, environment, imageProfiles },
-        ...{ audit, clock, logger, newId: randomUUID },
+        ...(await clusterOptionsOf(config)),
+        ...{ programs, environment, clock, logger, newId: randomUUID },
       });
     },
   };
+}
+
+async function withCertificates({ caFile, ...oidc }: OidcConfig): Promise<OidcOptions> {
+  if (caFile === undefined) return oidc;
+  try {
+    return { ...oidc, ca: await readFile(caFile, "utf8") };
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new UserError(`cannot read the certificates of ${oidc.issuer}: ${reason}`, { fix: "let oidc.caFile name a PEM file", cause });
+  }
 }

@@ -49,7 +49,7 @@ export function limitRanger({ store }: { readonly store: Pick<Store, "list"> }):
 }
 
 /** The pod, its containers completed by the range; an annotation says what came from there. */
-export function withDefaultResources(pod: UnknownObject & Pod, { spec: { limits } }: LimitRange): UnknownObject & Pod {
+function withDefaultResources(pod: UnknownObject & Pod, { spec: { limits } }: LimitRange): UnknownObject & Pod {
   const items = limits.filter(({ type }) => type === "Container");
   const requests: Record<string, string> = Object.assign({}, ...items.map(({ defaultRequest }) => defaultRequest));
   const limitsOf: Record<string, string> = Object.assign({}, ...items.map((item) => item.default));
@@ -86,7 +86,7 @@ export function withDefaultResources(pod: UnknownObject & Pod, { spec: { limits 
 }
 
 /** What of a pod breaks the range's bounds. */
-export function podProblems(spec: PodSpec, { spec: { limits } }: LimitRange): string[] {
+function podProblems(spec: PodSpec, { spec: { limits } }: LimitRange): string[] {
   return limits.flatMap((item) => {
     if (item.type === "Pod") return amountProblems(item, podResources(spec, "requests"), podResources(spec, "limits"));
     if (item.type !== "Container") return [];

@@ -8,9 +8,9 @@ import { podSecurity } from "./pod-security.ts";
 import { resourceQuota } from "./resource-quota.ts";
 
 /** A world whose namespaces are held to limit ranges, Pod Security and quotas, until the test ends. */
-export async function openPolicyWorld(options: { readonly clock?: Clock; readonly maxBytes?: number } = {}): Promise<World> {
-  const { clock = systemClock, maxBytes } = options;
-  const store = await openStore({ path: ":memory:", ...(maxBytes === undefined ? {} : { maxBytes }) });
+export async function openPolicyWorld(options: { readonly clock?: Clock; readonly path?: string; readonly maxBytes?: number } = {}): Promise<World> {
+  const { clock = systemClock, path = ":memory:", maxBytes } = options;
+  const store = await openStore({ path, ...(maxBytes === undefined ? {} : { maxBytes }) });
   const logger = { info: () => {}, warn: () => {}, error: () => {} };
   const quota = resourceQuota({ store, clock, logger });
   const world = await openWorld({ store, clock, admission: [limitRanger({ store }), podSecurity({ store }), quota] });

@@ -3,6 +3,7 @@ import { addQuantities, compareQuantities, formatQuantity, parseQuantity, type P
 /** Amounts by resource name. */
 export type ResourceList = ReadonlyMap<string, Quantity>;
 
+/** Nothing of anything. */
 export const NONE: ResourceList = new Map();
 
 /** One of something that is counted. */

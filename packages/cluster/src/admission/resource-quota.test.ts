@@ -1,8 +1,11 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "@sluice/controller";
 import type { ResourceQuota, UnknownObject } from "@sluice/kubernetes";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import type { World } from "../api-server/world.fixture.ts";
 import { eventually } from "../controllers/control-plane.fixture.ts";
 import { coreObject, openPolicyWorld, podObject } from "./policy-world.fixture.ts";
@@ -60,6 +63,26 @@ test("a dry run is judged and costs nothing; what fails to be written gives its 
   const full = await small.refusal("POST", `${home}/configmaps`, { body: big });
   expect(full).toMatchObject({ reason: "InternalError" });
   await small.send("POST", `${home}/configmaps`, { body: coreObject("ConfigMap", "little") });
+});
+
+test("the books are right again after a restart, whatever the status says", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "sluice-quota-"));
+  onTestFinished(() => rm(directory, { recursive: true }));
+  const path = join(directory, "cluster.db");
+  const before = await worldWith({ pods: "2" }, {}, { path });
+  await add(before, podObject("a"));
+  // As a version that kept no books may have left it.
+  await before.store.write("pods", { namespace: "team", name: "b" }, () => ({ ...podObject("b"), metadata: { name: "b", namespace: "team" } }));
+  await before.store.write("resourcequotas", { namespace: "team", name: "q" }, (current) => ({
+    ...current,
+    ...quota({ pods: "2" }),
+    metadata: { name: "q", namespace: "team" },
+    status: {},
+  }));
+  await before.store.close();
+  const after = await openPolicyWorld({ path });
+  await eventually(async () => isDeepStrictEqual(await usedOf(after), { pods: "2" }));
+  expect(await refusal(after, podObject("c"))).toContain("exceeded quota: q, requested: pods=1, used: pods=2, limited: pods=2");
 });
 
 test("containers must state what a quota bounds", async () => {

@@ -202,6 +202,21 @@ test("of many who write at once each is judged on what is there when it is writt
   expect([data(now)["n"], Object.keys(now.metadata.labels ?? {})]).toEqual([String(written), expect.objectContaining({ length: written })]);
 });
 
+test("nothing comes to be in a namespace that goes while it is judged", async () => {
+  const world: World = await worldWith({
+    mutate: async ({ object, namespace = "" }) => {
+      await world.send("DELETE", `/api/v1/namespaces/${namespace}`);
+      return object;
+    },
+  });
+  await world.send("POST", "/api/v1/namespaces", { body: { apiVersion: "v1", kind: "Namespace", metadata: { name: "n" } } });
+  const there = "/api/v1/namespaces/n/configmaps";
+  expect((await world.refusal("POST", there, { body: map({}) })).toStatus()).toMatchObject({
+    details: { causes: [{ reason: "NamespaceTerminating" }] },
+  });
+  expect((await world.send("GET", there))["items"]).toEqual([]);
+});
+
 test("nobody moves an object that its path names", async () => {
   const world = await worldWith({
     mutate: ({ object }) => ({ ...object, metadata: { ...object.metadata, name: "x", namespace: "kube-system", uid: "u" } }),

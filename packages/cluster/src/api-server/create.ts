@@ -73,7 +73,11 @@ export function prepareCreate(
     server.options.guard?.({ user: target.user, resource, next: completed, current: undefined });
     return completed;
   });
-  return andThen(admitted, ({ object: completed, charge }) => ({ object: toStorage(served, completed), charge }));
+  return andThen(admitted, ({ object: completed, charge }) => {
+    // While somebody thought about it, the namespace may have gone.
+    if (admitted instanceof Promise) requireNamespace(target, completed.metadata.name);
+    return { object: toStorage(served, completed), charge };
+  });
 }
 
 /** The object with its identity, which no client may choose, and where it belongs. */

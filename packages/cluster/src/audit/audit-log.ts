@@ -3,6 +3,7 @@ import type { Clock } from "@sluice/controller";
 import { ApiError, isApiError, isJsonObject } from "@sluice/kubernetes";
 import type { RequestAttributes } from "../api-server/api-server-options.ts";
 import { attributesOfRequest } from "../api-server/request-attributes.ts";
+import { timestamp } from "../api-server/request-context.ts";
 import { auditDecider, type AuditDecision, type AuditPolicy, type AuditStage } from "./audit-policy.ts";
 
 /** Where a request came from. */
@@ -197,13 +198,9 @@ function withoutManagedFields(value: unknown): unknown {
   return { ...value, metadata: rest };
 }
 
-let last = { ms: 0, text: "1970-01-01T00:00:00.000000Z" };
-
 /** The time as events carry it. */
 function microTime(ms: number): string {
-  // Requests come close together, and end soon.
-  if (ms !== last.ms) last = { ms, text: `${new Date(ms).toISOString().slice(0, -1)}000Z` };
-  return last.text;
+  return `${timestamp(ms).slice(0, -1)}.${String(Math.floor(ms) % 1000).padStart(3, "0")}000Z`;
 }
 
 /** The same stream; `onEnd` is called once when it is over, however it ends. */

@@ -132,9 +132,12 @@ async function carryOut<T extends Replicated>(
 function withFailure({ conditions = [], ...status }: ReplicaSetStatus, message: string | undefined, now: number): ReplicaSetStatus {
   const others = conditions.filter(({ type }) => type !== "ReplicaFailure");
   const old = conditions.find(({ type }) => type === "ReplicaFailure");
-  const lastTransitionTime = old?.lastTransitionTime ?? `${new Date(now).toISOString().slice(0, 19)}Z`;
-  const all =
-    message === undefined ? others : [...others, { type: "ReplicaFailure", status: "True", reason: "FailedCreate", message, lastTransitionTime }];
+  const lastTransitionTime = `${new Date(now).toISOString().slice(0, 19)}Z`;
+  // As upstream, the first failure is told: messages name the pod that was to be, hence each would be news, and work to do at once.
+  const failed = (why: string): typeof others => [
+    old ?? { type: "ReplicaFailure", status: "True", reason: "FailedCreate", message: why, lastTransitionTime },
+  ];
+  const all = message === undefined ? others : [...others, ...failed(message)];
   return all.length === 0 ? status : { ...status, conditions: all };
 }
 
