@@ -33,8 +33,6 @@ export interface Environment {
   readonly variables: ReadonlyMap<string, CelType>;
   readonly types: ReadonlyMap<string, CelType>;
   readonly library: Library;
-  /** Whether all items of a list that is written out must have one type, and likewise of a map. */
-  readonly isHomogeneous: boolean;
 }
 
 /** Finds the type of every part of an expression. */
@@ -232,6 +230,7 @@ class Checker {
       else if (result.kind !== "dyn" && !sameType(result, resolved)) result = DYN;
     }
     if (result === undefined) {
+      this.#calls.set(call, { overloads: overloads.filter((one) => one.isMember === isMember && one.args.length === types.length), args });
       const shown = types.map((type) => this.#format(type));
       const signature = isMember ? `${shown[0] ?? ""}.(${shown.slice(1).join(", ")})` : `(${shown.join(", ")})`;
       return this.#issue(call, `found no matching overload for '${name}' applied to '${signature}'`);
@@ -242,7 +241,7 @@ class Checker {
 
   #list(expression: ListExpr): CelType {
     let items: CelType | undefined;
-    for (const { value, isOptional } of expression.items) items = this.#join(value, items, this.#element(value, isOptional));
+    for (const { value, isOptional } of expression.items) items = this.#join(items, this.#element(value, isOptional));
     return { kind: "list", items: items ?? this.#unifier.fresh() };
   }
 
@@ -250,8 +249,8 @@ class Checker {
     let keys: CelType | undefined;
     let values: CelType | undefined;
     for (const { key, value, isOptional } of expression.entries) {
-      keys = this.#join(key, keys, this.#check(key));
-      values = this.#join(value, values, this.#element(value, isOptional));
+      keys = this.#join(keys, this.#check(key));
+      values = this.#join(values, this.#element(value, isOptional));
     }
     return { kind: "map", key: keys ?? this.#unifier.fresh(), value: values ?? this.#unifier.fresh() };
   }
@@ -266,11 +265,9 @@ class Checker {
     return resolved;
   }
 
-  #join(at: Expr, previous: CelType | undefined, current: CelType): CelType {
+  #join(previous: CelType | undefined, current: CelType): CelType {
     if (previous === undefined) return current;
-    if (this.#unifier.assign([[previous, current]])) return mostGeneral(previous, current);
-    if (!this.#environment.isHomogeneous) return DYN;
-    return this.#issue(at, `expected type '${this.#format(previous)}' but found '${this.#format(current)}'`);
+    return this.#unifier.assign([[previous, current]]) ? mostGeneral(previous, current) : DYN;
   }
 
   /** Kubernetes' types cannot be constructed by name. */

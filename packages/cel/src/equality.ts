@@ -129,12 +129,13 @@ function jsonSize(json: unknown): number {
   return size;
 }
 
-/** -1, 0 or 1 if both are numbers, NaN if one is not a number at all, undefined otherwise. */
+/** -1, 0 or 1 if both are numbers, NaN if one is not a number at all, undefined otherwise. An int meets a double as a double. */
 function compareNumbers(a: CelValue, b: CelValue): number | undefined {
-  const x = a instanceof CelUint ? a.value : a;
-  const y = b instanceof CelUint ? b.value : b;
+  let x = a instanceof CelUint ? a.value : a;
+  let y = b instanceof CelUint ? b.value : b;
   if ((typeof x !== "bigint" && typeof x !== "number") || (typeof y !== "bigint" && typeof y !== "number")) return undefined;
-  return x < y ? -1 : x > y ? 1 : x == y ? 0 : Number.NaN;
+  if (typeof x !== typeof y) [x, y] = [Number(x), Number(y)];
+  return x < y ? -1 : x > y ? 1 : x === y ? 0 : Number.NaN;
 }
 
 /** Orders two values, or says why they have no order. */

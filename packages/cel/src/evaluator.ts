@@ -1,6 +1,8 @@
 import { ACCUMULATOR, type CallExpr, type Expr, type FoldExpr, type ListExpr, type LogicExpr, type MapExpr, type SelectExpr } from "./ast.ts";
-import type { CelBudget } from "./budget.ts";
+import { CelBudget } from "./budget.ts";
 import type { CallMeaning, Checked } from "./checker.ts";
+import { addEntry, constantOf } from "./constant.ts";
+import { CelError } from "./errors.ts";
 import type { Overload } from "./functions.ts";
 import { findOptional, indexOf, ListBuilder } from "./library/operators.ts";
 import {
@@ -34,6 +36,8 @@ export type Step = (frame: Frame) => CelResult;
 
 const LIST_COST = 10;
 const MAP_COST = 30;
+/** Some steps are free; a fold over many items must not be. */
+const ITERATION_COST = 0.02;
 
 /** Turns a checked expression into something that runs: every step pays before it acts. */
 export function prepare(expression: Expr, checked: Checked): Step {
@@ -51,16 +55,14 @@ class Preparer {
   }
 
   step(expression: Expr): Step {
+    const constant = constantOf(expression);
+    if (constant !== undefined) return () => constant;
     switch (expression.kind) {
-      case "literal": {
-        const { value } = expression;
-        const constant: CelValue = typeof value === "object" && value !== null && "uint" in value ? new CelUint(value.uint) : value;
-        return () => constant;
-      }
+      case "literal":
+        return () => null;
       case "ident":
-        return this.#name(expression) ?? (() => new CelFailure(`no such attribute: ${expression.name}`));
       case "select":
-        return this.#name(expression) ?? this.#select(expression);
+        return this.#attribute(expression, 1);
       case "call":
         return this.#call(expression);
       case "logic":
@@ -92,21 +94,48 @@ class Preparer {
     return place;
   }
 
-  #name(expression: Expr): Step | undefined {
+  /** What begins with a name; `cost` is that of the name, or of taking part of something that is no name. */
+  #attribute(expression: Expr, cost: number): Step {
+    const name = this.#name(expression, cost);
+    if (name !== undefined) return name;
+    if (expression.kind === "select") return this.#select(expression, cost);
+    if (expression.kind === "call" && expression.target === undefined) {
+      const [container, key] = expression.args;
+      if (container !== undefined && key !== undefined) {
+        if (expression.function === "_[_]") return index(this.#attribute(container, cost), this.step(key), indexOf);
+        if (expression.function === "_[?_]") return index(this.#attribute(container, cost), this.step(key), findOptional);
+      }
+    }
+    if (expression.kind === "ident") return () => new CelFailure(`no such attribute: ${expression.name}`);
+    const step = this.step(expression);
+    return (frame) => {
+      const value = step(frame);
+      frame.budget.charge(cost);
+      return value;
+    };
+  }
+
+  /** One of the two ways of a condition: if it is a name, that is free. */
+  #branch(expression: Expr): Step {
+    const isAttribute = expression.kind === "ident" || expression.kind === "select" || isIndex(expression);
+    return isAttribute ? this.#attribute(expression, 0) : this.step(expression);
+  }
+
+  #name(expression: Expr, cost: number): Step | undefined {
     const meaning = this.#checked.names.get(expression);
     if (meaning === undefined) return undefined;
     switch (meaning.kind) {
       case "type": {
         const value = new CelTypeValue(meaning.name);
         return ({ budget }) => {
-          budget.charge(1);
+          budget.charge(cost);
           return value;
         };
       }
       case "variable": {
         const { name } = meaning;
         return ({ budget, variable }) => {
-          budget.charge(1);
+          budget.charge(cost);
           return variable(name);
         };
       }
@@ -114,21 +143,21 @@ class Preparer {
         const name = expression.kind === "ident" ? expression.name : "";
         const place = this.#places.findLast(([known]) => known === name)?.[1] ?? 0;
         return ({ budget, locals }) => {
-          budget.charge(1);
+          budget.charge(cost);
           return locals[place] ?? null;
         };
       }
     }
   }
 
-  #select({ operand, field, mode }: SelectExpr): Step {
-    const inner = this.step(operand);
+  #select({ operand, field, mode }: SelectExpr, baseCost: number): Step {
     // A test of presence is free.
-    const cost = mode === "test" ? 0 : 1;
+    const isTest = mode === "test";
+    const inner = isTest && !isName(operand) ? this.step(operand) : this.#attribute(operand, baseCost);
     return (frame) => {
       const value = inner(frame);
       if (value instanceof CelFailure) return value;
-      frame.budget.charge(cost);
+      frame.budget.charge(isTest ? 0 : 1);
       switch (mode) {
         case "test":
           return hasField(value, field);
@@ -143,10 +172,14 @@ class Preparer {
   #call(expression: CallExpr): Step {
     const meaning = this.#checked.calls.get(expression);
     if (meaning === undefined) return () => NO_SUCH_OVERLOAD;
+    if (isIndex(expression)) return this.#attribute(expression, 1);
+    const folded = foldConversion(expression, meaning) ?? foldMembership(expression, meaning, (item) => this.step(item));
+    if (folded !== undefined) return folded;
     const args = meaning.args.map((arg) => this.step(arg));
     const [first, second, third] = args;
     if (first !== undefined && second !== undefined) {
-      if (expression.function === "_?_:_" && third !== undefined) return conditional(first, second, third);
+      const [, yes, no] = meaning.args;
+      if (expression.function === "_?_:_" && yes !== undefined && no !== undefined) return conditional(first, this.#branch(yes), this.#branch(no));
       if (expression.function === "or" || expression.function === "orValue") return optionalOr(first, second, expression.function === "orValue");
     }
     if (expression.function === "@not_strictly_false" && first !== undefined) {
@@ -177,8 +210,6 @@ class Preparer {
 
   #list({ items }: ListExpr): Step {
     const steps = items.map(({ value, isOptional }) => ({ step: this.step(value), isOptional }));
-    const constant = constantList(items.map(({ value }) => value));
-    if (constant !== undefined && !items.some(({ isOptional }) => isOptional)) return () => constant;
     return (frame) => {
       const values: CelValue[] = [];
       for (const { step, isOptional } of steps) {
@@ -233,6 +264,7 @@ class Preparer {
       let accumulated = initial(frame);
       locals[accumulator] = accumulated;
       const next = (one: CelResult, other: CelResult | undefined): boolean => {
+        budget.charge(ITERATION_COST);
         locals[first] = one;
         if (second !== undefined) locals[second] = other ?? null;
         if (condition !== undefined && condition(frame) === false) return false;
@@ -272,6 +304,17 @@ function conditional(condition: Step, yes: Step, no: Step): Step {
   };
 }
 
+function index(container: Step, key: Step, find: (container: CelValue, key: CelValue) => CelResult): Step {
+  return (frame) => {
+    const value = container(frame);
+    if (value instanceof CelFailure) return value;
+    const known = key(frame);
+    if (known instanceof CelFailure) return known;
+    frame.budget.charge(1);
+    return payFor(find(value, known), frame.budget);
+  };
+}
+
 /** `or` and `orValue` look at their argument only if they need it. */
 function optionalOr(optional: Step, other: Step, isUnwrapped: boolean): Step {
   return (frame) => {
@@ -285,8 +328,7 @@ function optionalOr(optional: Step, other: Step, isUnwrapped: boolean): Step {
 
 function hasField(value: CelValue, field: string): CelResult {
   if (value instanceof CelOptional) return value.value === undefined ? false : hasField(value.value, field);
-  if (!(value instanceof CelMap)) return NO_SUCH_OVERLOAD;
-  const found = value.find(field);
+  const found = value instanceof CelMap ? value.find(field) : undefined;
   return found instanceof CelFailure ? found : found !== undefined;
 }
 
@@ -295,27 +337,43 @@ function selectField(value: CelValue, field: string): CelResult {
   return value instanceof CelMap ? indexOf(value, field) : NO_SUCH_OVERLOAD;
 }
 
-function addEntry(map: Map<string | boolean | bigint, readonly [MapKey, CelValue]>, key: CelValue, value: CelValue): CelFailure | undefined {
-  const known = keyOf(key);
-  if (known === undefined || typeof key === "number" || !isMapKey(key)) return new CelFailure("unsupported key type");
-  if (map.has(known)) return new CelFailure("Failed with repeated key");
-  map.set(known, [key, value]);
-  return undefined;
+const CONVERSIONS = new Set(["bool", "bytes", "double", "duration", "int", "string", "timestamp", "uint"]);
+
+/** The conversion of a constant, which is one itself. */
+function foldConversion({ function: name, args }: CallExpr, { overloads }: CallMeaning): Step | undefined {
+  const value = args.length === 1 && CONVERSIONS.has(name) && args[0] !== undefined ? constantOf(args[0]) : undefined;
+  const overload = value === undefined ? undefined : overloads.find((one) => one.args[0] !== undefined && isOfType(value, one.args[0]));
+  if (value === undefined || overload === undefined) return undefined;
+  const result = overload.call(value, new CelBudget());
+  if (result instanceof CelFailure) throw new CelError("compile", result.message);
+  return () => result;
 }
 
-function isMapKey(key: CelValue): key is MapKey {
-  return typeof key === "string" || typeof key === "boolean" || typeof key === "bigint" || key instanceof CelUint;
-}
-
-/** A list of nothing but constants, which costs nothing to make. */
-function constantList(items: readonly Expr[]): CelList | undefined {
-  const values: CelValue[] = [];
-  for (const item of items) {
-    if (item.kind !== "literal") return undefined;
-    const { value } = item;
-    values.push(typeof value === "object" && value !== null && "uint" in value ? new CelUint(value.uint) : value);
+/** Whether something is among constants takes one look, however many there are. */
+function foldMembership({ function: name, args: [item, list] }: CallExpr, _: CallMeaning, step: (item: Expr) => Step): Step | undefined {
+  const constant = name === "@in" && list?.kind === "list" ? constantOf(list) : undefined;
+  if (!(constant instanceof ValueList) || item === undefined) return undefined;
+  const known = new Set<string | boolean | bigint>();
+  for (const value of constant.items) {
+    const key = typeof value === "number" ? undefined : keyOf(value);
+    if (key === undefined) return undefined;
+    known.add(key);
   }
-  return new ValueList(values);
+  const wanted = step(item);
+  return (frame) => {
+    const value = wanted(frame);
+    if (value instanceof CelFailure) return value;
+    const key = keyOf(value);
+    return key !== undefined && known.has(key);
+  };
+}
+
+function isIndex(expression: Expr): boolean {
+  return expression.kind === "call" && expression.target === undefined && (expression.function === "_[_]" || expression.function === "_[?_]");
+}
+
+function isName(expression: Expr): boolean {
+  return expression.kind === "ident" || (expression.kind === "select" && expression.mode !== "test") || isIndex(expression);
 }
 
 function pay({ cost }: Overload, budget: CelBudget, args: readonly CelValue[]): void {

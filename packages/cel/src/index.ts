@@ -17,3 +17,6 @@ export {
   type CelResourceCheck,
   type CelUser,
 } from "./library/authorizer.ts";
+export { rulesOf, type RuleNode } from "./rules.ts";
+export { validateRules } from "./validate-rules.ts";
+export { checkRules } from "./check-rules.ts";

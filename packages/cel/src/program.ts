@@ -1,6 +1,6 @@
 import type { Expr } from "./ast.ts";
 import type { CelBudget } from "./budget.ts";
-import { check, type Checked, type Environment } from "./checker.ts";
+import { check, type Checked } from "./checker.ts";
 import { fromJson, toJson } from "./convert.ts";
 import { CelError, compileError } from "./errors.ts";
 import { prepare } from "./evaluator.ts";
@@ -56,7 +56,7 @@ export function compileCel(expression: string, options: CompileOptions): CelProg
 }
 
 /** Parses and checks an expression, as `compileCel` does before it makes the program. */
-export function checkCel(source: string, options: CompileOptions, environment: Partial<Environment> = {}): CheckedExpression {
+export function checkCel(source: string, options: CompileOptions): CheckedExpression {
   let expression: Expr;
   try {
     expression = parse(source);
@@ -65,7 +65,7 @@ export function checkCel(source: string, options: CompileOptions, environment: P
     throw error;
   }
   const variables = new Map(Object.entries(options.variables));
-  const checked = check(expression, { variables, types: namedTypes, library, isHomogeneous: true, ...environment });
+  const checked = check(expression, { variables, types: namedTypes, library });
   const issues = checked.issues.length > 0 ? checked.issues : literalIssues(expression, checked);
   if (issues.length > 0) throw compileError(source, issues);
   return { expression, checked };

@@ -1,5 +1,5 @@
 import type { Schema } from "@sluice/kubernetes";
-import { escapeName } from "./names.ts";
+import { escapeName, isReserved } from "./names.ts";
 import {
   BOOL,
   DOUBLE,
@@ -124,7 +124,10 @@ class SchemaReader {
     for (const [jsonName, child] of Object.entries(schema.properties ?? {})) {
       const field = escapeName(jsonName);
       const type = field === undefined ? undefined : this.read(child, `${name}.${field}`, isResource(child), depth + 1);
-      if (field !== undefined && type !== undefined) fields.set(field, { type, jsonName });
+      if (field === undefined || type === undefined) continue;
+      // A word that is reserved may be written as it is behind a dot.
+      if (isReserved(jsonName)) fields.set(jsonName, { type, jsonName });
+      fields.set(field, { type, jsonName });
     }
     return fields;
   }

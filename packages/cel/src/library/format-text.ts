@@ -17,7 +17,8 @@ import { formatDouble } from "./standard.ts";
 /** More decimals would only cost memory. */
 const MAX_PRECISION = 100;
 const MAX_DEPTH = 100;
-const CLAUSE = /%(?:(%)|(?:\.(\d{1,4}))?([a-zA-Z]))?/g;
+/** A clause of a format: `%%`, or its precision and letter. */
+export const FORMAT_CLAUSE: RegExp = /%(?:(%)|(?:\.(\d{1,4}))?([a-zA-Z]))?/g;
 
 /** Stops the text at the first clause that cannot be filled. */
 class FormatProblem extends Error {}
@@ -26,7 +27,7 @@ class FormatProblem extends Error {}
 export function formatText(format: string, args: CelList, budget: CelBudget): CelResult {
   let next = 0;
   try {
-    const text = format.replaceAll(CLAUSE, (clause, percent?: string, precision?: string, letter?: string) => {
+    const text = format.replaceAll(FORMAT_CLAUSE, (clause, percent?: string, precision?: string, letter?: string) => {
       if (percent !== undefined) return "%";
       if (letter === undefined) throw new FormatProblem(`could not parse formatting clause: ${clause === "%" ? "unexpected end of string" : clause}`);
       if (next >= args.size) throw new FormatProblem(`index ${next} out of range`);
@@ -53,9 +54,10 @@ function fill(letter: string, precision: number, value: CelValue, budget: CelBud
       if (value instanceof CelUint) return String(value.value);
       throw wrong("decimal clause can only be used on integers", value);
     case "f":
-      return fixed(value, (number) => number.toFixed(precision), "fixed-point clause can only be used on doubles");
+      return fixed(value, (number) => toFixed(number, precision), "fixed-point clause can only be used on doubles");
     case "e":
-      return fixed(value, (number) => scientific(number, precision), "scientific clause can only be used on doubles");
+      // Upstream takes the precision for the width.
+      return fixed(value, scientific, "scientific clause can only be used on doubles").padStart(precision);
     case "b":
       return typeof value === "boolean" ? (value ? "1" : "0") : integer(value, 2, "only integers and bools can be formatted as binary");
     case "o":
@@ -78,13 +80,23 @@ function fixed(value: CelValue, format: (number: number) => string, problem: str
   return Number.isFinite(value) ? format(value) : special(value);
 }
 
+/** Halves go to the even neighbour, as in Go; where doubles are no exact halves, both agree. */
+function toFixed(value: number, precision: number): string {
+  const text = value.toFixed(precision);
+  const exact = value.toFixed(Math.min(100, precision + 30));
+  const rest = exact.slice(exact.indexOf(".") + 1 + precision);
+  if (precision > 70 || !/^50*$/.test(rest)) return text;
+  const down = exact.slice(0, precision === 0 ? exact.indexOf(".") : exact.indexOf(".") + 1 + precision);
+  return Number(down.at(-1)) % 2 === 0 ? down : text;
+}
+
 function special(value: number): string {
   return Number.isNaN(value) ? "NaN" : value > 0 ? "∞" : "-∞";
 }
 
-function scientific(value: number, precision: number): string {
-  const [mantissa = "0", exponent = "+0"] = value.toExponential(precision).split("e");
-  return `${mantissa} × 10${superscript(exponent)}`;
+function scientific(value: number): string {
+  const [mantissa = "0", exponent = "+0"] = value.toExponential(6).split("e");
+  return `${mantissa}×10${superscript(exponent)}`;
 }
 
 function superscript(exponent: string): string {

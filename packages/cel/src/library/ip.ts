@@ -114,7 +114,10 @@ function wrapIp(ip: Ip | CelFailure): CelResult {
 }
 
 function wrapCidr(cidr: Cidr | CelFailure): CelResult {
-  return cidr instanceof CelFailure ? cidr : new CelOpaque(cidrType, cidr, formatCidr(cidr));
+  // Upstream says it twice, too.
+  return cidr instanceof CelFailure
+    ? new CelFailure(`network address parse error during conversion from string: ${cidr.message}`)
+    : new CelOpaque(cidrType, cidr, formatCidr(cidr));
 }
 
 function isLinkLocalMulticast({ family, bits }: Ip): boolean {

@@ -21,7 +21,7 @@ function readsAll(list: CelList): number {
     const item = list.at(i);
     cost += typeof item === "string" || item instanceof Uint8Array ? Math.floor(item.length * 0.1) : 1;
   }
-  return Math.max(cost, Math.ceil(list.size * 0.1));
+  return Math.max(cost, Math.floor(list.size * 0.1));
 }
 
 const readsList = { cost: readsAll };

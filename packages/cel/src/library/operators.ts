@@ -152,12 +152,15 @@ export function indexOf(container: CelValue, key: CelValue): CelResult {
     if (index instanceof CelFailure) return index;
     return index === undefined || index < 0 || index >= container.size ? new CelFailure(`index out of bounds: ${show(key)}`) : container.at(index);
   }
-  if (container instanceof CelMap) return container.find(key) ?? noSuchKey(container, key);
+  if (container instanceof CelMap) {
+    const found = container.find(key);
+    return found === undefined ? noSuchKey(key) : found;
+  }
   if (container instanceof CelOptional) return indexOptional(container, key);
   return NO_SUCH_OVERLOAD;
 }
 
-function noSuchKey(map: CelMap, key: CelValue): CelFailure {
+function noSuchKey(key: CelValue): CelFailure {
   return keyOf(key) === undefined && typeof key !== "number" ? NO_SUCH_OVERLOAD : new CelFailure(`no such key: ${show(key)}`);
 }
 

@@ -7,6 +7,8 @@ import { CelFailure, ValueList, type CelResult } from "../values.ts";
 /** Texts that could become larger programs than this are no patterns for us. */
 const MAX_PROGRAM = 500_000;
 const MAX_KEPT = 1000;
+/** Instructions that every program has. */
+const FRAME_SIZE = 4;
 const REPEAT = /\{(\d{1,4})(?:,(\d{0,4}))?\}/g;
 
 const compiled = new Map<string, RE2JS | CelFailure>();
@@ -46,7 +48,7 @@ function compileText(pattern: string): RE2JS | CelFailure {
 function prepare(text: string, pattern: string, budget: CelBudget): RE2JS | CelFailure {
   const expression = compilePattern(pattern, (size) => budget.charge(size));
   if (expression instanceof CelFailure) return expression;
-  const size = Math.max(pattern.length, expression.programSize());
+  const size = Math.max(pattern.length, expression.programSize() - FRAME_SIZE);
   budget.charge(Math.ceil((1 + text.length) * 0.1) * Math.ceil(size * 0.25));
   return expression;
 }
@@ -70,7 +72,7 @@ function findAll(text: string, pattern: string, limit: bigint, budget: CelBudget
   const matcher = expression.matcher(text);
   while ((limit < 0n || BigInt(found.length) < limit) && matcher.find()) {
     // Each search may read to the end of the text.
-    budget.charge(Math.ceil((text.length - matcher.start()) * 0.01));
+    budget.charge((text.length - matcher.start()) * 0.01);
     found.push(matcher.group() ?? "");
   }
   return new ValueList(found);

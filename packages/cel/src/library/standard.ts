@@ -33,6 +33,10 @@ function failed(from: string, to: string): CelFailure {
   return new CelFailure(`type conversion error from '${from}' to '${to}'`);
 }
 
+function orFailed(result: CelResult, to: string): CelResult {
+  return result instanceof CelFailure ? failed("string", to) : result;
+}
+
 const conversions: readonly NamedOverload[] = [
   fn("type", [A], { kind: "type", of: A }, (value) => new CelTypeValue(typeNameOf(value))),
   fn("dyn", [A], DYN, same),
@@ -46,7 +50,7 @@ const conversions: readonly NamedOverload[] = [
   fn("double", [UINT], DOUBLE, ({ value }) => Number(value)),
   fn("duration", [DURATION], DURATION, same),
   fn("duration", [INT], DURATION, (nanos) => durationOf(nanos)),
-  fn("duration", [STRING], DURATION, (text) => parseDuration(text)),
+  fn("duration", [STRING], DURATION, (text) => orFailed(parseDuration(text), "google.protobuf.Duration")),
   fn("int", [INT], INT, same),
   fn("int", [DOUBLE], INT, (value) => (value > -TWO_63 && value < TWO_63 ? BigInt(Math.trunc(value)) : OUT_OF_RANGE)),
   fn("int", [DURATION], INT, ({ nanos }) => nanos),
@@ -63,7 +67,7 @@ const conversions: readonly NamedOverload[] = [
   fn("string", [UINT], STRING, ({ value }) => String(value)),
   fn("timestamp", [TIMESTAMP], TIMESTAMP, same),
   fn("timestamp", [INT], TIMESTAMP, (seconds) => timestampOf(seconds * SECOND)),
-  fn("timestamp", [STRING], TIMESTAMP, (text) => parseTimestamp(text)),
+  fn("timestamp", [STRING], TIMESTAMP, (text) => orFailed(parseTimestamp(text), "google.protobuf.Timestamp")),
   fn("uint", [UINT], UINT, same),
   fn("uint", [DOUBLE], UINT, (value) => (value > -1 && value < TWO_64 ? new CelUint(BigInt(Math.trunc(value))) : UINT_RANGE)),
   fn("uint", [INT], UINT, (value) => (value >= 0n ? new CelUint(value) : UINT_RANGE)),

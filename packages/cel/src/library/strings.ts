@@ -61,7 +61,7 @@ function replace(text: string, part: string, by: string, limit: bigint, budget: 
   const pieces = part === "" ? ["", ...text, ""] : text.split(part);
   const most = limit < 0n ? pieces.length - 1 : Math.min(Number(limit), pieces.length - 1);
   // Upstream counts the text alone; what is made may be far longer.
-  budget.charge(traversal(Math.max(0, most * (by.length - part.length))));
+  budget.charge(Math.max(0, Math.floor(most * (by.length - part.length) * 0.1)));
   if (part === "") {
     const characters = [...text];
     const done = characters.slice(0, Math.max(0, most)).map((character, i) => (i < most ? by + character : character));
@@ -94,6 +94,16 @@ function join(list: CelList, separator: string, budget: CelBudget): CelResult {
   return parts.join(separator);
 }
 
+const SPACE = /^\p{White_Space}$/u;
+
+function trim(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && SPACE.test(text.charAt(start))) start++;
+  while (end > start && SPACE.test(text.charAt(end - 1))) end--;
+  return text.slice(start, end);
+}
+
 const ESCAPES: Readonly<Record<string, string>> = {
   "\x07": "\\a",
   "\b": "\\b",
@@ -111,13 +121,9 @@ function quote(text: string): string {
   return `"${text.toWellFormed().replaceAll(/[\x07\b\f\n\r\t\v\\"]/g, (character) => ESCAPES[character] ?? character)}"`;
 }
 
-/** Upstream counts the text; where it almost holds the part again and again, the search takes longer. */
-function searches(text: string, part: string, times = 1): number {
-  return traversal(text.length, times) + Math.floor(text.length * part.length * 0.001);
-}
-
-const twice = (text: string, part: string): number => searches(text, part, 2);
-const searchesOnce = (text: string, part: string): number => searches(text, part);
+/** Upstream counts the text; where that almost holds the part again and again, the search takes longer. */
+const twice = (text: string, part: string): number => traversal(text.length, 2) + Math.floor(text.length * part.length * 0.001);
+const searchesOnce = (text: string, part: string): number => Math.floor(text.length * 0.1) + Math.floor(text.length * part.length * 0.001);
 const nothing = (): number => 0;
 
 /** The functions on strings that upstream calls an extension. */
@@ -135,7 +141,7 @@ export const strings: readonly NamedOverload[] = [
   method("split", [STRING, STRING, INT], listOf(STRING), split, { cost: twice }),
   method("substring", [STRING, INT], STRING, (text, start) => substring(text, start), { cost: readsFirst }),
   method("substring", [STRING, INT, INT], STRING, (text, start, end) => substring(text, start, end), { cost: readsFirst }),
-  method("trim", [STRING], STRING, (text) => text.trim(), { cost: readsFirst }),
+  method("trim", [STRING], STRING, trim, { cost: readsFirst }),
   method("format", [STRING, listOf(DYN)], STRING, formatText, { cost: readsFirst }),
   method("join", [STRINGS], STRING, (list, budget) => join(list, "", budget), { cost: nothing }),
   method("join", [STRINGS, STRING], STRING, join, { cost: nothing }),

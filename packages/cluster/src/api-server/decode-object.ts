@@ -17,6 +17,7 @@ import { badRequest } from "./api-errors.ts";
 import { isApply } from "./media-type.ts";
 import { readMeta, validateMeta } from "./object-meta.ts";
 import type { ServedResource } from "./registry.ts";
+import { withRuleCauses } from "./schema-rules.ts";
 import type { ResourceRequest } from "./request-context.ts";
 
 /** A request's object, pruned, and what to warn of. */
@@ -94,11 +95,16 @@ export function withDefaults(served: ServedResource, object: UnknownObject): Unk
   return served.isCustom ? applyDefaults(object, served.resource.schema) : applyBuiltinDefaults(object, served.resource);
 }
 
-/** What the schema or the rules of metadata find wrong with an object; strategies may rely on the shape of one without faults. */
-export function shapeFaults({ resource, strategy, resolve, isCustom }: ServedResource, object: UnknownObject): readonly Cause[] {
+/**
+ * What the schema or the rules of metadata find wrong with an object, for a custom kind also the rules of its schema, which
+ * may compare it with the object before an update; strategies may rely on the shape of one without faults.
+ */
+export function shapeFaults(served: ServedResource, object: UnknownObject, before: UnknownObject | undefined): readonly Cause[] {
+  const { resource, strategy, resolve, isCustom } = served;
   // A custom kind may restrict names in its schema; of built-in kinds `validateMeta` knows more than theirs.
   const content = isCustom ? object : { ...object, metadata: {} };
-  return [...validateMeta(object, strategy.nameRule), ...validate(content, resource.schema, { resolve, allowDuplicates: !isCustom })];
+  const causes = [...validateMeta(object, strategy.nameRule), ...validate(content, resource.schema, { resolve, allowDuplicates: !isCustom })];
+  return isCustom ? withRuleCauses(resource.schema, object, before, causes) : causes;
 }
 
 /** Refuses an object that its strategy finds wrong, in itself or as successor of `current`. */

@@ -114,7 +114,7 @@ export function mergeUpdate(
     subresource === "status" ? one : (strategy.prepareUpdate?.(one, before, strategyContext(server)) ?? one);
   const defaulted = draft(next);
   const isSame = isUnchanged(before, defaulted);
-  const faults = isSame ? [] : shapeFaults(served, defaulted);
+  const faults = isSame ? [] : shapeFaults(served, defaulted, before);
   const first = isSame ? before : faults.length === 0 ? complete(defaulted) : defaulted;
 
   const admitted = admit(target, { operation: "UPDATE", object: first, oldObject: before }, (mutated) => {
@@ -124,7 +124,7 @@ export function mergeUpdate(
     else {
       const redone = draft(readAgain(served, defaulted, mutated));
       if (isUnchanged(before, redone)) return before;
-      refuse(served, redone, shapeFaults(served, redone));
+      refuse(served, redone, shapeFaults(served, redone, before));
       prepared = complete(redone);
     }
     const refused = newFinalizers(before.metadata, prepared.metadata);

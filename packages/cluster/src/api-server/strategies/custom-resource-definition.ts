@@ -1,4 +1,5 @@
-import { storageVersionOf, validateCrd, type Cause, type CustomResourceDefinition, type UnknownObject } from "@sluice/kubernetes";
+import { checkRules } from "@sluice/cel";
+import { jsonEqual, storageVersionOf, validateCrd, type Cause, type CustomResourceDefinition, type UnknownObject } from "@sluice/kubernetes";
 import type { Strategy, StrategyContext } from "../strategy.ts";
 
 type Crd = UnknownObject & CustomResourceDefinition;
@@ -12,6 +13,8 @@ export const customResourceDefinitionStrategy: Strategy = {
     const crd = next as Crd;
     const before = current as Crd | undefined;
     const causes: Cause[] = validateCrd(crd);
+    // Rules are judged by types, which only a sound schema has.
+    if (causes.length === 0) causes.push(...ruleCauses(crd, before));
     const immutable = (field: string, value: unknown): void => {
       causes.push({ reason: "FieldValueInvalid", field, message: `Invalid value: ${JSON.stringify(value)}: field is immutable` });
     };
@@ -21,6 +24,15 @@ export const customResourceDefinitionStrategy: Strategy = {
     return causes;
   },
 };
+
+/** What is wrong with the rules of the versions that are new or have changed: others have been accepted before. */
+function ruleCauses(crd: Crd, before: Crd | undefined): Cause[] {
+  return crd.spec.versions.flatMap(({ name, schema }, i) => {
+    const rules = schema?.openAPIV3Schema;
+    const accepted = before?.spec.versions.find((version) => version.name === name)?.schema?.openAPIV3Schema;
+    return rules === undefined || jsonEqual(rules, accepted) ? [] : checkRules(rules, `spec.versions[${i}].schema.openAPIV3Schema`);
+  });
+}
 
 function withNames(crd: Crd): Crd {
   const { names } = crd.spec;
