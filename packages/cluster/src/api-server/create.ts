@@ -52,7 +52,7 @@ export function prepareCreate(
   const defaulted = withDefaults(served, identified(target, object, identity));
   // A writer owns what it has written and its defaults, not what admission adds.
   const tracked = options.ownership === "given" ? defaulted : trackUpdate(undefined, defaulted, resource, writerOf(target));
-  const faults = shapeFaults(served, tracked, undefined);
+  const faults = shapeFaults(served, tracked);
   const first = faults.length === 0 ? complete(tracked) : tracked;
   // Mutation may mend what is wrong, and knows no name that is yet to be made.
   const shown = options.isGenerated === true ? { ...first, metadata: { ...first.metadata, name: "" } } : first;
@@ -66,7 +66,7 @@ export function prepareCreate(
       const name = target.name ?? (again.metadata.name === "" ? first.metadata.name : again.metadata.name);
       const named = { ...again, metadata: { ...again.metadata, name } };
       const redone = withDefaults(served, identified(target, named, identity));
-      refuse(served, redone, shapeFaults(served, redone, undefined));
+      refuse(served, redone, shapeFaults(served, redone));
       completed = complete(redone);
     }
     validateMeaning(served, completed, undefined);

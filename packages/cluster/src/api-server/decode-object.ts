@@ -99,7 +99,7 @@ export function withDefaults(served: ServedResource, object: UnknownObject): Unk
  * What the schema or the rules of metadata find wrong with an object, for a custom kind also the rules of its schema, which
  * may compare it with the object before an update; strategies may rely on the shape of one without faults.
  */
-export function shapeFaults(served: ServedResource, object: UnknownObject, before: UnknownObject | undefined): readonly Cause[] {
+export function shapeFaults(served: ServedResource, object: UnknownObject, before?: UnknownObject): readonly Cause[] {
   const { resource, strategy, resolve, isCustom } = served;
   // A custom kind may restrict names in its schema; of built-in kinds `validateMeta` knows more than theirs.
   const content = isCustom ? object : { ...object, metadata: {} };
