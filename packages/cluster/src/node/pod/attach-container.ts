@@ -27,7 +27,7 @@ export interface AttachSource {
  */
 export function attachContainer({ stdin: takesInput = false, stdinOnce = false, tty = false }: Container, source: AttachSource): RemoteCommand {
   const { directory, startedAt, ended, isFirst, launcher } = source;
-  return async ({ stdin, stdout, sizes, signal }) => {
+  return async ({ stdin, stdout, stderr, sizes, signal }) => {
     const isWhole = stdinOnce && stdin !== undefined && isFirst;
     // Before anything is written that may be answered.
     const offset = isWhole ? 0 : (await stat(join(directory, FILES.log))).size;
@@ -37,6 +37,8 @@ export function attachContainer({ stdin: takesInput = false, stdinOnce = false, 
     const output = readLog(directory, { offset, startedAt, followUntil: ended, signal });
     if (stdout !== undefined) await pipeline(Readable.from(output, { objectMode: false }), stdout);
     else await ended;
+    // The log holds both.
+    stderr?.end();
     stdin?.destroy();
     return 0;
   };
