@@ -28,7 +28,10 @@ export async function acceptConnection(connection: Connection, upgrade: Upgrade)
         const socket = acceptSpdy(upgrade, SPDY_PORT_PROTOCOL);
         return (signal) => servePortStreams(socket, connection, signal);
       }
-      const { socket, protocol: spoken } = await acceptWebSocket(upgrade, [TUNNEL_PROTOCOL, ...(connection.ports.length === 0 ? [] : PORT_PROTOCOLS)]);
+      const { socket, protocol: spoken } = await acceptWebSocket(upgrade, [
+        TUNNEL_PROTOCOL,
+        ...(connection.ports.length === 0 ? [] : PORT_PROTOCOLS),
+      ]);
       if (spoken !== TUNNEL_PROTOCOL) return () => servePortChannels(socket, connection, { isBase64: spoken.includes("base64") });
       const tunnel = createWebSocketStream(socket);
       socket.resume();

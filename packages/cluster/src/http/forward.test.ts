@@ -25,7 +25,9 @@ beforeAll(async () => {
   const sockets = new WebSocketServer({ noServer: true });
   backend.on("upgrade", (req, socket, head) => {
     if (req.url === "/refused") return void socket.end("HTTP/1.1 403 Forbidden\r\ncontent-length: 4\r\n\r\nno!\n");
-    sockets.handleUpgrade(req, socket, head, (accepted) => accepted.on("message", (data: Buffer) => accepted.send(Buffer.concat([data, Buffer.from("!")]))));
+    sockets.handleUpgrade(req, socket, head, (accepted) =>
+      accepted.on("message", (data: Buffer) => accepted.send(Buffer.concat([data, Buffer.from("!")]))),
+    );
   });
   backend.listen(0, "127.0.0.1");
   await once(backend, "listening");
@@ -61,7 +63,9 @@ const at = (rest: string, kind = "pods", name = `p:${port}`): string => `${NAMES
 
 test("a request goes to the pod as it came, without the credentials, and says where it came from", async () => {
   const path = at("/a%2Fb/../c?x=1&x=2");
-  const { status, headers, text } = await world.request(path, { headers: { "impersonate-user": "somebody", "x-mine": "too", connection: "close, x-hop", "x-hop": "gone" } });
+  const { status, headers, text } = await world.request(path, {
+    headers: { "impersonate-user": "somebody", "x-mine": "too", connection: "close, x-hop", "x-hop": "gone" },
+  });
   expect(status).toBe(200);
   expect(headers["x-own"]).toBe("kept");
   const seen = JSON.parse(text) as { url: string; headers: Record<string, string> };
@@ -71,9 +75,14 @@ test("a request goes to the pod as it came, without the credentials, and says wh
 });
 
 test("bodies of any size go through, by any method, and so do failures", async () => {
-  const body = Readable.from((function* () { for (let i = 0; i < 160; i++) yield Buffer.alloc(64 * 1024); })());
+  const body = Readable.from(
+    (function* () {
+      for (let i = 0; i < 160; i++) yield Buffer.alloc(64 * 1024);
+    })(),
+  );
   expect(JSON.parse((await world.request(at("/up"), { method: "PUT", body })).text)).toMatchObject({ method: "PUT", size: 10 * 1024 * 1024 });
-  for (const method of ["POST", "PATCH", "DELETE", "OPTIONS"]) expect(JSON.parse((await world.request(at("/"), { method })).text)).toMatchObject({ method });
+  for (const method of ["POST", "PATCH", "DELETE", "OPTIONS"])
+    expect(JSON.parse((await world.request(at("/"), { method })).text)).toMatchObject({ method });
   expect(await world.request(at("/x"), { method: "HEAD" })).toMatchObject({ status: 200, text: "" });
   expect(await world.request(at("/missing"))).toMatchObject({ status: 418 });
   await expect(world.request(at("/broken"))).rejects.toThrow();
@@ -85,7 +94,8 @@ test("a place that the pod names is named as the client finds it", async () => {
 });
 
 test("a service answers by an endpoint that is ready", async () => {
-  for (const name of ["web:80", "web:http", "http:web:http"]) expect(await world.request(at("/s", "services", name)), name).toMatchObject({ status: 200 });
+  for (const name of ["web:80", "web:http", "http:web:http"])
+    expect(await world.request(at("/s", "services", name)), name).toMatchObject({ status: 200 });
   const refusals: [string, string, number, RegExp][] = [
     ["services", "idle:80", 503, /no endpoints available for service \\"idle\\"/],
     ["services", "web:81", 503, /no service port 81 found/],
@@ -104,7 +114,9 @@ test("a service answers by an endpoint that is ready", async () => {
 test("other protocols go through, or are refused by the pod itself", async () => {
   const raw = await world.raw();
   const lines = (path: string): string =>
-    [`GET ${path} HTTP/1.1`, "host: x", "authorization: Bearer admin", "connection: Upgrade", "upgrade: websocket", "sec-websocket-version: 13"].join("\r\n");
+    [`GET ${path} HTTP/1.1`, "host: x", "authorization: Bearer admin", "connection: Upgrade", "upgrade: websocket", "sec-websocket-version: 13"].join(
+      "\r\n",
+    );
   raw.write(`${lines(at("/socket"))}\r\nsec-websocket-key: ${Buffer.alloc(16).toString("base64")}\r\n\r\n`);
   const [head] = (await once(raw, "data")) as [Buffer];
   expect(head.toString()).toMatch(/^HTTP\/1.1 101 [^]*sec-websocket-accept: /i);

@@ -25,7 +25,9 @@ async function commands(run: (streams: CommandStreams, options: ExecOptions) => 
 const exec = (query: Record<string, string | string[]> = {}): string =>
   podPath(
     "exec",
-    Object.entries({ container: "main", command: ["do", "it"], ...query }).flatMap(([name, values]) => [values].flat().map((value) => [name, value] as const)),
+    Object.entries({ container: "main", command: ["do", "it"], ...query }).flatMap(([name, values]) =>
+      [values].flat().map((value) => [name, value] as const),
+    ),
   );
 
 describe("a command", () => {

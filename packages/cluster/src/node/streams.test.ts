@@ -27,7 +27,10 @@ afterAll(async () => {
 const key = (name: string): { namespace: string; name: string } => ({ namespace: "default", name });
 
 async function running(name: string, ...containers: ReturnType<typeof shell>[]): Promise<void> {
-  await world.client.create(Pod, podOn(name, { containers: containers.length === 0 ? [shell("exec sleep 1000")] : containers, terminationGracePeriodSeconds: 0 }));
+  await world.client.create(
+    Pod,
+    podOn(name, { containers: containers.length === 0 ? [shell("exec sleep 1000")] : containers, terminationGracePeriodSeconds: 0 }),
+  );
   await untilPod(world.client, name, (pod) => pod?.status?.phase === "Running" && statusOf(pod).state?.running !== undefined);
 }
 
@@ -53,7 +56,11 @@ describe("a command in a container", () => {
   test("reads its input to the end, and no more than it wants", async () => {
     await running("input");
     expect(await finish(await exec("input", "cat"), { stdin: Readable.from(["one ", "two"]) })).toMatchObject({ exitCode: 0, out: "one two" });
-    const endless = Readable.from((function* () { for (;;) yield Buffer.alloc(64 * 1024, "x\n"); })());
+    const endless = Readable.from(
+      (function* () {
+        for (;;) yield Buffer.alloc(64 * 1024, "x\n");
+      })(),
+    );
     expect(await finish(await exec("input", "head", "-n", "1"), { stdin: endless })).toMatchObject({ exitCode: 0, out: "x\n" });
     expect(await finish(await exec("input", "cat"))).toMatchObject({ exitCode: 0, out: "" });
   });
@@ -91,7 +98,10 @@ describe("a command in a container", () => {
 
   test("that cannot run says why", async () => {
     await running("cannot");
-    await expect(finish(await exec("cannot", "no-such-program"))).rejects.toMatchObject({ reason: "InternalError", message: expect.stringMatching(/executable file not found/) });
+    await expect(finish(await exec("cannot", "no-such-program"))).rejects.toMatchObject({
+      reason: "InternalError",
+      message: expect.stringMatching(/executable file not found/),
+    });
     await expect(exec("nobody", "ls")).rejects.toMatchObject({ code: 500, message: expect.stringContaining("container not found") });
     await world.client.create(Pod, podOn("over", { containers: [shell("true")] }));
     await untilPhase(world.client, "over", "Succeeded");

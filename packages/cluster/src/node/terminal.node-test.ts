@@ -76,6 +76,7 @@ describe.each([["namespaces"], ["none"]] as const)("isolation %s", (isolation) =
     await running("exec", shell("exec sleep 1000"));
     const run = await world.node.exec(key("exec"), { container: "main", command: ["bash", "--norc"], tty: true });
     const seat = sit(run);
+    await seat.see(/bash-[\d.]+[#$] /);
     seat.type("stty size; tty; echo $TERM\n");
     await seat.see(/23 91\r\n\/dev\/pts\/\d+\r\nxterm\r\n/);
     seat.resize(120, 40);
@@ -100,7 +101,13 @@ describe.each([["namespaces"], ["none"]] as const)("isolation %s", (isolation) =
 
   test("a terminal goes with its client", async () => {
     await running("gone", shell("exec sleep 1000"));
-    const seat = sit(await world.node.exec(key("gone"), { container: "main", command: ["sh", "-c", "trap '' HUP INT TERM; echo up; sleep 4321; sleep 4321"], tty: true }));
+    const seat = sit(
+      await world.node.exec(key("gone"), {
+        container: "main",
+        command: ["sh", "-c", "trap '' HUP INT TERM; echo up; sleep 4321; sleep 4321"],
+        tty: true,
+      }),
+    );
     await seat.see(/up/);
     seat.leave();
     await seat.exitCode.catch(() => undefined);
@@ -121,7 +128,8 @@ describe.each([["namespaces"], ["none"]] as const)("isolation %s", (isolation) =
   });
 
   test("a port on the pod's loopback is reached, and ends when it does", async () => {
-    const script = "require('net').createServer({ allowHalfOpen: true }, (s) => s.on('end', () => s.end('heard')).resume()).listen(PORT, '127.0.0.1', () => console.log('up'))";
+    const script =
+      "require('net').createServer({ allowHalfOpen: true }, (s) => s.on('end', () => s.end('heard')).resume()).listen(PORT, '127.0.0.1', () => console.log('up'))";
     const port = 20_000 + (process.pid % 10_000);
     await running("loopback", { name: "main", image: "node", command: ["node", "-e", script.replace("PORT", String(port))] });
     for await (const _ of await world.node.log(key("loopback"), { follow: true })) break;
