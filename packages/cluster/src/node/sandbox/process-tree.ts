@@ -48,13 +48,14 @@ export function signalProcess(pid: number, signal: "SIGTERM" | "SIGKILL"): boole
 }
 
 /**
- * Kills a process, the group that it leads, and all below it, from the top: a process that sees its children die may end in
- * its own way.
+ * Kills a process and all below it, with the groups that they lead, of which nobody escapes by forking meanwhile. From the
+ * top: a process that sees its children die may end in its own way.
  */
 export function killTree(pid: number): void {
-  const below = descendantsOf(readProcessTable(), pid);
-  // Of the group nobody escapes by forking meanwhile.
-  for (const one of [-pid, pid, ...below]) signalProcess(one, "SIGKILL");
+  for (const one of [pid, ...descendantsOf(readProcessTable(), pid)]) {
+    signalProcess(-one, "SIGKILL");
+    signalProcess(one, "SIGKILL");
+  }
 }
 
 function linuxPids(): readonly number[] {
