@@ -17,7 +17,7 @@ export interface CommandStreams {
   readonly signal: AbortSignal;
 }
 
-/** Runs a command over streams to its exit code; all that it wrote has then been handed to the streams. Failures throw `ApiError`. */
+/** Runs a command over streams to its exit code; what it wrote has then been handed to them, and they have been ended. Failures throw `ApiError`. */
 export type RemoteCommand = (streams: CommandStreams) => Promise<number>;
 
 /** What a request that asks to be connected is connected with. Nothing has been opened or started yet. */

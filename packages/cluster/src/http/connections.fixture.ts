@@ -1,7 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
+import { once } from "node:events";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
+import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
+import { pipeline } from "node:stream/promises";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import type { UserInfo } from "@sluice/client";
 import { systemClock } from "@sluice/controller";
@@ -38,6 +44,11 @@ export interface ConnectionWorld extends AsyncDisposable {
   readonly errors: unknown[];
   /** Opens a WebSocket; rejects with the Status that the server answers instead. */
   open(path: string, protocols: readonly string[], options?: { readonly token?: string }): Promise<Channels>;
+  /** Sends one request as the administrator. */
+  request(
+    path: string,
+    options?: { readonly method?: string; readonly headers?: Record<string, string>; readonly body?: Readable },
+  ): Promise<{ readonly status: number; readonly headers: IncomingHttpHeaders; readonly text: string }>;
   /** A TLS connection with nothing sent yet. */
   raw(): Promise<TLSSocket>;
 }
@@ -84,6 +95,13 @@ export async function openConnections(
     world,
     port: served.port,
     errors,
+    request: async (path, { method = "GET", headers = {}, body = Readable.from([]) } = {}) => {
+      const options = { ...tls, agent: false, path, method, headers: { authorization: "Bearer admin", ...headers } };
+      const outgoing = request(options);
+      void pipeline(body, outgoing).catch(() => {}); // The answer says more.
+      const [response] = (await once(outgoing, "response")) as [IncomingMessage];
+      return { status: response.statusCode ?? 0, headers: response.headers, text: await text(response) };
+    },
     raw: () =>
       new Promise((resolve, reject) => {
         const socket = connectTls(tls, () => resolve(socket));
@@ -131,12 +149,12 @@ function channelsOf(socket: WebSocket): Channels {
   return {
     socket,
     closed: closed.promise,
-    send: (channel, text) => socket.send(Buffer.concat([Buffer.of(channel), Buffer.from(text)])),
+    send: (channel, bytes) => socket.send(Buffer.concat([Buffer.of(channel), Buffer.from(bytes)])),
     until: (channel, pattern) =>
       new Promise((resolve, reject) => {
         look = () => {
-          const text = got.get(channel) ?? "";
-          if (pattern.test(text)) resolve(text);
+          const all = got.get(channel) ?? "";
+          if (pattern.test(all)) resolve(all);
         };
         look();
         void closed.promise.then(() => reject(new Error(`the connection has ended with ${JSON.stringify([...got])}`)));

@@ -91,6 +91,7 @@ test("a connection ends with its stream, and all end with the client", async () 
   const gone = once(accepted[1] ?? server, "close");
   client.connection.destroy();
   await gone;
+  expect(accepted.map(({ destroyed }) => destroyed)).toEqual([true, true]);
 });
 
 test("what is no SPDY ends the connection, and nothing else", async () => {

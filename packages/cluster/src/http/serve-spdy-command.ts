@@ -1,4 +1,3 @@
-import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Connection } from "@sluice/client";
 import { sizesIn, statusOf } from "./serve-command.ts";

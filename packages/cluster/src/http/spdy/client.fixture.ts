@@ -1,4 +1,4 @@
-import { Duplex } from "node:stream";
+import type { Duplex } from "node:stream";
 import { encodeFrame, FrameReader } from "./frames.ts";
 import { HeaderDecoder, HeaderEncoder } from "./header-blocks.ts";
 

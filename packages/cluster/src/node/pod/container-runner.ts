@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import type { RemoteCommand } from "@sluice/client";
-import { ApiError, type Container } from "@sluice/kubernetes";
+import { ApiError, UserError, type Container } from "@sluice/kubernetes";
 import type { AttachOptions, ExecOptions } from "../../api-server/api-server.ts";
 import { UNSEEN, type ObservedContainer } from "../lifecycle/observed-pod.ts";
 import type { NodeContext } from "../node-context.ts";
@@ -21,6 +21,10 @@ import { prepareContainer, programOf, StartError, TERMINAL, type PreparedContain
 import { graceMsOf, probeListener } from "./probe-listener.ts";
 import type { RunnerHost } from "./runner-host.ts";
 import { adoptContainer, startContainer, type StartedContainer, type StartOptions } from "./start-container.ts";
+
+/** How long a container that runs may not be ready to be entered, and how often to look. */
+const SETTLING_MS = 2000;
+const ROUND_MS = 10;
 
 /** Carries out, for one container, what `planPod` decides, and keeps what is observed of it. */
 export class ContainerRunner {
@@ -322,7 +326,17 @@ export class ContainerRunner {
       throw new ApiError("BadRequest", `no command can run in container ${name}: its image is a part of the node's own program`);
     if (sandbox === undefined || pid === undefined) throw notRunning(name);
     const env = tty ? { ...TERMINAL, ...prepared.process.env } : prepared.process.env;
-    return sandbox.exec(pid, { ...prepared.process, argv, env, tty });
+    const { clock } = this.#host.node;
+    for (;;) {
+      try {
+        return sandbox.exec(pid, { ...prepared.process, argv, env, tty });
+      } catch (error) {
+        // The kernel tells nobody when a command has made its namespaces, a moment after it has begun.
+        const { startedAt = 0 } = this.#state.attempt ?? {};
+        if (this.#handle?.pid === pid && clock.now() - startedAt < SETTLING_MS) await clock.sleep(ROUND_MS, this.#running.signal);
+        else throw error instanceof UserError ? new ApiError("InternalError", error.message, { cause: error }) : error;
+      }
+    }
   }
 
   #startOptions(sandbox: Sandbox): { node: NodeContext; directory: PodDirectory; podUid: string; sandbox: Sandbox } {

@@ -47,9 +47,15 @@ export function signalProcess(pid: number, signal: NodeJS.Signals | number): boo
   }
 }
 
-/** Kills a process and all below it, from the top: a process that sees its children die may end in its own way. */
+/**
+ * Kills a process and all below it, with the groups that they lead, of which nobody escapes by forking meanwhile. From the
+ * top: a process that sees its children die may end in its own way.
+ */
 export function killTree(pid: number): void {
-  for (const one of [pid, ...descendantsOf(readProcessTable(), pid)]) signalProcess(one, "SIGKILL");
+  for (const one of [pid, ...descendantsOf(readProcessTable(), pid)]) {
+    signalProcess(-one, "SIGKILL");
+    signalProcess(one, "SIGKILL");
+  }
 }
 
 /** Whether there is such a process. */
