@@ -1,19 +1,28 @@
 import { ACCUMULATOR, type CallExpr, type Expr, type FoldExpr, type ListExpr, type LogicExpr, type MapExpr, type SelectExpr } from "./ast.ts";
-import { CelBudget } from "./budget.ts";
-import type { CallMeaning, Checked } from "./checker.ts";
+import type { Checked } from "./checker.ts";
 import { addEntry, constantOf } from "./constant.ts";
-import { CelError } from "./errors.ts";
-import type { Overload } from "./functions.ts";
 import { findOptional, indexOf, ListBuilder } from "./library/operators.ts";
+import {
+  call1,
+  call2,
+  callMany,
+  conditional,
+  foldConversion,
+  foldMembership,
+  hasField,
+  index,
+  notStrictlyFalse,
+  optionalOr,
+  payFor,
+  selectField,
+  type Step,
+} from "./steps.ts";
 import {
   CelFailure,
   CelList,
   CelMap,
   CelOptional,
   CelTypeValue,
-  CelUint,
-  isOfType,
-  keyOf,
   NO_SUCH_OVERLOAD,
   ValueList,
   ValueMap,
@@ -21,18 +30,6 @@ import {
   type CelValue,
   type MapKey,
 } from "./values.ts";
-
-/** What an evaluation works on. */
-export interface Frame {
-  readonly budget: CelBudget;
-  /** The value of a variable that the expression names. */
-  readonly variable: (name: string) => CelResult;
-  /** The variables of folds, each in its own place. */
-  readonly locals: CelResult[];
-}
-
-/** A part of an expression, ready to run. */
-export type Step = (frame: Frame) => CelResult;
 
 const LIST_COST = 10;
 const MAP_COST = 30;
@@ -173,25 +170,20 @@ class Preparer {
     const meaning = this.#checked.calls.get(expression);
     if (meaning === undefined) return () => NO_SUCH_OVERLOAD;
     if (isIndex(expression)) return this.#attribute(expression, 1);
-    const folded = foldConversion(expression, meaning) ?? foldMembership(expression, meaning, (item) => this.step(item));
+    const folded = foldConversion(expression, meaning) ?? foldMembership(expression, (item) => this.step(item));
     if (folded !== undefined) return folded;
+    if (expression.function === "_?_:_") {
+      const [condition, yes, no] = meaning.args;
+      if (condition !== undefined && yes !== undefined && no !== undefined)
+        return conditional(this.step(condition), this.#branch(yes), this.#branch(no));
+    }
     const args = meaning.args.map((arg) => this.step(arg));
-    const [first, second, third] = args;
-    if (first !== undefined && second !== undefined) {
-      const [, yes, no] = meaning.args;
-      if (expression.function === "_?_:_" && yes !== undefined && no !== undefined) return conditional(first, this.#branch(yes), this.#branch(no));
-      if (expression.function === "or" || expression.function === "orValue") return optionalOr(first, second, expression.function === "orValue");
-    }
-    if (expression.function === "@not_strictly_false" && first !== undefined) {
-      return (frame) => {
-        const value = first(frame);
-        frame.budget.charge(1);
-        return value !== false;
-      };
-    }
-    if (first !== undefined && second === undefined) return call1(meaning, first);
-    if (first !== undefined && second !== undefined && third === undefined) return call2(meaning, first, second);
-    return callMany(meaning, args);
+    const [first, second] = args;
+    if (first === undefined) return callMany(meaning, args);
+    if (expression.function === "@not_strictly_false") return notStrictlyFalse(first);
+    if (second === undefined) return call1(meaning, first);
+    if (expression.function === "or" || expression.function === "orValue") return optionalOr(first, second, expression.function === "orValue");
+    return args.length === 2 ? call2(meaning, first, second) : callMany(meaning, args);
   }
 
   #logic({ operator, terms }: LogicExpr): Step {
@@ -289,138 +281,10 @@ class Preparer {
   }
 }
 
-/** Bytes are decoded from text whenever they are read. */
-function payFor(result: CelResult, budget: CelBudget): CelResult {
-  if (result instanceof Uint8Array) budget.charge(result.length * 0.01);
-  return result;
-}
-
-function conditional(condition: Step, yes: Step, no: Step): Step {
-  return (frame) => {
-    const value = condition(frame);
-    if (value === true) return yes(frame);
-    if (value === false) return no(frame);
-    return value instanceof CelFailure ? value : NO_SUCH_OVERLOAD;
-  };
-}
-
-function index(container: Step, key: Step, find: (container: CelValue, key: CelValue) => CelResult): Step {
-  return (frame) => {
-    const value = container(frame);
-    if (value instanceof CelFailure) return value;
-    const known = key(frame);
-    if (known instanceof CelFailure) return known;
-    frame.budget.charge(1);
-    return payFor(find(value, known), frame.budget);
-  };
-}
-
-/** `or` and `orValue` look at their argument only if they need it. */
-function optionalOr(optional: Step, other: Step, isUnwrapped: boolean): Step {
-  return (frame) => {
-    const value = optional(frame);
-    if (value instanceof CelFailure) return value;
-    if (!(value instanceof CelOptional)) return NO_SUCH_OVERLOAD;
-    if (value.value === undefined) return other(frame);
-    return isUnwrapped ? value.value : value;
-  };
-}
-
-function hasField(value: CelValue, field: string): CelResult {
-  if (value instanceof CelOptional) return value.value === undefined ? false : hasField(value.value, field);
-  const found = value instanceof CelMap ? value.find(field) : undefined;
-  return found instanceof CelFailure ? found : found !== undefined;
-}
-
-function selectField(value: CelValue, field: string): CelResult {
-  if (value instanceof CelOptional) return findOptional(value, field);
-  return value instanceof CelMap ? indexOf(value, field) : NO_SUCH_OVERLOAD;
-}
-
-const CONVERSIONS = new Set(["bool", "bytes", "double", "duration", "int", "string", "timestamp", "uint"]);
-
-/** The conversion of a constant, which is one itself. */
-function foldConversion({ function: name, args }: CallExpr, { overloads }: CallMeaning): Step | undefined {
-  const value = args.length === 1 && CONVERSIONS.has(name) && args[0] !== undefined ? constantOf(args[0]) : undefined;
-  const overload = value === undefined ? undefined : overloads.find((one) => one.args[0] !== undefined && isOfType(value, one.args[0]));
-  if (value === undefined || overload === undefined) return undefined;
-  const result = overload.call(value, new CelBudget());
-  if (result instanceof CelFailure) throw new CelError("compile", result.message);
-  return () => result;
-}
-
-/** Whether something is among constants takes one look, however many there are. */
-function foldMembership({ function: name, args: [item, list] }: CallExpr, _: CallMeaning, step: (item: Expr) => Step): Step | undefined {
-  const constant = name === "@in" && list?.kind === "list" ? constantOf(list) : undefined;
-  if (!(constant instanceof ValueList) || item === undefined) return undefined;
-  const known = new Set<string | boolean | bigint>();
-  for (const value of constant.items) {
-    const key = typeof value === "number" ? undefined : keyOf(value);
-    if (key === undefined) return undefined;
-    known.add(key);
-  }
-  const wanted = step(item);
-  return (frame) => {
-    const value = wanted(frame);
-    if (value instanceof CelFailure) return value;
-    const key = keyOf(value);
-    return key !== undefined && known.has(key);
-  };
-}
-
 function isIndex(expression: Expr): boolean {
   return expression.kind === "call" && expression.target === undefined && (expression.function === "_[_]" || expression.function === "_[?_]");
 }
 
 function isName(expression: Expr): boolean {
   return expression.kind === "ident" || (expression.kind === "select" && expression.mode !== "test") || isIndex(expression);
-}
-
-function pay({ cost }: Overload, budget: CelBudget, args: readonly CelValue[]): void {
-  budget.charge(cost === undefined ? 1 : cost(...args));
-}
-
-function call1({ overloads }: CallMeaning, first: Step): Step {
-  return (frame) => {
-    const a = first(frame);
-    if (a instanceof CelFailure) return a;
-    for (const overload of overloads) {
-      const [type] = overload.args;
-      if (type === undefined || !isOfType(a, type)) continue;
-      frame.budget.charge(overload.cost === undefined ? 1 : overload.cost(a));
-      return overload.call(a, frame.budget);
-    }
-    return NO_SUCH_OVERLOAD;
-  };
-}
-
-function call2({ overloads }: CallMeaning, first: Step, second: Step): Step {
-  return (frame) => {
-    const a = first(frame);
-    if (a instanceof CelFailure) return a;
-    const b = second(frame);
-    if (b instanceof CelFailure) return b;
-    for (const overload of overloads) {
-      const [typeA, typeB] = overload.args;
-      if (typeA === undefined || typeB === undefined || !isOfType(a, typeA) || !isOfType(b, typeB)) continue;
-      frame.budget.charge(overload.cost === undefined ? 1 : overload.cost(a, b));
-      return overload.call(a, b, frame.budget);
-    }
-    return NO_SUCH_OVERLOAD;
-  };
-}
-
-function callMany({ overloads }: CallMeaning, args: readonly Step[]): Step {
-  return (frame) => {
-    const values: CelValue[] = [];
-    for (const arg of args) {
-      const value = arg(frame);
-      if (value instanceof CelFailure) return value;
-      values.push(value);
-    }
-    const overload = overloads.find((one) => one.args.every((type, i) => isOfType(values[i] ?? null, type)));
-    if (overload === undefined) return NO_SUCH_OVERLOAD;
-    pay(overload, frame.budget, values);
-    return overload.call(...values, frame.budget);
-  };
 }

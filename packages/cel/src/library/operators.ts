@@ -132,8 +132,8 @@ const containers: readonly NamedOverload[] = [
   }),
   fn("_[_]", [LIST_A, INT], A, (list, index) => indexOf(list, index)),
   fn("_[_]", [MAP_AB, A], B, (map, key) => indexOf(map, key)),
-  fn("_[_]", [optionalOf(LIST_A), INT], optionalOf(A), (optional, index) => indexOptional(optional, index)),
-  fn("_[_]", [optionalOf(MAP_AB), A], optionalOf(B), (optional, key) => indexOptional(optional, key)),
+  fn("_[_]", [optionalOf(LIST_A), INT], optionalOf(A), (optional, index) => findOptional(optional, index)),
+  fn("_[_]", [optionalOf(MAP_AB), A], optionalOf(B), (optional, key) => findOptional(optional, key)),
   fn("_[?_]", [LIST_A, INT], optionalOf(A), (list, index) => findOptional(list, index)),
   fn("_[?_]", [MAP_AB, A], optionalOf(B), (map, key) => findOptional(map, key)),
   fn("_[?_]", [optionalOf(LIST_A), INT], optionalOf(A), (optional, index) => findOptional(optional, index)),
@@ -156,7 +156,7 @@ export function indexOf(container: CelValue, key: CelValue): CelResult {
     const found = container.find(key);
     return found === undefined ? noSuchKey(key) : found;
   }
-  if (container instanceof CelOptional) return indexOptional(container, key);
+  if (container instanceof CelOptional) return findOptional(container, key);
   return NO_SUCH_OVERLOAD;
 }
 
@@ -168,10 +168,6 @@ function indexNumber(key: CelValue): number | undefined | CelFailure {
   const known = typeof key === "string" || typeof key === "boolean" ? undefined : keyOf(key);
   if (typeof known !== "bigint") return typeof key === "number" ? new CelFailure(`unsupported index value: ${key}`) : NO_SUCH_OVERLOAD;
   return known > BigInt(Number.MAX_SAFE_INTEGER) || known < 0n ? undefined : Number(known);
-}
-
-function indexOptional(optional: CelOptional, key: CelValue): CelResult {
-  return optional.value === undefined ? CelOptional.none : wrap(indexOf(optional.value, key));
 }
 
 function wrap(result: CelResult): CelResult {

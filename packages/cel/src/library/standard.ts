@@ -77,11 +77,12 @@ const conversions: readonly NamedOverload[] = [
 /** A number as Go's `%g` writes it. */
 export function formatDouble(value: number): string {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf";
-  const [mantissa = "0", exponent = "0"] = value.toExponential().split("e");
-  const digits = mantissa.replace(/[-.]/g, "").length;
+  const sign = value < 0 || Object.is(value, -0) ? "-" : "";
+  const size = Math.abs(value);
+  const [mantissa = "0", exponent = "0"] = size.toExponential().split("e");
+  const digits = mantissa.replace(".", "").length;
   const power = Number(exponent);
-  const sign = Object.is(value, -0) ? "-" : "";
-  if (power >= -4 && power < 6) return `${sign}${value.toFixed(Math.max(0, digits - 1 - power)).replace("-", "")}`;
+  if (power >= -4 && power < 6) return `${sign}${size.toFixed(Math.max(0, digits - 1 - power))}`;
   return `${sign}${mantissa}e${power < 0 ? "-" : "+"}${String(Math.abs(power)).padStart(2, "0")}`;
 }
 
