@@ -8,7 +8,9 @@ import { systemClock, type Clock } from "@sluice/controller";
 import {
   ClusterRole,
   ConfigMap,
+  PersistentVolumeClaim,
   ServiceAccount,
+  StorageClass,
   type AuthenticationTokenRequest,
   type SubjectAccessReview,
   type TokenReview,
@@ -111,6 +113,17 @@ test("renews certificates that are about to expire while it runs", async () => {
   over.resolve();
   await vi.waitUntil(async () => (await readFile(cluster.kubeconfigPath, "utf8")) !== kubeconfig, { timeout: 5000 });
   expect(await presented()).not.toBe(first);
+});
+
+test("has a default storage class where something makes volumes", async () => {
+  await using bare = await startCluster({ mode: "api-server" });
+  expect((await bare.client(ADMIN).list(StorageClass)).items).toEqual([]);
+  await using whole = await startCluster({ mode: "control-plane" });
+  const client = whole.client(ADMIN);
+  expect((await client.list(StorageClass)).items).toMatchObject([{ metadata: { name: "standard" }, provisioner: "sluice.dev/directory" }]);
+  const metadata = { namespace: "default", name: "c" };
+  const claim = await client.create(PersistentVolumeClaim, { apiVersion: "v1", kind: "PersistentVolumeClaim", metadata, spec: {} });
+  expect(claim.spec.storageClassName).toBe("standard");
 });
 
 test("refuses a port that is taken, and leaves nothing running", async () => {
