@@ -25,7 +25,6 @@ export interface Intent<T extends UnknownObject | undefined = UnknownObject> {
 export interface ConnectOptions {
   readonly kind: string;
   readonly apiVersion: string;
-  readonly [option: string]: unknown;
 }
 
 /** Goes on with a value, at once if it is there. */
@@ -60,9 +59,9 @@ export function admitDeletion(target: ResourceRequest, oldObject: UnknownObject)
 }
 
 /** Brings a connection to a subresource before its judges; throws if they refuse it. The options to connect with. */
-export async function admitConnect(target: ResourceRequest, options: ConnectOptions): Promise<ConnectOptions> {
+export async function admitConnect<T extends ConnectOptions>(target: ResourceRequest, options: T): Promise<T> {
   const { metadata: _, ...admitted } = (await admit(target, { operation: "CONNECT", object: { ...options, metadata: { name: "" } } })).object;
-  return admitted;
+  return { ...options, ...admitted };
 }
 
 function requestOf<T extends UnknownObject | undefined>(target: ResourceRequest, intent: Intent<T>): AdmissionRequest & { readonly object: T } {

@@ -1,6 +1,7 @@
 import type { ApiRequest, ApiResponse, Connection } from "@sluice/client";
 import type { Pod, UnknownObject } from "@sluice/kubernetes";
 import { ApiError } from "@sluice/kubernetes";
+import { admitConnect } from "./admit.ts";
 import { badRequest, methodNotAllowed } from "./api-errors.ts";
 import type { NodeAccess } from "./api-server.ts";
 import { find } from "./list.ts";
@@ -28,8 +29,7 @@ export function isConnection(at: string): at is ConnectionPoint {
 
 /** Finds what a client asks to be connected with. Throws `ApiError` where there is no such thing. */
 export async function connect(target: ResourceRequest, at: ConnectionPoint): Promise<ApiResponse> {
-  const options = optionsOf(target.request, at);
-  // Admission of CONNECT belongs here: `options` is what it judges, and nothing is opened yet.
+  const options = await admitConnect(target, optionsOf(target.request, at));
   if (at === "nodes/proxy") return askNode(target);
   return { kind: "connect", connection: await connectionTo(target, at, options) };
 }

@@ -36,6 +36,7 @@ const makePod = (name: string, claimName: string): Promise<Pod> =>
 const untilTold = (name: string, message: string): Promise<unknown> =>
   eventually(async () => (await client.get(Pod, at(name))).status?.conditions?.some((one) => one.message?.startsWith(message) === true));
 const nodeOf = (name: string): Promise<string> => eventually(async () => (await client.get(Pod, at(name))).spec.nodeName);
+/** Makes a volume that an immediate claim is then bound to. */
 async function bind(claim: string, volume: string, node: string): Promise<void> {
   await client.create(PersistentVolume, {
     apiVersion: "v1",
@@ -43,6 +44,7 @@ async function bind(claim: string, volume: string, node: string): Promise<void> 
     metadata: { name: volume },
     spec: {
       capacity: { storage: "1Gi" },
+      storageClassName: "immediate",
       accessModes: ["ReadWriteOnce"],
       hostPath: { path: "/data" },
       nodeAffinity: {
@@ -50,8 +52,7 @@ async function bind(claim: string, volume: string, node: string): Promise<void> 
       },
     },
   });
-  await client.patch(PersistentVolumeClaim, at(claim), { type: "merge", body: { spec: { volumeName: volume } } });
-  await client.patch(PersistentVolumeClaim, at(claim), { type: "merge", subresource: "status", body: { status: { phase: "Bound" } } });
+  await eventually(async () => (await client.get(PersistentVolumeClaim, at(claim))).status?.phase === "Bound");
 }
 
 test("a pod waits for its claim to exist, then to be bound, then goes where its volume is", async () => {
@@ -61,7 +62,9 @@ test("a pod waits for its claim to exist, then to be bound, then goes where its 
   await untilTold("p", "0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims.");
   await bind("data", "v", "b");
   expect(await nodeOf("p")).toBe("b");
-  await client.patch(PersistentVolumeClaim, at("data"), { type: "merge", subresource: "status", body: { status: { phase: "Lost" } } });
+  await client.patch(PersistentVolume, { name: "v" }, { type: "merge", body: { metadata: { finalizers: null } } });
+  await client.delete(PersistentVolume, { name: "v" });
+  await eventually(async () => (await client.get(PersistentVolumeClaim, at("data"))).status?.phase === "Lost");
   await makePod("q", "data");
   await untilTold("q", '0/2 nodes are available: persistentvolumeclaim "data" bound to non-existent persistentvolume "v".');
   expect(cluster.errors).toEqual([]);
