@@ -14,7 +14,8 @@ beforeEach(async () => {
 
 const quota = (name: string, hard: object, more: object = {}): UnknownObject => coreObject("ResourceQuota", name, { spec: { hard, ...more } });
 const add = (path: string, object: UnknownObject): Promise<UnknownObject> => world.send("POST", path, { body: object });
-const remove = (path: string): Promise<UnknownObject> => world.send("DELETE", path, { body: { gracePeriodSeconds: 0, propagationPolicy: "Background" } });
+const remove = (path: string): Promise<UnknownObject> =>
+  world.send("DELETE", path, { body: { gracePeriodSeconds: 0, propagationPolicy: "Background" } });
 const statusOf = async (name: string): Promise<ResourceQuota["status"]> =>
   ((await world.send("GET", `${quotas}/${name}`)) as UnknownObject & ResourceQuota).status;
 const used = (name: string) => async (): Promise<unknown> => (await statusOf(name))?.used;

@@ -25,6 +25,7 @@ export interface Intent<T extends UnknownObject | undefined = UnknownObject> {
 export interface ConnectOptions {
   readonly kind: string;
   readonly apiVersion: string;
+  readonly [option: string]: unknown;
 }
 
 /** Goes on with a value, at once if it is there. */

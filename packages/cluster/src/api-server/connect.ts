@@ -1,7 +1,7 @@
 import type { ApiRequest, ApiResponse, Connection } from "@sluice/client";
 import type { Pod, UnknownObject } from "@sluice/kubernetes";
 import { ApiError } from "@sluice/kubernetes";
-import { admitConnect } from "./admit.ts";
+import { admitConnect, type ConnectOptions as AdmittedOptions } from "./admit.ts";
 import { badRequest, methodNotAllowed } from "./api-errors.ts";
 import type { NodeAccess } from "./api-server.ts";
 import { find } from "./list.ts";
@@ -55,7 +55,7 @@ async function connectionTo(target: ResourceRequest, at: Exclude<ConnectionPoint
   return { kind: "command", stdin, stdout, stderr, tty, run };
 }
 
-interface ConnectOptions extends Pick<UnknownObject, "apiVersion" | "kind"> {
+type ConnectOptions = AdmittedOptions & {
   readonly container?: string;
   readonly command?: readonly string[];
   readonly stdin?: boolean;
@@ -64,7 +64,7 @@ interface ConnectOptions extends Pick<UnknownObject, "apiVersion" | "kind"> {
   readonly tty?: boolean;
   readonly ports?: readonly number[];
   readonly path?: string;
-}
+};
 
 /** The parameters of a connection as the object that they stand for. */
 function optionsOf(request: ApiRequest, at: ConnectionPoint): ConnectOptions {

@@ -1,20 +1,27 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { systemClock } from "@sluice/controller";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { Event, Node, Pod, Secret, type Container, type PodSpec } from "@sluice/kubernetes";
+import { Event, Node, Pod, Secret, ServiceAccount, type Container, type PodSpec } from "@sluice/kubernetes";
 import { eventually } from "./eventually.fixture.ts";
-import { buildImage, layoutOf, PLATFORM, tarOf, type ImagePlan } from "./images/oci/image.fixture.ts";
+import { buildImage, layoutOf, PLATFORM, tarOf, type ImagePlan, type TarEntry } from "./images/oci/image.fixture.ts";
 import { openImageLibrary } from "./images/oci/image-library.ts";
 import { ImageStore } from "./images/oci/image-store.ts";
 import { loadArchive } from "./images/oci/load-archive.ts";
 import { OciImages } from "./images/oci/oci-images.ts";
+import { Puller } from "./images/oci/pull-image.ts";
+import { openRegistry } from "./images/oci/registry.fixture.ts";
 import { openImages } from "./images/open-images.ts";
-import { openTrial, type Trial } from "./sandbox/trial.fixture.ts";
+import { rootedCommand } from "./sandbox/oci/rooted-command.ts";
+import { finish, openTrial, type Trial } from "./sandbox/trial.fixture.ts";
 import { logOf, openWorld, podOn, statusOf, untilPhase, untilPod, type World } from "./world.fixture.ts";
 
 const BUSYBOX = "/bin/busybox";
-const PROGRAMS = ["cat", "env", "grep", "hostname", "id", "ls", "mount", "ps", "pwd", "sh", "sleep", "tail", "touch", "wget"];
+const PROGRAMS = ["cat", "env", "grep", "hostname", "id", "ls", "mount", "ps", "pwd", "sh", "sleep", "tail", "test", "touch", "wget"];
 
 let home: string;
 let trial: Trial;
@@ -24,20 +31,9 @@ let world: World;
 beforeEach(async () => {
   expect(existsSync(BUSYBOX), "apt-get install busybox-static").toBe(true);
   home = mkdtempSync(join(tmpdir(), "sluice-oci-"));
-  trial = await openTrial({ directory: join(home, "sandboxes"), hidden: [home] });
-  expect(trial.sandboxes.features.images, "apt-get install crun").toBe("crun");
   store = new ImageStore(join(home, "images"));
   await load("team/box:1", {});
-  const pull = (): never => {
-    throw new Error("nothing is to be pulled");
-  };
-  const images = await openImages({
-    directory: join(home, "profiles"),
-    environment: {},
-    isolate: (process) => trial.sandboxes.isolate(process),
-    oci: new OciImages(store, { pull }),
-  });
-  world = await openWorld({ directory: join(home, "node"), sandboxes: trial.sandboxes, images });
+  await open();
 });
 afterEach(async () => {
   await world.clear();
@@ -47,12 +43,27 @@ afterEach(async () => {
   expect(world.errors).toEqual([]);
 });
 
-async function load(name: string, { layers = [], ...plan }: Partial<ImagePlan>): Promise<void> {
-  const base = [
+async function open(): Promise<void> {
+  trial = await openTrial({ directory: join(home, "sandboxes"), hidden: [home] });
+  expect(trial.sandboxes.features.images, "apt-get install crun").toBe("crun");
+  const images = await openImages({
+    directory: join(home, "profiles"),
+    environment: {},
+    isolate: (process) => trial.sandboxes.isolate(process),
+    oci: new OciImages(store, new Puller({ store, platform: PLATFORM, clock: systemClock })),
+  });
+  world = await openWorld({ directory: join(home, "node"), database: join(home, "store.db"), sandboxes: trial.sandboxes, images });
+}
+
+function boxLayer(): readonly TarEntry[] {
+  return [
     { name: "bin/busybox", content: readFileSync(BUSYBOX), mode: 0o755 },
     ...PROGRAMS.map((program) => ({ name: `bin/${program}`, type: "symlink" as const, linkname: "busybox" })),
   ];
-  const image = await buildImage({ layers: [base, ...layers], ...plan });
+}
+
+async function load(name: string, { layers = [], ...plan }: Partial<ImagePlan>): Promise<void> {
+  const image = await buildImage({ layers: [boxLayer(), ...layers], ...plan });
   const path = join(home, "image.tar");
   writeFileSync(path, await tarOf(layoutOf(image, name)));
   await loadArchive(store, path, { platform: PLATFORM });
@@ -262,20 +273,84 @@ test("it is asked to stop by the signal that its image names, and killed if it d
   expect(processesNamed("sleep 54321")).toEqual([]);
 });
 
-test("it goes on without the node, whose next life finds it, and its exit code", async () => {
+test("it goes on though the node is killed, whose next life finds it, runs commands in it, and learns its exit code", async () => {
+  await world.stopNode();
   await create(
-    box("echo up; while ! test -e /data/go; do sleep 0.1; done; echo over; exit 5", { volumeMounts: [{ name: "data", mountPath: "/data" }] }),
-    {
-      volumes: [{ name: "data", hostPath: { path: home } }],
-    },
+    box("echo up; touch /data/up; while ! test -e /data/go; do sleep 0.1; done; echo over; exit 5", {
+      volumeMounts: [{ name: "data", mountPath: "/data" }],
+      readinessProbe: { exec: { command: ["test", "-e", "/data/ready"] }, periodSeconds: 1 },
+    }),
+    { volumes: [{ name: "data", hostPath: { path: home } }] },
   );
-  await untilLog("up");
-  await world.restartNode();
+  await world[Symbol.asyncDispose]();
+  await trial.sandboxes[Symbol.asyncDispose]();
+  const node = spawn(process.execPath, [fileURLToPath(new URL("./oci-crash.fixture.ts", import.meta.url)), home], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  const exit = once(node, "exit");
+  await eventually(() => existsSync(join(home, "up")), 60_000).toBe(true);
+  node.kill("SIGKILL");
+  await exit;
+
+  await open();
+  writeFileSync(join(home, "ready"), "");
+  await untilPod(world.client, "a", (one) => one?.status?.containerStatuses?.[0]?.ready === true);
   writeFileSync(join(home, "go"), "");
   const pod = await untilPhase(world.client, "a", "Failed");
-  expect(statusOf(pod).state?.terminated?.exitCode).toBe(5);
-  expect(statusOf(pod).restartCount).toBe(0);
+  expect(statusOf(pod)).toMatchObject({ restartCount: 0, state: { terminated: { exitCode: 5, reason: "Error" } } });
   expect(await logOf(world, "a")).toBe("up\nover\n");
+});
+
+test("an image is pulled with the secrets of its pod and of its service account, and tried again until it can be", async () => {
+  await using registry = await openRegistry({ kind: "bearer", username: "me", password: "secret" });
+  const image = `${registry.host}/team/app:1`;
+  registry.push("team/app", "1", await buildImage({ layers: [boxLayer()], config: { Cmd: ["sh", "-c", "echo pulled"] } }));
+  await create({ name: "main", image });
+  const waiting = await untilPod(world.client, "a", (one) => one?.status?.containerStatuses?.[0]?.state?.waiting?.reason === "ImagePullBackOff");
+  expect(statusOf(waiting).state?.waiting?.message).toMatch(/^Back-off pulling image "127.*": failed to pull image .*pull access denied/);
+
+  const auths = { [registry.host]: { auth: btoa("me:secret") } };
+  const data = { ".dockerconfigjson": btoa(JSON.stringify({ auths })) };
+  await world.client.create(Secret, {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { namespace: "default", name: "login" },
+    type: "kubernetes.io/dockerconfigjson",
+    data,
+  });
+  const account = await world.client.get(ServiceAccount, { namespace: "default", name: "default" });
+  await world.client.update(ServiceAccount, { ...account, imagePullSecrets: [{ name: "login" }] });
+  const pod = await untilPhase(world.client, "a", "Succeeded");
+  expect(await logOf(world, "a")).toBe("pulled\n");
+  expect(statusOf(pod).imageID).toMatch(/^127\.0\.0\.1:\d+\/team\/app@sha256:/);
+});
+
+test("without crun a container runs on a copy, by bubblewrap in a user namespace", async () => {
+  const root = store.rootOf(store.find("team/box:1")?.manifest ?? "");
+  const container = join(home, "container");
+  mkdirSync(container);
+  const context = { podUid: "uid", hostname: "me", directory: home, mounts: [], view: [], hidden: [], enterNetwork: [], discard: () => {} };
+  const user = { uid: 65532, gid: 65532, groups: [], home: "/nowhere" };
+  const rights = { capabilities: [], mayGainPrivileges: false, isPrivileged: false, isFiltered: false };
+  const volume = { source: home, target: "/data", readOnly: false };
+  const script = "id -u; hostname; pwd; echo $HOME $A; touch /x; test -e /data/images && ps";
+  const command = rootedCommand(
+    context,
+    {
+      process: {
+        ...{ container: "main", argv: ["sh", "-c", script], env: { PATH: "/bin", A: "b" }, limits: {}, mounts: [volume], workingDirectory: "/work" },
+      },
+      root: { directory: root, user, readOnly: true, ...rights },
+      home: container,
+    },
+    { kind: "bubblewrap", program: "bwrap" },
+  );
+  const { code, output } = await finish(command);
+  expect({ code, output }).toEqual({
+    code: 0,
+    output: expect.stringMatching(/^65532\nme\n\/work\n\/nowhere b\ntouch: \/x: Read-only file system\nPID/),
+  });
+  expect(existsSync(join(root, "data"))).toBe(false);
 });
 
 test("an image that a container runs from is in use", async () => {

@@ -10,7 +10,7 @@ export interface Profile {
 }
 
 /** The images that have a profile, as users write them. */
-export const PROFILE_IMAGES: readonly string[] = ["python:*", "node:*", "alpine", "busybox", "debian", "ubuntu", "bash"];
+const PROFILE_IMAGES: readonly string[] = ["python:*", "node:*", "alpine", "busybox", "debian", "ubuntu", "bash"];
 
 /** How a user lets a profile stand in for a repository's images. */
 export function profileHint(repository: string): string {

@@ -216,7 +216,7 @@ export class ContainerRunner {
     void handle.started.then(async (startedAt) => {
       if (startedAt === undefined) return;
       if (!isAdopted && this.#prepared?.kind === "process" && this.#prepared.process.root !== undefined && handle.pid !== undefined)
-        await this.#host.sandbox?.whenRunning(handle.pid);
+        await this.#host.sandbox?.whenRunning(this.#container.name, handle.pid);
       if (!isAdopted && !record.isProgram) this.#tell("Normal", "Started", `Started container ${this.#container.name}`);
       this.#began(startedAt);
     });

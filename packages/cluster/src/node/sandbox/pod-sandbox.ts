@@ -7,10 +7,10 @@ import type { Decision } from "./features.ts";
 import { execCommand, homeOf, hostCommand, type CommandContext } from "./host-command.ts";
 import type { ViewEntry } from "./host-view.ts";
 import type { PodNetwork } from "./network/pod-network.ts";
-import { crunFailure } from "./oci/crun.ts";
+import { crunFailure, isKnownToCrun, isRunByCrun } from "./oci/crun.ts";
 import type { ImageRuntime } from "./oci/rooted-command.ts";
 import type { PodRecord } from "./pod-record.ts";
-import { childrenOf, descendantsOf, innerPidOf, isAlive, killTree, readProcessTable, signalProcess } from "./process-tree.ts";
+import { childrenOf, descendantsOf, innerPidOf, isAlive, killTree, programOf, readProcessTable, signalProcess } from "./process-tree.ts";
 import type { Sandbox, SandboxMount } from "./sandbox.ts";
 import { until } from "./until.ts";
 
@@ -56,7 +56,7 @@ export function podSandbox({ pod, address }: PodRecord, directory: string, means
         groups: cgroups?.joining(pod.uid, process.container) ?? [],
       }),
     inNetwork: (command) => (context.enterNetwork.length === 0 ? undefined : { ...command, argv: [...context.enterNetwork, ...command.argv] }),
-    whenRunning: (hostPid) => until(means.clock, () => !isAlive(hostPid) || firstProcessOf(hostPid).first !== undefined),
+    whenRunning: (container, hostPid) => until(means.clock, () => !isAlive(hostPid) || isStarted(homeOf(context, container), hostPid)),
     signal: async (hostPid, signal) => (hasNamespaces ? signalIsolated(hostPid, signal) : signalPlain(hostPid, signal)),
     startFailure: (container) => crunFailure(homeOf(context, container)),
     wasOutOfMemory: async (container) => (cgroups?.oomKills(pod.uid, container) ?? 0) > 0,
@@ -109,6 +109,13 @@ function firstProcessOf(hostPid: number): { readonly reaper: number | undefined;
   const reaper = descendantsOf(table, hostPid).find((pid) => innerPidOf(pid) === 1);
   const isFirst = (pid: number): boolean => [1, 2].includes(innerPidOf(pid) ?? 0);
   return { reaper, first: reaper === undefined ? undefined : childrenOf(table, reaper).find(isFirst) };
+}
+
+/** Until its first process runs a program of its own, that is still crun's, in a container that is not quite made. */
+function isStarted(home: string, hostPid: number): boolean {
+  const { reaper, first } = firstProcessOf(hostPid);
+  if (reaper === undefined || first === undefined) return false;
+  return !isRunByCrun(home) || (isKnownToCrun(home) && programOf(first) !== programOf(reaper));
 }
 
 function signalIsolated(hostPid: number, signal: NodeJS.Signals | number): void {

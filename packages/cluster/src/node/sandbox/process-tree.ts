@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 /** Every process of this machine and its parent. */
 export type ProcessTable = ReadonlyMap<number, number>;
@@ -61,6 +61,15 @@ export function killTree(pid: number): void {
 /** Whether there is such a process. */
 export function isAlive(pid: number): boolean {
   return existsSync(`/proc/${pid}`);
+}
+
+/** The program file that a process runs; empty where it has gone. */
+export function programOf(pid: number): string {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`);
+  } catch {
+    return "";
+  }
 }
 
 function linuxPids(): readonly number[] {

@@ -92,10 +92,10 @@ export interface Sandbox {
    */
   command(process: SandboxProcess): HostCommand;
   /**
-   * Resolves once the first process of a container that an image's runtime starts is there, given the PID on this machine of the
+   * Resolves once a container that an image's runtime starts runs its own program, given the PID on this machine of the
    * `HostCommand` that was started for it, or has gone again. Only then can it be signalled, and other commands run beside it.
    */
-  whenRunning(hostPid: number): Promise<void>;
+  whenRunning(container: string, hostPid: number): Promise<void>;
   /**
    * The command that runs `process` beside what a container runs already, in the same namespaces and with the same `/tmp`,
    * given the PID on this machine of the `HostCommand` that was started for the container. It runs as long as its parent does.

@@ -41,8 +41,7 @@ export type DirectoryAttributes = Map<string, Header>;
 export async function extractLayer(root: string, tar: Readable, directories: DirectoryAttributes, options: ExtractOptions): Promise<void> {
   const unpack = extract();
   const written = new Set<string>();
-  const failed = (error: Error): void => void unpack.destroy(error);
-  tar.on("error", failed);
+  tar.on("error", (error) => unpack.destroy(error));
   tar.pipe(unpack);
   try {
     for await (const entry of unpack) {
@@ -127,6 +126,9 @@ async function extractEntry(root: string, entry: Entry, { written, directories, 
       linkSync(source, path);
       break;
     }
+    case "block-device":
+    case "character-device":
+    case "fifo":
     default:
       return; // Devices and pipes: containers get the devices that they may have from their runtime.
   }

@@ -38,7 +38,7 @@ export async function openRegistry(auth?: RegistryAuth): Promise<TestRegistry> {
 
   const server = createServer((request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? "/", "http://registry");
-    if (pathname === "/token") return void sendToken(request, response, searchParams);
+    if (pathname === "/token") return sendToken(request, response, searchParams);
     const [, repository = "", kind = "", reference = ""] = /^\/v2\/(.+)\/(manifests|blobs)\/([^/]+)$/u.exec(pathname) ?? [];
     if (!isAllowed(request)) return challenge(response, repository);
     const start = Number(/^bytes=(\d+)-$/u.exec(request.headers.range ?? "")?.[1] ?? 0);

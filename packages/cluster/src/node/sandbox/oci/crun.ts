@@ -87,6 +87,11 @@ export function crunExec(
   ];
 }
 
+/** Whether crun has written down that the container is there, which it must before a command can join it. */
+export function isKnownToCrun(home: string): boolean {
+  return existsSync(join(home, "state", ID, "status"));
+}
+
 /** What crun says went wrong before the container ran, if anything did. */
 export function crunFailure(home: string): string | undefined {
   try {
