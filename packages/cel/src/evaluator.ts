@@ -271,7 +271,7 @@ class Preparer {
           if (!(second === undefined ? next(item, undefined) : next(BigInt(i), item))) break;
         }
       } else if (iterated instanceof CelMap) {
-        budget.charge(iterated.size * 0.1);
+        budget.charge(iterated.size * 0.25);
         for (const key of iterated.keys()) if (!next(key, second === undefined ? undefined : iterated.find(key))) break;
       } else return NO_SUCH_OVERLOAD;
       const value = result(frame);
