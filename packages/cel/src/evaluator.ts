@@ -34,7 +34,7 @@ import {
 const LIST_COST = 10;
 const MAP_COST = 30;
 /** Some steps are free; a fold over many items must not be. */
-const ITERATION_COST = 0.02;
+const ITERATION_COST = 0.05;
 
 /** Turns a checked expression into something that runs: every step pays before it acts. */
 export function prepare(expression: Expr, checked: Checked): Step {

@@ -1,6 +1,7 @@
 import { node, type Expr, type Literal } from "./ast.ts";
-import { isInRange, negated, SyntaxIssue, tokenize, type Token } from "./lexer.ts";
+import { isInRange, negated, tokenize } from "./lexer.ts";
 import { expandMacro } from "./macros.ts";
+import { SyntaxIssue, type Token } from "./token.ts";
 
 /** How many UTF-16 units an expression may have. */
 export const MAX_EXPRESSION_LENGTH = 100_000;

@@ -109,26 +109,13 @@ export function objectOf(name: string, fields: Readonly<Record<string, CelType>>
 
 /** The type as messages write it. */
 export function formatType(type: CelType): string {
-  switch (type.kind) {
-    case "list":
-      return `list(${formatType(type.items)})`;
-    case "map":
-      return `map(${formatType(type.key)}, ${formatType(type.value)})`;
-    case "optional":
-      return `optional_type(${formatType(type.of)})`;
-    case "object":
-    case "opaque":
-    case "param":
-      return type.name;
-    case "type":
-      return type.of === undefined ? "type" : `type(${formatType(type.of)})`;
-    case "duration":
-      return "google.protobuf.Duration";
-    case "timestamp":
-      return "google.protobuf.Timestamp";
-    case "error":
-      return "!error!";
-    default:
-      return type.kind;
-  }
+  if (type.kind === "list") return `list(${formatType(type.items)})`;
+  if (type.kind === "map") return `map(${formatType(type.key)}, ${formatType(type.value)})`;
+  if (type.kind === "optional") return `optional_type(${formatType(type.of)})`;
+  if (type.kind === "object" || type.kind === "opaque" || type.kind === "param") return type.name;
+  if (type.kind === "type") return type.of === undefined ? "type" : `type(${formatType(type.of)})`;
+  if (type.kind === "duration") return "google.protobuf.Duration";
+  if (type.kind === "timestamp") return "google.protobuf.Timestamp";
+  if (type.kind === "error") return "!error!";
+  return type.kind;
 }

@@ -4,7 +4,6 @@ import { fn, traversal, type NamedOverload } from "../functions.ts";
 import { durationOf, timestampOf } from "../time.ts";
 import { BOOL, BYTES, DOUBLE, DURATION, INT, listOf, mapOf, optionalOf, STRING, TIMESTAMP, UINT, type CelType } from "../types.ts";
 import {
-  CelDuration,
   CelFailure,
   CelList,
   CelMap,
