@@ -5,7 +5,7 @@ import { BOOL, BYTES, DOUBLE, DYN, ERROR, formatType, INT, NULL, STRING, UINT, t
 import { mostGeneral, sameType, Unifier } from "./unify.ts";
 
 /** What a name stands for. */
-export type NameMeaning =
+type NameMeaning =
   | { readonly kind: "local" }
   | { readonly kind: "variable"; readonly name: string }
   | { readonly kind: "type"; readonly name: string };
@@ -300,7 +300,7 @@ class Checker {
 }
 
 /** `a.b.c` as one name, if the expression is nothing but names and dots. */
-export function qualifiedName(expression: Expr): string | undefined {
+function qualifiedName(expression: Expr): string | undefined {
   const parts: string[] = [];
   for (let part = expression; ; part = part.operand) {
     if (part.kind === "ident") return [part.name, ...parts.toReversed()].join(".");

@@ -15,7 +15,7 @@ type Value = Extract<Simple["resultMatcher"], { case: "value" }>["value"];
 type DeclaredType = NonNullable<Extract<Simple["resultMatcher"], { case: "typedResult" }>["value"]["deducedType"]>;
 
 /** A test that speaks of what Kubernetes does not have, such as messages. */
-export class Foreign extends Error {}
+class Foreign extends Error {}
 
 /** All tests of a suite, with names that are unique. */
 export function testsOf(suite: IncrementalTestSuite, path = ""): [string, IncrementalTest][] {

@@ -85,7 +85,7 @@ function isObject(json: unknown): json is Readonly<Record<string, unknown>> {
 }
 
 /** A JSON array, whose items are converted when they are asked for. */
-export class JsonList extends CelList {
+class JsonList extends CelList {
   readonly json: readonly unknown[];
   readonly type: ListType;
   override readonly semantics: ListSemantics | undefined;
@@ -107,7 +107,7 @@ export class JsonList extends CelList {
 }
 
 /** A JSON object whose members are all of one type. */
-export class JsonMap extends CelMap {
+class JsonMap extends CelMap {
   readonly json: Readonly<Record<string, unknown>>;
   readonly type: MapType;
 
@@ -209,7 +209,7 @@ export function toJson(result: CelResult, budget: CelBudget): unknown {
 }
 
 /** A key as the text that names a member. */
-export function textOfKey(key: MapKey): string {
+function textOfKey(key: MapKey): string {
   return key instanceof CelUint ? String(key.value) : String(key);
 }
 

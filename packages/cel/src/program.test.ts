@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { CelBudget } from "./budget.ts";
 import { CelError } from "./errors.ts";
-import { authorizerType, type CelAccessAttributes } from "./library/authorizer.ts";
+import { authorizerType, resourceCheckType, type CelAccessAttributes } from "./library/authorizer.ts";
 import { compileCel } from "./program.ts";
 import { celTypeOf } from "./schema-type.ts";
 import { DYN, INT, listOf, mapOf, objectOf, STRING, type CelType } from "./types.ts";
@@ -192,6 +192,13 @@ test("the authorizer is asked with what the expression says", () => {
   expect(run("authorizer.group('apps').resource('deployments').subresource('scale').namespace('n').name('x').check('get').allowed()")).toBe(true);
   expect(run("authorizer.path('/healthz').check('post').allowed()")).toBe(false);
   expect(run("authorizer.serviceAccount('n', 'robot').group('').resource('pods').check('get').reason()")).toBe("because");
+  const requestResource = { authorizer, attributes: { group: "apps", resource: "deployments", namespace: "n" } };
+  const bound = { "authorizer.requestResource": requestResource };
+  const program = compileCel("authorizer.requestResource.check('get').allowed()", {
+    variables: { authorizer: authorizerType, "authorizer.requestResource": resourceCheckType },
+  });
+  expect(program.evaluate({ authorizer, ...bound }, new CelBudget())).toBe(true);
+  expect(asked.pop()).toEqual({ user: authorizer.user, verb: "get", ...requestResource.attributes });
   expect(asked).toEqual([
     { user: authorizer.user, verb: "get", group: "apps", resource: "deployments", subresource: "scale", namespace: "n", name: "x" },
     { user: authorizer.user, verb: "post", path: "/healthz" },

@@ -37,7 +37,7 @@ export function celTypeOf(schema: Schema, resolve?: (name: string) => Schema, op
 }
 
 /** The schema of a resource's root, or of a resource inside one: with what expressions may always read. */
-export function withObjectMeta(schema: Schema): Schema {
+function withObjectMeta(schema: Schema): Schema {
   const properties = { ...schema.properties, kind: STRING_SCHEMA, apiVersion: STRING_SCHEMA, metadata: METADATA };
   return { ...schema, properties };
 }
