@@ -69,16 +69,27 @@ export interface ParamType {
 /** What an expression may evaluate to. */
 export type CelType = ScalarType | ListType | MapType | ObjectType | OptionalType | OpaqueType | TypeType | ParamType;
 
+/** True and false. */
 export const BOOL: ScalarType<"bool"> = { kind: "bool" };
+/** Whole numbers of 64 bits. */
 export const INT: ScalarType<"int"> = { kind: "int" };
+/** Whole numbers of 64 bits without a sign. */
 export const UINT: ScalarType<"uint"> = { kind: "uint" };
+/** Numbers with a fraction. */
 export const DOUBLE: ScalarType<"double"> = { kind: "double" };
+/** Text. */
 export const STRING: ScalarType<"string"> = { kind: "string" };
+/** Bytes. */
 export const BYTES: ScalarType<"bytes"> = { kind: "bytes" };
+/** Lengths of time. */
 export const DURATION: ScalarType<"duration"> = { kind: "duration" };
+/** Points in time. */
 export const TIMESTAMP: ScalarType<"timestamp"> = { kind: "timestamp" };
+/** The type of null alone. */
 export const NULL: ScalarType<"null"> = { kind: "null" };
+/** What is known only when an expression runs. */
 export const DYN: ScalarType<"dyn"> = { kind: "dyn" };
+/** What stands in place of a type where an expression is wrong. */
 export const ERROR: ScalarType<"error"> = { kind: "error" };
 
 /** `list(items)`. */
