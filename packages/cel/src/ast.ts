@@ -77,7 +77,7 @@ export interface FoldExpr extends Node {
 }
 
 /** A value that is computed once and named. */
-export interface BindExpr extends Node {
+interface BindExpr extends Node {
   readonly kind: "bind";
   readonly variable: string;
   readonly value: Expr;

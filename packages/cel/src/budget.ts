@@ -36,8 +36,11 @@ export class CelBudget {
   /** Pays for work that is about to be done; throws a CelError of kind `cost` if it may not be. */
   charge(units: number): void {
     this.#spent += units;
-    if (this.#spent > this.#callEnd) throw new CelError("cost", "operation cancelled: actual cost limit exceeded");
-    if (this.#spent > this.limit)
-      throw new CelError("cost", "validation failed due to running out of cost budget, no further validation rules will be run");
+    if (this.#spent <= this.#callEnd && this.#spent <= this.limit) return;
+    const isCall = this.#spent > this.#callEnd;
+    // What was not done has cost nothing.
+    this.#spent = Math.min(this.#callEnd, this.limit);
+    if (isCall) throw new CelError("cost", "operation cancelled: actual cost limit exceeded");
+    throw new CelError("cost", "validation failed due to running out of cost budget, no further validation rules will be run");
   }
 }

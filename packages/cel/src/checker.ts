@@ -5,7 +5,7 @@ import { BOOL, BYTES, DOUBLE, DYN, ERROR, formatType, INT, NULL, STRING, UINT, t
 import { mostGeneral, sameType, Unifier } from "./unify.ts";
 
 /** What a name stands for. */
-export type NameMeaning =
+type NameMeaning =
   | { readonly kind: "local" }
   | { readonly kind: "variable"; readonly name: string }
   | { readonly kind: "type"; readonly name: string };
@@ -171,21 +171,16 @@ class Checker {
   }
 
   #field(expression: SelectExpr, target: CelType): CelType {
-    switch (target.kind) {
-      case "map":
-        return target.value;
-      case "object":
-        return target.fields.get(expression.field)?.type ?? this.#issue(expression, `undefined field '${expression.field}'`);
-      case "param":
-        this.#unifier.assign([[DYN, target]]);
-        return DYN;
-      case "dyn":
-      case "error":
-        return DYN;
-      default:
-        this.#issue(expression, `type '${formatType(target)}' does not support field selection`);
-        return DYN;
+    if (target.kind === "map") return target.value;
+    if (target.kind === "object")
+      return target.fields.get(expression.field)?.type ?? this.#issue(expression, `undefined field '${expression.field}'`);
+    if (target.kind === "param") {
+      this.#unifier.assign([[DYN, target]]);
+      return DYN;
     }
+    if (target.kind === "dyn" || target.kind === "error") return DYN;
+    this.#issue(expression, `type '${formatType(target)}' does not support field selection`);
+    return DYN;
   }
 
   #call(expression: CallExpr): CelType {
@@ -293,25 +288,19 @@ class Checker {
 
   /** The types of a fold's variables. */
   #iterated(expression: FoldExpr, range: CelType): readonly [CelType, CelType] {
-    switch (range.kind) {
-      case "list":
-        return expression.variable2 === undefined ? [range.items, DYN] : [INT, range.items];
-      case "map":
-        return [range.key, range.value];
-      case "dyn":
-      case "error":
-      case "param":
-        this.#unifier.assign([[DYN, range]]);
-        return [DYN, DYN];
-      default:
-        this.#issue(expression.range, `expression of type '${formatType(range)}' cannot be range of a comprehension (must be list, map, or dynamic)`);
-        return [ERROR, ERROR];
+    if (range.kind === "list") return expression.variable2 === undefined ? [range.items, DYN] : [INT, range.items];
+    if (range.kind === "map") return [range.key, range.value];
+    if (range.kind === "dyn" || range.kind === "error" || range.kind === "param") {
+      this.#unifier.assign([[DYN, range]]);
+      return [DYN, DYN];
     }
+    this.#issue(expression.range, `expression of type '${formatType(range)}' cannot be range of a comprehension (must be list, map, or dynamic)`);
+    return [ERROR, ERROR];
   }
 }
 
 /** `a.b.c` as one name, if the expression is nothing but names and dots. */
-export function qualifiedName(expression: Expr): string | undefined {
+function qualifiedName(expression: Expr): string | undefined {
   const parts: string[] = [];
   for (let part = expression; ; part = part.operand) {
     if (part.kind === "ident") return [part.name, ...parts.toReversed()].join(".");
@@ -321,16 +310,10 @@ export function qualifiedName(expression: Expr): string | undefined {
 }
 
 function typeOfLiteral({ value }: LiteralExpr): CelType {
-  switch (typeof value) {
-    case "boolean":
-      return BOOL;
-    case "bigint":
-      return INT;
-    case "number":
-      return DOUBLE;
-    case "string":
-      return STRING;
-  }
+  if (typeof value === "boolean") return BOOL;
+  if (typeof value === "bigint") return INT;
+  if (typeof value === "number") return DOUBLE;
+  if (typeof value === "string") return STRING;
   if (value === null) return NULL;
   return value instanceof Uint8Array ? BYTES : UINT;
 }

@@ -15,7 +15,7 @@ type Value = Extract<Simple["resultMatcher"], { case: "value" }>["value"];
 type DeclaredType = NonNullable<Extract<Simple["resultMatcher"], { case: "typedResult" }>["value"]["deducedType"]>;
 
 /** A test that speaks of what Kubernetes does not have, such as messages. */
-export class Foreign extends Error {}
+class Foreign extends Error {}
 
 /** All tests of a suite, with names that are unique. */
 export function testsOf(suite: IncrementalTestSuite, path = ""): [string, IncrementalTest][] {
@@ -54,26 +54,19 @@ function judge(test: Simple): string | undefined {
   }
   const outcome = run(test, variables, bindings);
   const { resultMatcher } = test;
-  switch (resultMatcher.case) {
-    case "evalError":
-    case "anyEvalErrors":
-      return outcome instanceof CelError ? undefined : "a value instead of an error";
-    case "unknown":
-    case "anyUnknowns":
-      return "unknown values";
-    case "value":
-      return compare(outcome, resultMatcher.value);
-    case "typedResult": {
-      const { result, deducedType } = resultMatcher.value;
-      if (!test.disableCheck && deducedType !== undefined && !(outcome instanceof CelError)) {
-        const expected = formatType(readType(deducedType));
-        if (formatType(outcome.type) !== expected) return `type ${formatType(outcome.type)} instead of ${expected}`;
-      }
-      return result === undefined ? (outcome instanceof CelError ? outcome.message : undefined) : compare(outcome, result);
+  if (resultMatcher.case === "evalError" || resultMatcher.case === "anyEvalErrors")
+    return outcome instanceof CelError ? undefined : "a value instead of an error";
+  if (resultMatcher.case === "unknown" || resultMatcher.case === "anyUnknowns") return "unknown values";
+  if (resultMatcher.case === "value") return compare(outcome, resultMatcher.value);
+  if (resultMatcher.case === "typedResult") {
+    const { result, deducedType } = resultMatcher.value;
+    if (!test.disableCheck && deducedType !== undefined && !(outcome instanceof CelError)) {
+      const expected = formatType(readType(deducedType));
+      if (formatType(outcome.type) !== expected) return `type ${formatType(outcome.type)} instead of ${expected}`;
     }
-    default:
-      return outcome instanceof CelError ? outcome.message : outcome.value === true ? undefined : "not true";
+    return result === undefined ? (outcome instanceof CelError ? outcome.message : undefined) : compare(outcome, result);
   }
+  return outcome instanceof CelError ? outcome.message : outcome.value === true ? undefined : "not true";
 }
 
 function run(test: Simple, variables: Record<string, CelType>, bindings: Record<string, CelValue>): { type: CelType; value: CelValue } | CelError {
@@ -136,34 +129,28 @@ function compare(outcome: { value: CelValue } | CelError, expected: Value): stri
 }
 
 function readValue({ kind }: Value): CelValue {
-  switch (kind.case) {
-    case "nullValue":
-      return null;
-    case "boolValue":
-    case "int64Value":
-    case "doubleValue":
-    case "stringValue":
-    case "bytesValue":
-      return kind.value;
-    case "uint64Value":
-      return new CelUint(kind.value);
-    case "listValue":
-      return new ValueList(kind.value.values.map(readValue));
-    case "mapValue": {
-      const entries = kind.value.entries.map(({ key, value }): [string | boolean | bigint, readonly [MapKey, CelValue]] => {
-        if (key === undefined || value === undefined) throw new Foreign("entries without a key or value");
-        const read = readValue(key);
-        return [keyOf(read) ?? "", [read as MapKey, readValue(value)]];
-      });
-      return new ValueMap(new Map(entries));
-    }
-    case "typeValue":
-      return new CelTypeValue(kind.value);
-    case "objectValue":
-      return readMessage(kind.value);
-    default:
-      throw new Foreign(`values of kind ${kind.case ?? "none"}`);
+  if (kind.case === "nullValue") return null;
+  if (
+    kind.case === "boolValue" ||
+    kind.case === "int64Value" ||
+    kind.case === "doubleValue" ||
+    kind.case === "stringValue" ||
+    kind.case === "bytesValue"
+  )
+    return kind.value;
+  if (kind.case === "uint64Value") return new CelUint(kind.value);
+  if (kind.case === "listValue") return new ValueList(kind.value.values.map(readValue));
+  if (kind.case === "mapValue") {
+    const entries = kind.value.entries.map(({ key, value }): [string | boolean | bigint, readonly [MapKey, CelValue]] => {
+      if (key === undefined || value === undefined) throw new Foreign("entries without a key or value");
+      const read = readValue(key);
+      return [keyOf(read) ?? "", [read as MapKey, readValue(value)]];
+    });
+    return new ValueMap(new Map(entries));
   }
+  if (kind.case === "typeValue") return new CelTypeValue(kind.value);
+  if (kind.case === "objectValue") return readMessage(kind.value);
+  throw new Foreign(`values of kind ${kind.case ?? "none"}`);
 }
 
 function readMessage({ typeUrl }: Any): CelValue {
@@ -179,31 +166,21 @@ function scalar(kind: ScalarKind | undefined): CelType {
 }
 
 function readType({ typeKind }: DeclaredType): CelType {
-  switch (typeKind.case) {
-    case "dyn":
-      return DYN;
-    case "null":
-      return { kind: "null" };
-    case "primitive":
-      return scalar(PRIMITIVES[typeKind.value]);
-    case "wellKnown":
-      return scalar(WELL_KNOWN[typeKind.value]);
-    case "listType":
-      return { kind: "list", items: typeKind.value.elemType === undefined ? DYN : readType(typeKind.value.elemType) };
-    case "mapType": {
-      const { keyType, valueType } = typeKind.value;
-      return { kind: "map", key: keyType === undefined ? DYN : readType(keyType), value: valueType === undefined ? DYN : readType(valueType) };
-    }
-    case "typeParam":
-      return { kind: "param", name: typeKind.value };
-    case "type":
-      return typeKind.value.typeKind.case === undefined ? { kind: "type" } : { kind: "type", of: readType(typeKind.value) };
-    case "abstractType": {
-      const [of] = typeKind.value.parameterTypes;
-      if (typeKind.value.name === "optional_type" && of !== undefined) return { kind: "optional", of: readType(of) };
-      throw new Foreign(`type ${typeKind.value.name}`);
-    }
-    default:
-      throw new Foreign(`type of kind ${typeKind.case ?? "none"}`);
+  if (typeKind.case === "dyn") return DYN;
+  if (typeKind.case === "null") return { kind: "null" };
+  if (typeKind.case === "primitive") return scalar(PRIMITIVES[typeKind.value]);
+  if (typeKind.case === "wellKnown") return scalar(WELL_KNOWN[typeKind.value]);
+  if (typeKind.case === "listType") return { kind: "list", items: typeKind.value.elemType === undefined ? DYN : readType(typeKind.value.elemType) };
+  if (typeKind.case === "mapType") {
+    const { keyType, valueType } = typeKind.value;
+    return { kind: "map", key: keyType === undefined ? DYN : readType(keyType), value: valueType === undefined ? DYN : readType(valueType) };
   }
+  if (typeKind.case === "typeParam") return { kind: "param", name: typeKind.value };
+  if (typeKind.case === "type") return typeKind.value.typeKind.case === undefined ? { kind: "type" } : { kind: "type", of: readType(typeKind.value) };
+  if (typeKind.case === "abstractType") {
+    const [of] = typeKind.value.parameterTypes;
+    if (typeKind.value.name === "optional_type" && of !== undefined) return { kind: "optional", of: readType(of) };
+    throw new Foreign(`type ${typeKind.value.name}`);
+  }
+  throw new Foreign(`type of kind ${typeKind.case ?? "none"}`);
 }

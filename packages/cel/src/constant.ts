@@ -3,31 +3,28 @@ import { CelFailure, CelUint, keyOf, ValueList, ValueMap, type CelValue, type Ma
 
 /** The value of an expression that is nothing but constants, which costs nothing to make. */
 export function constantOf(expression: Expr): CelValue | undefined {
-  switch (expression.kind) {
-    case "literal": {
-      const { value } = expression;
-      return typeof value === "object" && value !== null && "uint" in value ? new CelUint(value.uint) : value;
-    }
-    case "list": {
-      const values: CelValue[] = [];
-      for (const { value, isOptional } of expression.items) {
-        const constant = isOptional ? undefined : constantOf(value);
-        if (constant === undefined) return undefined;
-        values.push(constant);
-      }
-      return new ValueList(values);
-    }
-    case "map": {
-      const map = new Map<string | boolean | bigint, readonly [MapKey, CelValue]>();
-      for (const { key, value, isOptional } of expression.entries) {
-        const [constantKey, constant] = isOptional ? [] : [constantOf(key), constantOf(value)];
-        if (constantKey === undefined || constant === undefined || addEntry(map, constantKey, constant) !== undefined) return undefined;
-      }
-      return new ValueMap(map);
-    }
-    default:
-      return undefined;
+  if (expression.kind === "literal") {
+    const { value } = expression;
+    return typeof value === "object" && value !== null && "uint" in value ? new CelUint(value.uint) : value;
   }
+  if (expression.kind === "list") {
+    const values: CelValue[] = [];
+    for (const { value, isOptional } of expression.items) {
+      const constant = isOptional ? undefined : constantOf(value);
+      if (constant === undefined) return undefined;
+      values.push(constant);
+    }
+    return new ValueList(values);
+  }
+  if (expression.kind === "map") {
+    const map = new Map<string | boolean | bigint, readonly [MapKey, CelValue]>();
+    for (const { key, value, isOptional } of expression.entries) {
+      const [constantKey, constant] = isOptional ? [] : [constantOf(key), constantOf(value)];
+      if (constantKey === undefined || constant === undefined || addEntry(map, constantKey, constant) !== undefined) return undefined;
+    }
+    return new ValueMap(map);
+  }
+  return undefined;
 }
 
 /** Adds an entry to what is to be a map; a key may come once only. */

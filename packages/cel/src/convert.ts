@@ -25,40 +25,30 @@ export function fromJson(json: unknown, type: CelType): CelResult {
   if (typeof json === "function") return fromAsked(json as () => unknown, type);
   if (json === null || json === undefined) return type.kind === "optional" ? CelOptional.none : null;
   if (isValueObject(json)) return type.kind === "optional" && !(json instanceof CelOptional) ? new CelOptional(json) : json;
-  switch (type.kind) {
-    case "int":
-      return typeof json === "bigint" ? json : typeof json === "number" && Number.isInteger(json) ? BigInt(json) : wrong("int", json);
-    case "uint":
-      return typeof json === "bigint" || (typeof json === "number" && Number.isInteger(json)) ? new CelUint(BigInt(json)) : wrong("uint", json);
-    case "double":
-      return typeof json === "number" || typeof json === "bigint" ? Number(json) : wrong("float", json);
-    case "string":
-      return typeof json === "string" ? json : wrong("string", json);
-    case "bool":
-      return typeof json === "boolean" ? json : wrong("bool", json);
-    case "bytes":
-      return typeof json === "string" ? fromBase64(json) : wrong("string", json);
-    case "duration":
-      return typeof json === "string" ? parseDurationFormat(json) : wrong("string", json);
-    case "timestamp":
-      return typeof json !== "string" ? wrong("string", json) : json.length === 10 ? parseDate(json) : parseTimestamp(json);
-    case "list":
-      return Array.isArray(json)
-        ? new JsonList(json, type)
-        : new CelFailure("invalid data, expected an array for the provided schema with type=array");
-    case "map":
-      return isObject(json) ? new JsonMap(json, type) : new CelFailure("invalid data, expected a map for the provided schema with type=object");
-    case "object":
-      return isObject(json) ? new JsonObject(json, type) : new CelFailure("invalid data, expected a map for the provided schema with type=object");
-    case "optional": {
-      const inner = fromJson(json, type.of);
-      return inner instanceof CelFailure ? inner : new CelOptional(inner);
-    }
-    case "opaque":
-      return bindAuthorizer(json, type) ?? wrong(type.name, json);
-    default:
-      return fromUntyped(json);
+  if (type.kind === "int")
+    return typeof json === "bigint" ? json : typeof json === "number" && Number.isInteger(json) ? BigInt(json) : wrong("int", json);
+  if (type.kind === "uint")
+    return typeof json === "bigint" || (typeof json === "number" && Number.isInteger(json)) ? new CelUint(BigInt(json)) : wrong("uint", json);
+  if (type.kind === "double") return typeof json === "number" || typeof json === "bigint" ? Number(json) : wrong("float", json);
+  if (type.kind === "string") return typeof json === "string" ? json : wrong("string", json);
+  if (type.kind === "bool") return typeof json === "boolean" ? json : wrong("bool", json);
+  if (type.kind === "bytes") return typeof json === "string" ? fromBase64(json) : wrong("string", json);
+  if (type.kind === "duration") return typeof json === "string" ? parseDurationFormat(json) : wrong("string", json);
+  if (type.kind === "timestamp")
+    return typeof json !== "string" ? wrong("string", json) : json.length === 10 ? parseDate(json) : parseTimestamp(json);
+  if (type.kind === "list") {
+    return Array.isArray(json) ? new JsonList(json, type) : new CelFailure("invalid data, expected an array for the provided schema with type=array");
   }
+  if (type.kind === "map")
+    return isObject(json) ? new JsonMap(json, type) : new CelFailure("invalid data, expected a map for the provided schema with type=object");
+  if (type.kind === "object")
+    return isObject(json) ? new JsonObject(json, type) : new CelFailure("invalid data, expected a map for the provided schema with type=object");
+  if (type.kind === "optional") {
+    const inner = fromJson(json, type.of);
+    return inner instanceof CelFailure ? inner : new CelOptional(inner);
+  }
+  if (type.kind === "opaque") return bindAuthorizer(json, type) ?? wrong(type.name, json);
+  return fromUntyped(json);
 }
 
 /** JSON whose type nobody declared: whole numbers are ints. */
@@ -73,14 +63,8 @@ function fromAsked(ask: () => unknown, type: CelType): CelResult {
 }
 
 function fromUntyped(json: unknown): CelResult {
-  switch (typeof json) {
-    case "boolean":
-    case "string":
-    case "bigint":
-      return json;
-    case "number":
-      return Number.isInteger(json) && Math.abs(json) < MAX_INT ? BigInt(json) : json;
-  }
+  if (typeof json === "boolean" || typeof json === "string" || typeof json === "bigint") return json;
+  if (typeof json === "number") return Number.isInteger(json) && Math.abs(json) < MAX_INT ? BigInt(json) : json;
   if (Array.isArray(json)) return new JsonList(json, ANY_LIST);
   return isObject(json) ? new JsonMap(json, ANY_MAP) : wrong("JSON", json);
 }
@@ -111,7 +95,7 @@ function isObject(json: unknown): json is Readonly<Record<string, unknown>> {
 }
 
 /** A JSON array, whose items are converted when they are asked for. */
-export class JsonList extends CelList {
+class JsonList extends CelList {
   readonly json: readonly unknown[];
   readonly type: ListType;
   override readonly semantics: ListSemantics | undefined;
@@ -133,7 +117,7 @@ export class JsonList extends CelList {
 }
 
 /** A JSON object whose members are all of one type. */
-export class JsonMap extends CelMap {
+class JsonMap extends CelMap {
   readonly json: Readonly<Record<string, unknown>>;
   readonly type: MapType;
 
@@ -235,7 +219,7 @@ export function toJson(result: CelResult, budget: CelBudget): unknown {
 }
 
 /** A key as the text that names a member. */
-export function textOfKey(key: MapKey): string {
+function textOfKey(key: MapKey): string {
   return key instanceof CelUint ? String(key.value) : String(key);
 }
 

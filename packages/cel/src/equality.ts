@@ -28,7 +28,7 @@ const TOO_DEEP = new CelFailure("the values nest too deep to be compared");
 export function equal(a: CelValue, b: CelValue, budget: CelBudget, depth = 0): boolean | CelFailure {
   if (a === b) return true;
   if (depth > MAX_DEPTH) return TOO_DEEP;
-  if (depth > 0) budget.charge(Math.min(sizeOf(a), sizeOf(b)) * 0.1);
+  if (depth > 0) budget.charge(Math.min(sizeOf(a), sizeOf(b)) * 0.1 + 0.15);
   const order = compareNumbers(a, b);
   if (order !== undefined) return order === 0;
   if (a instanceof CelList) return b instanceof CelList && equalLists(a, b, budget, depth);

@@ -34,7 +34,7 @@ import {
 const LIST_COST = 10;
 const MAP_COST = 30;
 /** Some steps are free; a fold over many items must not be. */
-const ITERATION_COST = 0.02;
+const ITERATION_COST = 0.05;
 
 /** Turns a checked expression into something that runs: every step pays before it acts. */
 export function prepare(expression: Expr, checked: Checked): Step {
@@ -271,7 +271,7 @@ class Preparer {
           if (!(second === undefined ? next(item, undefined) : next(BigInt(i), item))) break;
         }
       } else if (iterated instanceof CelMap) {
-        budget.charge(iterated.size * 0.1);
+        budget.charge(iterated.size * 0.25);
         for (const key of iterated.keys()) if (!next(key, second === undefined ? undefined : iterated.find(key))) break;
       } else return NO_SUCH_OVERLOAD;
       const value = result(frame);

@@ -1,24 +1,6 @@
 import type { Literal } from "./ast.ts";
+import { SyntaxIssue, type Token } from "./token.ts";
 import { unquote } from "./string-literal.ts";
-
-/** A token; its text is as it stands in the source. */
-export interface Token {
-  readonly kind: "operator" | "ident" | "quotedIdent" | "literal" | "end";
-  readonly text: string;
-  readonly offset: number;
-  /** Of a literal. */
-  readonly value?: Literal;
-}
-
-/** A text that is no expression. */
-export class SyntaxIssue extends Error {
-  readonly offset: number;
-
-  constructor(offset: number, message: string) {
-    super(message);
-    this.offset = offset;
-  }
-}
 
 const SPACE = /(?:[\t \r\n\f]|\/\/[^\n]*)+/y;
 const FLOAT = /\d+\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+|\.\d+(?:[eE][+-]?\d+)?/y;

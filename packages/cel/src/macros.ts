@@ -1,5 +1,5 @@
 import { ACCUMULATOR, node, type Expr } from "./ast.ts";
-import { SyntaxIssue } from "./lexer.ts";
+import { SyntaxIssue } from "./token.ts";
 
 /** What a call becomes that is a macro; undefined if it is none. Offsets of what is made up are that of the call. */
 export function expandMacro(offset: number, name: string, target: Expr | undefined, args: readonly Expr[]): Expr | undefined {

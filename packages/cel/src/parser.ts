@@ -1,11 +1,12 @@
 import { node, type Expr, type Literal } from "./ast.ts";
-import { isInRange, negated, SyntaxIssue, tokenize, type Token } from "./lexer.ts";
+import { isInRange, negated, tokenize } from "./lexer.ts";
 import { expandMacro } from "./macros.ts";
+import { SyntaxIssue, type Token } from "./token.ts";
 
 /** How many UTF-16 units an expression may have. */
-export const MAX_EXPRESSION_LENGTH = 100_000;
+const MAX_EXPRESSION_LENGTH = 100_000;
 /** How deep an expression may nest. */
-export const MAX_DEPTH = 250;
+const MAX_DEPTH = 250;
 
 const RESERVED = new Set(
   "as break const continue else false for function if import in let loop package namespace null return true var void while".split(" "),

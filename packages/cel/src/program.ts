@@ -4,7 +4,7 @@ import { check, type Checked } from "./checker.ts";
 import { fromJson, toJson } from "./convert.ts";
 import { CelError, compileError } from "./errors.ts";
 import { prepare } from "./evaluator.ts";
-import { SyntaxIssue } from "./lexer.ts";
+import { SyntaxIssue } from "./token.ts";
 import { library, namedTypes } from "./library/index.ts";
 import { literalIssues } from "./literal-issues.ts";
 import { parse } from "./parser.ts";

@@ -66,7 +66,7 @@ function childrenOf({ properties, additionalProperties, items, allOf }: Schema):
 
 /** What stands in an `allOf` has rules of its own, but the structure is that of `schema`. */
 function nodeOf(withRules: Schema, schema: Schema, type: CelType, depth: number): RuleNode | undefined {
-  if (depth > MAX_DEPTH || !hasRules(withRules, depth)) return undefined;
+  if (depth > MAX_DEPTH) return undefined;
   const properties = new Map<string, RuleNode>();
   for (const [name, child] of Object.entries(withRules.properties ?? {})) {
     const structure = schema.properties?.[name];
@@ -82,12 +82,9 @@ function nodeOf(withRules: Schema, schema: Schema, type: CelType, depth: number)
   const itemNode =
     withRules.items !== undefined && items !== undefined && type.kind === "list" ? nodeOf(withRules.items, items, type.items, depth + 1) : undefined;
   const allOf = (withRules.allOf ?? []).flatMap((branch) => nodeOf(branch, schema, type, depth + 1) ?? []);
-  return new LazyRuleNode(withRules["x-kubernetes-validations"] ?? [], schema, type, {
-    properties,
-    additionalProperties: valueNode,
-    items: itemNode,
-    allOf,
-  });
+  const sources = withRules["x-kubernetes-validations"] ?? [];
+  const isEmpty = sources.length === 0 && properties.size === 0 && valueNode === undefined && itemNode === undefined && allOf.length === 0;
+  return isEmpty ? undefined : new LazyRuleNode(sources, schema, type, { properties, additionalProperties: valueNode, items: itemNode, allOf });
 }
 
 function typeOfProperty(type: CelType, name: string, schema: Schema): CelType | undefined {

@@ -37,7 +37,7 @@ export function celTypeOf(schema: Schema, resolve?: (name: string) => Schema, op
 }
 
 /** The schema of a resource's root, or of a resource inside one: with what expressions may always read. */
-export function withObjectMeta(schema: Schema): Schema {
+function withObjectMeta(schema: Schema): Schema {
   const properties = { ...schema.properties, kind: STRING_SCHEMA, apiVersion: STRING_SCHEMA, metadata: METADATA };
   return { ...schema, properties };
 }
@@ -58,22 +58,13 @@ class SchemaReader {
     if (schema.ref !== undefined) return this.#readDefinition(schema.ref, depth);
     if (schema["x-kubernetes-int-or-string"] === true) return { ...DYN, maxSize: lengthOf(schema, MAX_REQUEST - 2) };
     const full = isRoot ? withObjectMeta(schema) : schema;
-    switch (schema.type) {
-      case "array":
-        return this.#list(full, name, depth);
-      case "object":
-        return this.#object(full, name, depth);
-      case "string":
-        return readString(full);
-      case "boolean":
-        return BOOL;
-      case "number":
-        return DOUBLE;
-      case "integer":
-        return INT;
-      default:
-        return undefined;
-    }
+    if (schema.type === "array") return this.#list(full, name, depth);
+    if (schema.type === "object") return this.#object(full, name, depth);
+    if (schema.type === "string") return readString(full);
+    if (schema.type === "boolean") return BOOL;
+    if (schema.type === "number") return DOUBLE;
+    if (schema.type === "integer") return INT;
+    return undefined;
   }
 
   #readDefinition(ref: string, depth: number): CelType | undefined {
@@ -138,27 +129,17 @@ function isResource(schema: Schema): boolean {
 }
 
 function semanticsOf(schema: Schema): ListSemantics {
-  switch (schema["x-kubernetes-list-type"]) {
-    case "set":
-      return { type: "set" };
-    case "map":
-      return { type: "map", keys: (schema["x-kubernetes-list-map-keys"] ?? []).map((key) => escapeName(key) ?? key) };
-    default:
-      return { type: "atomic" };
-  }
+  if (schema["x-kubernetes-list-type"] === "set") return { type: "set" };
+  if (schema["x-kubernetes-list-type"] === "map")
+    return { type: "map", keys: (schema["x-kubernetes-list-map-keys"] ?? []).map((key) => escapeName(key) ?? key) };
+  return { type: "atomic" };
 }
 
 function readString(schema: Schema): CelType {
-  switch (schema.format) {
-    case "byte":
-      return { kind: "bytes", maxSize: Math.max(0, schema.maxLength ?? MAX_REQUEST - 2) };
-    case "duration":
-      return { kind: "duration", maxSize: TIME };
-    case "date":
-      return { kind: "timestamp", maxSize: DATE };
-    case "date-time":
-      return { kind: "timestamp", maxSize: TIME };
-  }
+  if (schema.format === "byte") return { kind: "bytes", maxSize: Math.max(0, schema.maxLength ?? MAX_REQUEST - 2) };
+  if (schema.format === "duration") return { kind: "duration", maxSize: TIME };
+  if (schema.format === "date") return { kind: "timestamp", maxSize: DATE };
+  if (schema.format === "date-time") return { kind: "timestamp", maxSize: TIME };
   if (schema.maxLength === undefined && schema.enum !== undefined && schema.enum.length > 0) {
     return { kind: "string", maxSize: Math.max(0, ...schema.enum.map((value) => (typeof value === "string" ? value.length : 0))) };
   }
@@ -174,18 +155,11 @@ function lengthOf({ maxLength }: Schema, otherwise: number): number {
 export function minSizeOf(schema: Schema | undefined, depth = 0): number {
   if (schema === undefined || depth > MAX_DEPTH) return 0;
   if (schema["x-kubernetes-int-or-string"] === true) return 1;
-  switch (schema.type) {
-    case "object":
-      return 2 + requiredSize(schema, depth);
-    case "string":
-      return schema.format === "duration" ? 3 : schema.format === "date" ? DATE : schema.format === "date-time" ? 21 : 2;
-    case "boolean":
-      return 4;
-    case "array":
-      return 2;
-    default:
-      return 1;
-  }
+  if (schema.type === "object") return 2 + requiredSize(schema, depth);
+  if (schema.type === "string") return schema.format === "duration" ? 3 : schema.format === "date" ? DATE : schema.format === "date-time" ? 21 : 2;
+  if (schema.type === "boolean") return 4;
+  if (schema.type === "array") return 2;
+  return 1;
 }
 
 function requiredSize({ properties = {}, required = [], additionalProperties }: Schema, depth: number): number {

@@ -8,7 +8,7 @@ import { findOptional, indexOf } from "./library/operators.ts";
 import { CelFailure, CelMap, CelOptional, isOfType, keyOf, NO_SUCH_OVERLOAD, ValueList, type CelResult, type CelValue } from "./values.ts";
 
 /** What an evaluation works on. */
-export interface Frame {
+interface Frame {
   readonly budget: CelBudget;
   /** The value of a variable that the expression names. */
   readonly variable: (name: string) => CelResult;

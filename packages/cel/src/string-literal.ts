@@ -1,4 +1,4 @@
-import { SyntaxIssue, type Token } from "./lexer.ts";
+import { SyntaxIssue, type Token } from "./token.ts";
 
 const SIMPLE: Readonly<Record<string, string>> = {
   a: "\x07",

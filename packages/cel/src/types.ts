@@ -69,16 +69,27 @@ export interface ParamType {
 /** What an expression may evaluate to. */
 export type CelType = ScalarType | ListType | MapType | ObjectType | OptionalType | OpaqueType | TypeType | ParamType;
 
+/** True and false. */
 export const BOOL: ScalarType<"bool"> = { kind: "bool" };
+/** Whole numbers of 64 bits. */
 export const INT: ScalarType<"int"> = { kind: "int" };
+/** Whole numbers of 64 bits without a sign. */
 export const UINT: ScalarType<"uint"> = { kind: "uint" };
+/** Numbers with a fraction. */
 export const DOUBLE: ScalarType<"double"> = { kind: "double" };
+/** Text. */
 export const STRING: ScalarType<"string"> = { kind: "string" };
+/** Bytes. */
 export const BYTES: ScalarType<"bytes"> = { kind: "bytes" };
+/** Lengths of time. */
 export const DURATION: ScalarType<"duration"> = { kind: "duration" };
+/** Points in time. */
 export const TIMESTAMP: ScalarType<"timestamp"> = { kind: "timestamp" };
+/** The type of null alone. */
 export const NULL: ScalarType<"null"> = { kind: "null" };
+/** What is known only when an expression runs. */
 export const DYN: ScalarType<"dyn"> = { kind: "dyn" };
+/** What stands in place of a type where an expression is wrong. */
 export const ERROR: ScalarType<"error"> = { kind: "error" };
 
 /** `list(items)`. */
@@ -109,26 +120,13 @@ export function objectOf(name: string, fields: Readonly<Record<string, CelType>>
 
 /** The type as messages write it. */
 export function formatType(type: CelType): string {
-  switch (type.kind) {
-    case "list":
-      return `list(${formatType(type.items)})`;
-    case "map":
-      return `map(${formatType(type.key)}, ${formatType(type.value)})`;
-    case "optional":
-      return `optional_type(${formatType(type.of)})`;
-    case "object":
-    case "opaque":
-    case "param":
-      return type.name;
-    case "type":
-      return type.of === undefined ? "type" : `type(${formatType(type.of)})`;
-    case "duration":
-      return "google.protobuf.Duration";
-    case "timestamp":
-      return "google.protobuf.Timestamp";
-    case "error":
-      return "!error!";
-    default:
-      return type.kind;
-  }
+  if (type.kind === "list") return `list(${formatType(type.items)})`;
+  if (type.kind === "map") return `map(${formatType(type.key)}, ${formatType(type.value)})`;
+  if (type.kind === "optional") return `optional_type(${formatType(type.of)})`;
+  if (type.kind === "object" || type.kind === "opaque" || type.kind === "param") return type.name;
+  if (type.kind === "type") return type.of === undefined ? "type" : `type(${formatType(type.of)})`;
+  if (type.kind === "duration") return "google.protobuf.Duration";
+  if (type.kind === "timestamp") return "google.protobuf.Timestamp";
+  if (type.kind === "error") return "!error!";
+  return type.kind;
 }

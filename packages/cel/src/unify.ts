@@ -59,19 +59,11 @@ export class Unifier {
     if (a.kind === "null") return b.kind === "null" || isNullable(b);
     if (b.kind === "null") return isNullable(a);
     if (a.kind !== b.kind) return false;
-    switch (a.kind) {
-      case "list":
-        return b.kind === "list" && this.#assign(a.items, b.items);
-      case "map":
-        return b.kind === "map" && this.#assign(a.key, b.key) && this.#assign(a.value, b.value);
-      case "optional":
-        return b.kind === "optional" && this.#assign(a.of, b.of);
-      case "object":
-      case "opaque":
-        return (b.kind === "object" || b.kind === "opaque") && a.name === b.name;
-      default:
-        return true;
-    }
+    if (a.kind === "list") return b.kind === "list" && this.#assign(a.items, b.items);
+    if (a.kind === "map") return b.kind === "map" && this.#assign(a.key, b.key) && this.#assign(a.value, b.value);
+    if (a.kind === "optional") return b.kind === "optional" && this.#assign(a.of, b.of);
+    if (a.kind === "object" || a.kind === "opaque") return (b.kind === "object" || b.kind === "opaque") && a.name === b.name;
+    return true;
   }
 
   /** Whether the open type of that name may stand for `type`; undefined if the other way round may still be tried. */
@@ -132,37 +124,26 @@ export function sameType(a: CelType, b: CelType): boolean {
 }
 
 function partsOf(type: CelType): readonly CelType[] {
-  switch (type.kind) {
-    case "list":
-      return [type.items];
-    case "map":
-      return [type.key, type.value];
-    case "optional":
-      return [type.of];
-    case "type":
-      return type.of === undefined ? [] : [type.of];
-    default:
-      return [];
-  }
+  if (type.kind === "list") return [type.items];
+  if (type.kind === "map") return [type.key, type.value];
+  if (type.kind === "optional") return [type.of];
+  if (type.kind === "type") return type.of === undefined ? [] : [type.of];
+  return [];
 }
 
 function mapType(type: CelType, change: (part: CelType) => CelType): CelType {
-  switch (type.kind) {
-    case "list": {
-      const items = change(type.items);
-      return items === type.items ? type : { ...type, items };
-    }
-    case "map": {
-      const [key, value] = [change(type.key), change(type.value)];
-      return key === type.key && value === type.value ? type : { ...type, key, value };
-    }
-    case "optional": {
-      const of = change(type.of);
-      return of === type.of ? type : { ...type, of };
-    }
-    case "type":
-      return type.of === undefined ? type : { kind: "type", of: change(type.of) };
-    default:
-      return type;
+  if (type.kind === "list") {
+    const items = change(type.items);
+    return items === type.items ? type : { ...type, items };
   }
+  if (type.kind === "map") {
+    const [key, value] = [change(type.key), change(type.value)];
+    return key === type.key && value === type.value ? type : { ...type, key, value };
+  }
+  if (type.kind === "optional") {
+    const of = change(type.of);
+    return of === type.of ? type : { ...type, of };
+  }
+  if (type.kind === "type") return type.of === undefined ? type : { kind: "type", of: change(type.of) };
+  return type;
 }

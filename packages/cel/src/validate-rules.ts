@@ -154,16 +154,10 @@ function invalid(field: string, value: unknown, text: string): Cause {
 /** Objects and lists are not written out. */
 function causeOf(rule: ValidationRule, field: string, schema: Schema, value: unknown, text: string): Cause {
   const shown = schema.type === "object" || schema.type === "array" ? "" : `: ${JSON.stringify(value)}`;
-  switch (rule.reason) {
-    case "FieldValueForbidden":
-      return { reason: "FieldValueForbidden", field, message: `Forbidden: ${text}` };
-    case "FieldValueRequired":
-      return { reason: "FieldValueRequired", field, message: `Required value: ${text}` };
-    case "FieldValueDuplicate":
-      return { reason: "FieldValueDuplicate", field, message: `Duplicate value${shown}` };
-    default:
-      return { reason: "FieldValueInvalid", field, message: `Invalid value${shown}: ${text}` };
-  }
+  if (rule.reason === "FieldValueForbidden") return { reason: "FieldValueForbidden", field, message: `Forbidden: ${text}` };
+  if (rule.reason === "FieldValueRequired") return { reason: "FieldValueRequired", field, message: `Required value: ${text}` };
+  if (rule.reason === "FieldValueDuplicate") return { reason: "FieldValueDuplicate", field, message: `Duplicate value${shown}` };
+  return { reason: "FieldValueInvalid", field, message: `Invalid value${shown}: ${text}` };
 }
 
 function textOf(rule: ValidationRule): string {

@@ -238,16 +238,10 @@ export function isOfType(value: CelValue, type: CelType): boolean {
 
 /** The name of the type that a value has, as `type(value)` shows it. */
 export function typeNameOf(value: CelValue): string {
-  switch (typeof value) {
-    case "boolean":
-      return "bool";
-    case "bigint":
-      return "int";
-    case "number":
-      return "double";
-    case "string":
-      return "string";
-  }
+  if (typeof value === "boolean") return "bool";
+  if (typeof value === "bigint") return "int";
+  if (typeof value === "number") return "double";
+  if (typeof value === "string") return "string";
   if (value === null) return "null_type";
   if (value instanceof CelUint) return "uint";
   if (value instanceof Uint8Array) return "bytes";

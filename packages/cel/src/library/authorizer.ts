@@ -44,7 +44,7 @@ export interface CelResourceCheck {
 
 /** The type of `authorizer`. */
 export const authorizerType: OpaqueType<CelAuthorizer> = opaque("kubernetes.authorization.Authorizer");
-/** The type of `authorizer.requestResource`: a check of one resource that still lacks its verb. */
+/** The type of the variable `authorizer.requestResource`, whose name has a dot: a check of one resource that still lacks its verb. */
 export const resourceCheckType: OpaqueType<CelResourceCheck> = opaque("kubernetes.authorization.ResourceCheck");
 
 const pathCheckType: OpaqueType<CelResourceCheck> = opaque("kubernetes.authorization.PathCheck");

@@ -121,7 +121,7 @@ function hex(value: CelValue, budget: CelBudget): string {
 /** A value as text: outermost as it is, inside of a container as a literal. */
 function show(value: CelValue, budget: CelBudget, depth = 0): string {
   if (depth > MAX_DEPTH) throw new FormatProblem("the value nests too deep to be formatted");
-  budget.charge(0.1);
+  budget.charge(0.5);
   if (typeof value === "string") return depth === 0 ? value : JSON.stringify(value);
   if (typeof value === "boolean" || typeof value === "bigint") return String(value);
   if (typeof value === "number") return showDouble(value, depth);

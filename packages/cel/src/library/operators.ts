@@ -4,7 +4,6 @@ import { fn, traversal, type NamedOverload } from "../functions.ts";
 import { durationOf, timestampOf } from "../time.ts";
 import { BOOL, BYTES, DOUBLE, DURATION, INT, listOf, mapOf, optionalOf, STRING, TIMESTAMP, UINT, type CelType } from "../types.ts";
 import {
-  CelDuration,
   CelFailure,
   CelList,
   CelMap,
@@ -192,7 +191,7 @@ function show(key: CelValue): string {
 }
 
 /** Whether a list has an item that is equal. */
-export function isIn(item: CelValue, list: CelList, budget: CelBudget): CelResult {
+function isIn(item: CelValue, list: CelList, budget: CelBudget): CelResult {
   let failure: CelFailure | undefined;
   for (let i = 0; i < list.size; i++) {
     const other = list.at(i);
@@ -267,7 +266,7 @@ function valueOr(result: CelResult | undefined): CelValue {
 }
 
 /** A map that a fold builds: its entries are added in place, which nobody else can see before the fold ends. */
-export class MapBuilder extends ValueMap {
+class MapBuilder extends ValueMap {
   readonly #entries: Map<string | boolean | bigint, readonly [MapKey, CelValue]>;
 
   constructor() {
