@@ -62,7 +62,7 @@ spec:
   });
 
   test("its webhook refuses what it finds wrong", async () => {
-    expect(await refusal(jobSet("x".repeat(60), "true"))).toContain('admission webhook "vjobset.kb.io" denied the request');
+    expect(await refusal(jobSet("x".repeat(60), "true"))).toContain("job names generated for this JobSet will exceed 63 characters");
   });
 
   test("it leads by election", async () => {
