@@ -19,6 +19,7 @@ import { openAuditLog, type AuditOptions } from "./audit/open-audit-log.ts";
 import { accessReviews } from "./auth/access-reviews.ts";
 import { authenticationReviews } from "./auth/authentication-reviews.ts";
 import { bootstrapRoles } from "./auth/bootstrap-roles.ts";
+import { extensionServerObjects } from "./auth/extension-servers.ts";
 import { kubeconfigFor } from "./auth/kubeconfig.ts";
 import { OidcTokens, type OidcOptions, type VerifiedToken } from "./auth/oidc-tokens.ts";
 import { openPki, type Pki } from "./auth/pki.ts";
@@ -159,7 +160,11 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       virtual: [...accessReviews(authorizer), ...authenticationReviews({ tokens, verify, find })],
       nodes: (name) => nodes?.get(name),
       paths: clusterDocuments({ counts, publicKeys: await tokens.publicKeys(), isReady: () => !signal.aborted }),
-      bootstrap: mode === "api-server" ? bootstrapRoles : [...bootstrapRoles, standardStorageClass, podGroupDefinition],
+      bootstrap: [
+        ...bootstrapRoles,
+        ...extensionServerObjects(pki.authority),
+        ...(mode === "api-server" ? [] : [standardStorageClass, podGroupDefinition]),
+      ],
       clock,
       newId,
       logger,
