@@ -29,8 +29,19 @@ else:
         time.sleep(0.1)
 `;
 
+/** The protocol for a shell with netcat. */
+export const SHELL_RENDEZVOUS = `
+if [ "$JOB_COMPLETION_INDEX" = 0 ]; then
+  for caller in 1 2; do printf %s "$JOB" | nc -l -p "$PORT"; done
+else
+  for host in "$OTHER" "$PEER"; do
+    until answer=$(nc "$host" "$PORT" </dev/null) && [ -n "$answer" ]; do sleep 0.1; done
+    echo "$answer"
+  done
+fi
+`;
+
 const PORT = 29500;
-const namespace = "default";
 
 /** What each second pod of a job must have heard, if it found the pods that it called: the other job's first, then its own. */
 export const RENDEZVOUS: Readonly<Record<string, string>> = { left: "right\nleft\n", right: "left\nright\n" };
@@ -39,7 +50,7 @@ export const RENDEZVOUS: Readonly<Record<string, string>> = { left: "right\nleft
  * Runs two jobs of two pods at once that all use one port, each with a headless service, and returns what the second pod of each
  * has heard. It speaks with the first pod of the other job while that of its own is there, too.
  */
-export async function rendezvous(client: Client, container: RendezvousContainer): Promise<Readonly<Record<string, string>>> {
+export async function rendezvous(client: Client, container: RendezvousContainer, namespace: string): Promise<Readonly<Record<string, string>>> {
   const names = ["left", "right"] as const;
   await Promise.all([start("left", "right"), start("right", "left")]);
   await vi.waitFor(

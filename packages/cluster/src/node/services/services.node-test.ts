@@ -1,23 +1,31 @@
 import { randomUUID } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Client } from "@sluice/client";
-import { EndpointSlice, Pod, Service, type PodSpec, type ServiceSpec } from "@sluice/kubernetes";
+import { EndpointSlice, Namespace, Pod, Service, type PodSpec, type ServiceSpec } from "@sluice/kubernetes";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { startCluster, type Cluster } from "../../start-cluster.ts";
 import { eventually } from "../eventually.fixture.ts";
+import { buildImage, layoutOf, tarOf } from "../images/oci/image.fixture.ts";
+import { openImageLibrary } from "../images/oci/image-library.ts";
 import { untilPod } from "../world.fixture.ts";
-import { PYTHON_RENDEZVOUS, RENDEZVOUS, rendezvous } from "./rendezvous.fixture.ts";
+import { PYTHON_RENDEZVOUS, RENDEZVOUS, rendezvous, SHELL_RENDEZVOUS } from "./rendezvous.fixture.ts";
 import { runProgram } from "../sandbox/run-program.ts";
 
+let directory: string;
 let cluster: Cluster;
 let client: Client;
 beforeAll(async () => {
-  cluster = await startCluster({ environment: { PATH: process.env["PATH"] } });
+  directory = mkdtempSync(join(tmpdir(), "sluice-services-"));
+  cluster = await startCluster({ directory, environment: { PATH: process.env["PATH"] } });
   client = cluster.client({ username: "admin", groups: ["system:masters"] });
 });
 afterAll(async () => {
   for (const { metadata } of (await client.list(Pod)).items) await client.delete(Pod, metadata, { gracePeriodSeconds: 0 });
   await vi.waitFor(async () => expect((await client.list(Pod)).items).toEqual([]), { timeout: 15_000 });
   await cluster[Symbol.asyncDispose]();
+  rmSync(directory, { recursive: true, force: true });
 });
 
 const namespace = "default";
@@ -170,5 +178,16 @@ for host in ["kubernetes.default.svc", "kubernetes.default:443", os.environ["KUB
 });
 
 test("two jobs that use one port at once find their own peers, and each other's, by name", async () => {
-  expect(await rendezvous(client, { image: "busybox", command: python(PYTHON_RENDEZVOUS) })).toEqual(RENDEZVOUS);
+  expect(await rendezvous(client, { image: "busybox", command: python(PYTHON_RENDEZVOUS) }, namespace)).toEqual(RENDEZVOUS);
+});
+
+test("so do jobs of an image that was made from nothing", async () => {
+  const applets = ["sh", "nc", "sleep"].map((name) => ({ name: `bin/${name}`, type: "symlink" as const, linkname: "busybox" }));
+  const layer = [{ name: "bin/busybox", content: readFileSync("/bin/busybox"), mode: 0o755 }, ...applets];
+  const archive = join(directory, "image.tar");
+  writeFileSync(archive, await tarOf(layoutOf(await buildImage({ layers: [layer] }), "example.com/team/box:1")));
+  await openImageLibrary(join(directory, "images")).load(archive);
+  await client.create(Namespace, { apiVersion: "v1", kind: "Namespace", metadata: { name: "images" } });
+  const container = { image: "example.com/team/box:1", command: ["sh", "-c", SHELL_RENDEZVOUS] };
+  expect(await rendezvous(client, container, "images")).toEqual(RENDEZVOUS);
 });
