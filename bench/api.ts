@@ -21,12 +21,12 @@ export async function benchApi(): Promise<readonly Measurement[]> {
   await using server = await startServer(directory.path);
   const idle = residentMiB(server.pid);
   const connections = await Promise.all(Array.from({ length: CLIENTS }, () => Connection.open(server.kubeconfig)));
-  const create = (prefix: string) => (client: number, index: number) => connections[client]!.send("POST", MAPS, configMap(`${prefix}-${index}`));
-  await load(CLIENTS, WARM, create("warm"));
-  const creates = await load(CLIENTS, CREATES - WARM, create("bench"));
-  const gets = await load(CLIENTS, GETS, (client, index) => connections[client]!.send("GET", `${MAPS}/warm-${index % WARM}`));
+  const create = (prefix: string) => (client: Connection, index: number) => client.send("POST", MAPS, configMap(`${prefix}-${index}`));
+  await load(connections, WARM, create("warm"));
+  const creates = await load(connections, CREATES - WARM, create("bench"));
+  const gets = await load(connections, GETS, (client, index) => client.send("GET", `${MAPS}/warm-${index % WARM}`));
   const full = residentMiB(server.pid);
-  const delivered = await watch(server, connections[0]!);
+  const delivered = await watch(server);
   for (const connection of connections) connection[Symbol.dispose]();
   const peer = await etcd(directory.path, join(directory.path, "pki"));
   const rate = ({ perSecond }: LoadResult): string => `${perSecond.toFixed(0)}/s`;
@@ -56,7 +56,8 @@ function configMap(name: string, value = VALUE): string {
 }
 
 /** From the sending of a write to its arrival at each watcher, in milliseconds. */
-async function watch(server: Server, writer: Connection): Promise<number[]> {
+async function watch(server: Server): Promise<number[]> {
+  using writer = await Connection.open(server.kubeconfig);
   await writer.send("POST", MAPS, configMap("watched"));
   const times: number[] = [];
   let sent = 0;
@@ -97,8 +98,9 @@ async function etcd(directory: string, pki: string): Promise<{ readonly puts: Lo
   await using peer = await startEtcd(home, { pki, clients: CLIENTS });
   if (peer === undefined) return undefined;
   const value = Buffer.from(configMap("bench", VALUE + "m".repeat(250)));
-  await load(CLIENTS, WARM, (client, index) => peer.put(client, `/registry/configmaps/default/warm-${index}`, value));
-  const puts = await load(CLIENTS, CREATES - WARM, (client, index) => peer.put(client, `/registry/configmaps/default/bench-${index}`, value));
-  const gets = await load(CLIENTS, GETS, (client, index) => peer.get(client, `/registry/configmaps/default/warm-${index % WARM}`));
+  const key = (prefix: string, index: number): string => `/registry/configmaps/default/${prefix}-${index}`;
+  await load(peer.clients, WARM, (client, index) => client.put(key("warm", index), value));
+  const puts = await load(peer.clients, CREATES - WARM, (client, index) => client.put(key("bench", index), value));
+  const gets = await load(peer.clients, GETS, (client, index) => client.get(key("warm", index % WARM)));
   return { puts, gets };
 }

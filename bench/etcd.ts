@@ -7,10 +7,15 @@ import { join } from "node:path";
 
 /** A real etcd in a process of its own, as Kubernetes keeps its objects in. */
 export interface Etcd extends AsyncDisposable {
-  /** Puts a value durably: one unary gRPC call on the client's own connection. */
-  put(client: number, key: string, value: Uint8Array): Promise<void>;
+  readonly clients: readonly EtcdClient[];
+}
+
+/** One client on a connection of its own; each request is a unary gRPC call. */
+interface EtcdClient {
+  /** Puts a value durably. */
+  put(key: string, value: Uint8Array): Promise<void>;
   /** Reads a key as of now. */
-  get(client: number, key: string): Promise<void>;
+  get(key: string): Promise<void>;
 }
 
 const READY_ATTEMPTS = 200;
@@ -43,8 +48,10 @@ export async function startEtcd(directory: string, { pki, clients }: { readonly 
   const sessions: ClientHttp2Session[] = [];
   for (let client = 0; client < clients; client++) sessions.push(await open(url, ca));
   return {
-    put: (client, key, value) => unary(sessions[client]!, "Put", message([Buffer.from(key), value])),
-    get: (client, key) => unary(sessions[client]!, "Range", message([Buffer.from(key)])),
+    clients: sessions.map((session) => ({
+      put: (key, value) => unary(session, "Put", message([Buffer.from(key), value])),
+      get: (key) => unary(session, "Range", message([Buffer.from(key)])),
+    })),
     async [Symbol.asyncDispose]() {
       for (const session of sessions) session.destroy();
       child.kill("SIGKILL");

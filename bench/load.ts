@@ -8,12 +8,12 @@ export interface LoadResult {
 }
 
 /** Lets every client do its share of `count` requests, one after the other. */
-export async function load(clients: number, count: number, request: (client: number, index: number) => Promise<void>): Promise<LoadResult> {
+export async function load<C>(clients: readonly C[], count: number, request: (client: C, index: number) => Promise<void>): Promise<LoadResult> {
   const times: number[] = [];
   let next = 0;
   const started = performance.now();
   await Promise.all(
-    Array.from({ length: clients }, async (_, client) => {
+    clients.map(async (client) => {
       for (let index = next++; index < count; index = next++) {
         const sent = performance.now();
         await request(client, index);

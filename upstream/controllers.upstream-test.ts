@@ -58,7 +58,7 @@ spec:
 
   test("a failing Job fails its JobSet", async () => {
     await apply(jobSet("fails", "exit 3"));
-    await kubectl(["wait", "jobset/fails", "--for=condition=Failed", "--timeout=120s"]);
+    expect(await kubectl(["wait", "jobset/fails", "--for=condition=Failed", "--timeout=120s"])).toContain("condition met");
   });
 
   test("its webhook refuses what it finds wrong", async () => {

@@ -6,7 +6,7 @@ import { isFinished } from "./object-lifecycle.ts";
 import type { ServedResource } from "./registry.ts";
 
 /** Where definitions are stored. */
-export const CRD_TABLE = "customresourcedefinitions.apiextensions.k8s.io";
+const CRD_TABLE = "customresourcedefinitions.apiextensions.k8s.io";
 
 type Crd = UnknownObject & CustomResourceDefinition;
 

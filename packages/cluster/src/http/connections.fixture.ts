@@ -21,13 +21,13 @@ import { RequestCounts } from "./request-counts.ts";
 import { serveApi } from "./serve-api.ts";
 
 /** A message of a channel. */
-export interface Message {
+interface Message {
   readonly channel: number;
   readonly text: string;
 }
 
 /** A WebSocket whose messages are kept. */
-export interface Channels {
+interface Channels {
   readonly socket: WebSocket;
   send(channel: number, text: string | Uint8Array): void;
   /** Resolves once all that a channel has got matches. */
