@@ -16,7 +16,8 @@ const CACHE = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "
 
 /** Builds the program as it was published, and tells where it and the module's own files are. */
 export function installModule({ module, version, main }: GoModule): { readonly program: string; readonly directory: string } {
-  if (spawnSync("go", ["version"]).status !== 0) throw new Error("Go is needed to build upstream's controllers\n  fix: apt-get install golang-go");
+  if (spawnSync("go", ["version"]).status !== 0)
+    throw new Error("Go 1.25 or newer is needed to build upstream's controllers\n  fix: install it, so that `go version` answers");
   const directory = JSON.parse(go(["mod", "download", "-json", `${module}@${version}`])) as { readonly Dir: string };
   const home = join(CACHE, `${module.replaceAll("/", "_")}@${version}`);
   const program = join(home, "manager");
