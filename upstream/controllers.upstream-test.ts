@@ -1,5 +1,5 @@
-import { cpSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startUpstreamCluster, type UpstreamCluster } from "./cluster.fixture.ts";
 
@@ -38,11 +38,8 @@ spec:
 `;
 
   beforeAll(async () => {
-    const { directory } = await cluster.install(
-      { module: "sigs.k8s.io/jobset", version: "v0.12.0", main: "sigs.k8s.io/jobset" },
-      "us-central1-docker.pkg.dev/k8s-staging-images/jobset/jobset:v0.12.0",
-    );
-    await apply(await kubectl(["kustomize", join(directory, "config/default")]));
+    const module = { module: "sigs.k8s.io/jobset", version: "v0.12.0", main: "sigs.k8s.io/jobset" };
+    await cluster.install(module, (directory) => kubectl(["kustomize", join(directory, "config/default")]));
     await available("jobset-system", "jobset-controller-manager");
   });
 
@@ -89,21 +86,18 @@ spec:
 `;
 
   beforeAll(async () => {
-    const { directory } = await cluster.install(
-      {
-        module: "github.com/kubeflow/trainer/v2",
-        version: "v2.2.0",
-        main: "github.com/kubeflow/trainer/v2/cmd/trainer-controller-manager",
-      },
-      "ghcr.io/kubeflow/trainer/trainer-controller-manager:v2.2.0",
-    );
-    // JobSet is there already: the manifests say which line to leave out then.
-    const manifests = join(cluster.directory, "trainer");
-    cpSync(join(directory, "manifests"), manifests, { recursive: true, mode: 0 });
-    const kustomization = join(manifests, "overlays/manager/kustomization.yaml");
-    await kubectl(["version", "--client"]);
-    writeFileSync(kustomization, readFileSync(kustomization, "utf8").replace(/^.*third-party\/jobset.*$/mu, ""));
-    await apply(await kubectl(["kustomize", join(manifests, "overlays/manager")]));
+    const main = "github.com/kubeflow/trainer/v2/cmd/trainer-controller-manager";
+    await cluster.install({ module: "github.com/kubeflow/trainer/v2", version: "v2.2.0", main }, (directory) => {
+      // JobSet is there already: the manifests say which line to leave out then.
+      const manifests = join(cluster.directory, "trainer");
+      cpSync(join(directory, "manifests"), manifests, { recursive: true });
+      const kustomization = join(manifests, "overlays/manager/kustomization.yaml");
+      chmodSync(dirname(kustomization), 0o755);
+      const text = readFileSync(kustomization, "utf8").replace(/^.*third-party\/jobset.*$/mu, "");
+      rmSync(kustomization);
+      writeFileSync(kustomization, text);
+      return kubectl(["kustomize", dirname(kustomization)]);
+    });
     await available("kubeflow-system", "kubeflow-trainer-controller-manager");
     await apply(runtime);
   });
@@ -145,13 +139,8 @@ spec:
 `;
 
   beforeAll(async () => {
-    const { directory } = await cluster.install(
-      { module: "sigs.k8s.io/kueue", version: "v0.14.0", main: "sigs.k8s.io/kueue/cmd/kueue" },
-      "us-central1-docker.pkg.dev/k8s-staging-images/kueue/kueue:main",
-    );
-    const manifests = await kubectl(["kustomize", join(directory, "config/default")]);
-    // The image is here, and in no registry.
-    await apply(manifests.replaceAll("imagePullPolicy: Always", "imagePullPolicy: IfNotPresent"));
+    const module = { module: "sigs.k8s.io/kueue", version: "v0.14.0", main: "sigs.k8s.io/kueue/cmd/kueue" };
+    await cluster.install(module, (directory) => kubectl(["kustomize", join(directory, "config/default")]));
     await available("kueue-system", "kueue-controller-manager");
     await apply(`
 apiVersion: kueue.x-k8s.io/v1beta1

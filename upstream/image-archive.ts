@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { createReadStream, createWriteStream, statSync } from "node:fs";
+import { createReadStream, createWriteStream, rmSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { arch } from "node:os";
 import { pipeline } from "node:stream/promises";
@@ -15,6 +15,7 @@ export async function writeImageArchive(path: string, program: string): Promise<
   layer.finalize();
   await writing;
   const layerBytes = await readFile(layerPath);
+  rmSync(layerPath);
   const blobs = new Map<string, Buffer>();
   const add = (mediaType: string, bytes: Buffer): { mediaType: string; digest: string; size: number } => {
     const digest = createHash("sha256").update(bytes).digest("hex");
