@@ -333,7 +333,7 @@ test("without crun a container runs on a copy, by bubblewrap in a user namespace
   const user = { uid: 65532, gid: 65532, groups: [], home: "/nowhere" };
   const rights = { capabilities: [], mayGainPrivileges: false, isPrivileged: false, isFiltered: false };
   const volume = { source: home, target: "/data", readOnly: false };
-  const script = "id -u; hostname; pwd; echo $HOME $A; touch /x; test -e /data/images && ps";
+  const script = "id -u; hostname; pwd; echo $HOME $A; touch /x 2>&1; test -e /data/images && ps";
   const command = rootedCommand(
     context,
     {

@@ -35,7 +35,7 @@ if [ "$JOB_COMPLETION_INDEX" = 0 ]; then
   for caller in 1 2; do printf %s "$JOB" | nc -l -p "$PORT"; done
 else
   for host in "$OTHER" "$PEER"; do
-    until answer=$(nc "$host" "$PORT" </dev/null) && [ -n "$answer" ]; do sleep 0.1; done
+    until answer=$(nc "$host" "$PORT" </dev/null 2>/dev/null) && [ -n "$answer" ]; do sleep 0.1; done
     echo "$answer"
   done
 fi

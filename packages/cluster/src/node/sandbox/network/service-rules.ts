@@ -58,7 +58,9 @@ export class ServiceRules implements AsyncDisposable {
 }
 
 async function load(program: string, script: string): Promise<void> {
-  const { code, stderr } = await runProgram([program, "-f", "-"], script);
+  // A transaction that others have overtaken is refused whole, and may be tried again.
+  const first = await runProgram([program, "-f", "-"], script);
+  const { code, stderr } = first.code === 0 ? first : await runProgram([program, "-f", "-"], script);
   if (code !== 0) throw new Error(stderr || `nft: exit code ${code}`);
 }
 
