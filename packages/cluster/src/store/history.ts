@@ -13,7 +13,11 @@ export interface StoreEvent {
 }
 
 /** The events of one watcher; ends when the store closes, throws Expired when the watcher has fallen too far behind. */
-export type StoreWatch = AsyncIterableIterator<StoreEvent, undefined>;
+export interface StoreWatch extends AsyncIterableIterator<StoreEvent, undefined> {
+  /** Whether somebody waits for the next event, and there is none, be it only on its way to them. */
+  readonly isIdle: boolean;
+  [Symbol.asyncIterator](): this;
+}
 
 /**
  * The ring of the last events. A watcher is a cursor into it and has no buffer of its own: the order is the same for
@@ -115,6 +119,10 @@ class Watcher implements StoreWatch {
   constructor(scan: () => StoreEvent | undefined, onEnd: () => void) {
     this.#scan = scan;
     this.#onEnd = onEnd;
+  }
+
+  get isIdle(): boolean {
+    return this.#waiting.length > 0;
   }
 
   next(): Promise<IteratorResult<StoreEvent, undefined>> {
