@@ -36,7 +36,12 @@ export async function serveWorld(world: World, options: Partial<ServeApiOptions>
   return {
     port: served.port,
     authority: pki.authority,
-    access: (token) => ({ server: `https://127.0.0.1:${served.port}`, certificateAuthority: pki.authority, namespace: "default", token: async () => token }),
+    access: (token) => ({
+      server: `https://127.0.0.1:${served.port}`,
+      certificateAuthority: pki.authority,
+      namespace: "default",
+      token: async () => token,
+    }),
     [Symbol.asyncDispose]: async () => {
       await served[Symbol.asyncDispose]();
       await rm(directory, { recursive: true, force: true });
