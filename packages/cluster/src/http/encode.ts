@@ -47,9 +47,10 @@ function* pieces(object: object, encoding: Encoding): Generator<Buffer> {
     yield encodeJson(shape(object, encoding));
     return;
   }
-  yield Buffer.from(JSON.stringify(emptied(object, encoding)).slice(0, -"]}".length));
+  const { items, ...list } = object;
+  yield Buffer.from(JSON.stringify(shape({ ...list, items: [] }, encoding)).slice(0, -"]}".length));
   let isFirst = true;
-  for (const item of object.items) {
+  for (const item of items) {
     if (!isFirst) yield COMMA;
     isFirst = false;
     yield encodeJson(shapeItem(item, encoding));
@@ -64,8 +65,9 @@ function* prettyPieces(object: object, encoding: Encoding): Generator<Buffer> {
     yield Buffer.from(`${stringify(shape(object, encoding))}\n`);
     return;
   }
-  let before = `${stringify(emptied(object, encoding)).slice(0, -"]\n}".length)}\n    `;
-  for (const item of object.items) {
+  const { items, ...list } = object;
+  let before = `${stringify(shape({ ...list, items: [] }, encoding)).slice(0, -"]\n}".length)}\n    `;
+  for (const item of items) {
     yield Buffer.from(before + stringify(shapeItem(item, encoding)).replaceAll("\n", "\n    "));
     before = ",\n    ";
   }
@@ -104,11 +106,6 @@ function shape(object: object, { form, resource, includeObject, now }: Encoding)
   if (resource === undefined || form === "object" || !isOf(resource, object)) return object;
   if (form === "table") return toTable(resource, object, { now: new Date(now()), includeObject });
   return isList(object) ? toPartialObjectMetadataList(object) : toPartialObjectMetadata(object);
-}
-
-/** A list without its items, which would come last. */
-function emptied({ items: _, ...list }: KubernetesList, encoding: Encoding): object {
-  return shape({ ...list, items: [] }, encoding);
 }
 
 /** An item of a list as it appears among the others. */
