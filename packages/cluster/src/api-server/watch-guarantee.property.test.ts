@@ -167,7 +167,7 @@ test("a watch tells every change once and in order, or says that it cannot", { t
     fc.asyncProperty(scenario, async (one) => {
       const path = join(directory, `${files++}.db`);
       expirations += await play(one, async (clock) => {
-        const store = new Store(new Log(path), HISTORY);
+        const store = new Store(new Log(path), { historySize: HISTORY });
         await store.load();
         const world = await openWorld({ store, clock });
         const transport = world.api.transport({ username: "admin", groups: ["system:masters"] });

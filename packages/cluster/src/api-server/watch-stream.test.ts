@@ -11,7 +11,7 @@ const thing = (name: string, resourceVersion: number): UnknownObject => ({
 });
 
 test("a bookmark that falls due while a change is on its way comes after it", async () => {
-  const history = new History(10, 1);
+  const history = new History({ events: 10, length: 1000 }, 1);
   const due = Promise.withResolvers<void>();
   let sleeps = 0;
   const clock: Clock = { now: () => 0, sleep: () => (sleeps++ === 0 ? due.promise : new Promise(() => {})) };
@@ -27,7 +27,7 @@ test("a bookmark that falls due while a change is on its way comes after it", as
   due.resolve();
   queueMicrotask(() => {
     revision = 2;
-    history.publish([{ type: "ADDED", resource: "things", revision, object: thing("a", revision) }]);
+    history.publish([{ type: "ADDED", resource: "things", revision, object: thing("a", revision), length: 1 }]);
   });
   expect((await first).value).toMatchObject({ type: "ADDED" });
   expect((await stream.next()).value).toMatchObject({ type: "BOOKMARK", object: { metadata: { resourceVersion: "2" } } });

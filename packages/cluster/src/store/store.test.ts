@@ -161,6 +161,17 @@ describe("watches", () => {
   });
 });
 
+test("of large objects fewer changes are remembered", async () => {
+  await using store = await openStore({ path: ":memory:", historyLength: 100_000 });
+  const slow = store.watch(THINGS, { from: 1 });
+  for (let value = 0; value < 5; value++) await put(store, "x", "x".repeat(30_000));
+  await expect(slow.next()).rejects.toSatisfy((error) => isApiError(error, "Expired"));
+  expect(() => store.watch(THINGS, { from: 2 })).toThrow("too old resource version");
+  expect(await take(store.watch(THINGS, { from: 3 }), 3)).toHaveLength(3);
+  await put(store, "huge", "x".repeat(200_000));
+  expect(await take(store.watch(THINGS, { from: 6 }), 1)).toHaveLength(1);
+});
+
 test("close commits what is pending; later writes are refused", async () => {
   const path = newPath();
   const store = await openStore({ path });
@@ -195,13 +206,13 @@ test("memory equals what is reopened", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(operation, { maxLength: 40 }), async (operations) => {
       const path = newPath();
-      const store = new Store(new Log(path), 10_000);
+      const store = new Store(new Log(path));
       for (const { name, namespace, value, pause } of operations) {
         const write = store.write(THINGS, { namespace, name }, () => (value === undefined ? undefined : thing(name, value, namespace)));
         if (pause) await write;
       }
       await store.close();
-      await using reopened = new Store(new Log(path), 10_000);
+      await using reopened = new Store(new Log(path));
       await reopened.load();
       expect(reopened.list(THINGS)).toEqual(store.list(THINGS));
     }),
