@@ -63,13 +63,13 @@ export async function benchLoop(): Promise<readonly Measurement[]> {
   }
   const started = performance.now();
   await using again = await start(directory.path);
-  rows.push({
-    name: "longest turn: a restart",
-    value: ms(again.startedMs),
-    against: `all of it: ${ms(performance.now() - started)}`,
-    aim: "≤ 50 ms",
-  });
-  return rows;
+  const elapsed = performance.now() - started;
+  await again.send("GET", `${DEFAULT}/configmaps`);
+  return [
+    ...rows,
+    { name: "longest turn: a restart, until it serves", value: ms(again.startedMs), against: `all of it: ${ms(elapsed)}`, aim: "" },
+    { name: "longest turn: after a restart", value: ms(await again.longestMs()), against: "", aim: "≤ 50 ms" },
+  ];
 }
 
 function configMap(name: string): object {

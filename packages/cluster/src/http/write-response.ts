@@ -16,7 +16,7 @@ export interface ResponseOptions extends Encoding {
 
 /** What is larger is compressed, and written as it is encoded. */
 const LARGE_BYTES = 128 * 1024;
-/** How long a turn may encode before others get theirs. */
+/** How long one turn of the event loop may be spent on writing answers. */
 const TURN_MS = 10;
 const NO_CACHE = "no-cache, private";
 
@@ -67,12 +67,9 @@ async function writeLarge(
 ): Promise<void> {
   async function* all(): AsyncGenerator<Buffer> {
     yield* begun;
-    let started = performance.now();
     for (const slice of rest) {
       yield slice;
-      if (performance.now() - started < TURN_MS) continue;
-      await turn();
-      started = performance.now();
+      await pause();
     }
   }
   try {
@@ -80,6 +77,19 @@ async function writeLarge(
   } catch (error) {
     if (!isGone(error)) throw error;
   }
+}
+
+/** When this turn of the event loop has been long enough for all that is written in it; 0 before anything is. */
+let turnEnds = 0;
+
+/** Leaves the rest for the next turn if this one is long already. */
+function pause(): Promise<void> | undefined {
+  const now = performance.now();
+  if (turnEnds === 0) {
+    turnEnds = now + TURN_MS;
+    setImmediate(() => (turnEnds = 0));
+  }
+  return now < turnEnds ? undefined : turn();
 }
 
 /** Whether a client has left before it had all. */
@@ -122,6 +132,7 @@ export async function writeStream<T>(res: ServerResponse, source: AsyncIterable<
   res.once("close", () => closed.abort());
   try {
     for await (const piece of source) {
+      await pause();
       for (const slice of encode(piece)) {
         if (res.destroyed) return;
         if (!res.write(slice)) await once(res, "drain", { signal: closed.signal });
