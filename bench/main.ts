@@ -1,6 +1,7 @@
-/** Measures Sluice as its users meet it, against a peer or a physical limit in the same run: `npm run bench [-- start runs api scheduler]`. */
+/** Measures Sluice as its users meet it, against a peer or a physical limit in the same run: `npm run bench [-- start runs api scheduler loop]`. */
 import { cpus, release } from "node:os";
 import { benchApi } from "./api.ts";
+import { benchLoop } from "./loop.ts";
 import { benchRuns } from "./runs.ts";
 import { benchScheduler } from "./scheduler.ts";
 import { benchStart } from "./start.ts";
@@ -11,6 +12,7 @@ const scenarios: Readonly<Record<string, () => Promise<readonly Measurement[]>>>
   runs: benchRuns,
   api: benchApi,
   scheduler: benchScheduler,
+  loop: benchLoop,
 };
 const chosen = process.argv.slice(2);
 const unknown = chosen.find((name) => !(name in scenarios));

@@ -12,7 +12,19 @@ export interface Table {
   readonly apiVersion: "meta.k8s.io/v1";
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly columnDefinitions: readonly ColumnDefinition[];
-  readonly rows: readonly { readonly cells: readonly unknown[]; readonly object?: unknown }[];
+  readonly rows: readonly TableRow[];
+}
+
+/** One object of a Table. */
+export interface TableRow {
+  readonly cells: readonly unknown[];
+  readonly object?: unknown;
+}
+
+/** How a table is made: when ages count from, and how much of each object it carries. */
+export interface TableOptions {
+  readonly now: Date;
+  readonly includeObject?: IncludeObject;
 }
 
 interface ColumnDefinition {
@@ -39,24 +51,23 @@ type Shown = Pick<Resource, "group" | "kind" | "columns">;
 
 const known = new WeakMap<Shown, readonly TableColumn[]>();
 
-/** One object or a list as a Table, in the columns of `resource`; `now` is what ages count from. */
-export function toTable(
-  resource: Shown,
-  content: UnknownObject | KubernetesList,
-  options: { readonly now: Date; readonly includeObject?: IncludeObject },
-): Table {
-  const columns = columnsOf(resource);
+/** One object or a list as a Table, in the columns of `resource`. */
+export function toTable(resource: Shown, content: UnknownObject | KubernetesList, options: TableOptions): Table {
   const items = isList(content) ? content.items : [content];
-  const include = options.includeObject ?? "Metadata";
   return {
     kind: "Table",
     apiVersion: "meta.k8s.io/v1",
     metadata: isList(content) ? content.metadata : { resourceVersion: content.metadata.resourceVersion ?? "" },
-    columnDefinitions: columns.map(({ definition }) => definition),
-    rows: items.map((object) => ({
-      cells: columns.map(({ cell }) => cell(object, options.now)),
-      ...(include === "None" ? {} : { object: include === "Object" ? object : toPartialObjectMetadata(object) }),
-    })),
+    columnDefinitions: columnsOf(resource).map(({ definition }) => definition),
+    rows: items.map((object) => toRow(resource, object, options)),
+  };
+}
+
+/** One object as the row of a Table. */
+export function toRow(resource: Shown, object: KubernetesObject, { now, includeObject = "Metadata" }: TableOptions): TableRow {
+  return {
+    cells: columnsOf(resource).map(({ cell }) => cell(object, now)),
+    ...(includeObject === "None" ? {} : { object: includeObject === "Object" ? object : toPartialObjectMetadata(object) }),
   };
 }
 

@@ -60,14 +60,16 @@ export class WatchStream implements AsyncIterableIterator<WatchEvent, undefined>
       const event = this.#take();
       if (event !== undefined) return { done: false, value: event };
       if (this.#request !== undefined && this.#arrived === undefined) {
-        // Nothing is waiting, so that the present holds nothing that this watcher has not seen.
-        if (this.#isBookmarkDue && this.#options.bookmark !== undefined) {
-          this.#isBookmarkDue = false;
-          return { done: false, value: this.#options.bookmark() };
-        }
-        if (this.#isTimedOut) {
-          this.#finish();
-          continue;
+        // Only then does the present hold nothing that this watcher has not seen.
+        if (this.#options.source.isIdle) {
+          if (this.#isBookmarkDue && this.#options.bookmark !== undefined) {
+            this.#isBookmarkDue = false;
+            return { done: false, value: this.#options.bookmark() };
+          }
+          if (this.#isTimedOut) {
+            this.#finish();
+            continue;
+          }
         }
         const { promise, resolve } = Promise.withResolvers<void>();
         this.#wake = resolve;

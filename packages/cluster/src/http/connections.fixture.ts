@@ -1,24 +1,17 @@
-import { randomUUID } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
 import { once } from "node:events";
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { request } from "node:https";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import type { UserInfo } from "@sluice/client";
-import { systemClock } from "@sluice/controller";
 import { ApiError } from "@sluice/kubernetes";
 import WebSocket from "ws";
 import type { NodeAccess } from "../api-server/api-server.ts";
 import type { RequestAuthorizer } from "../api-server/api-server-options.ts";
 import { openWorld, type World } from "../api-server/world.fixture.ts";
-import { openPki } from "../auth/pki.ts";
-import { RequestCounts } from "./request-counts.ts";
-import { serveApi } from "./serve-api.ts";
+import { serveWorld } from "./serve-world.fixture.ts";
 
 /** A message of a channel. */
 interface Message {
@@ -70,18 +63,11 @@ export async function openConnections(
   node: Partial<NodeAccess>,
   authorizer: RequestAuthorizer = { authorize: () => ({ allowed: true, reason: "" }) },
 ): Promise<ConnectionWorld> {
-  const directory = await mkdtemp(join(tmpdir(), "sluice-connections-"));
   const errors: unknown[] = [];
   const logger = { info: () => {}, warn: () => {}, error: (...what: unknown[]) => void errors.push(what) };
   const authenticate = async (username: string): Promise<UserInfo> => ({ username, groups: ["system:authenticated"] });
   const world = await openWorld({ nodes: (name) => (name === "here" ? { ...nobody, ...node } : undefined), authorizer, authenticate, logger });
-  const pki = await openPki({ directory, names: ["127.0.0.1"], clock: systemClock, newId: randomUUID });
-  const served = await serveApi({
-    ...{ server: world.api, authorizer, pki, logger, hosts: ["127.0.0.1"], port: 0 },
-    counts: new RequestCounts(),
-    clock: systemClock,
-    newId: randomUUID,
-  });
+  const served = await serveWorld(world, { authorizer, logger });
   for (const [name, nodeName] of [
     ["p", "here"],
     ["unscheduled", undefined],
@@ -90,7 +76,7 @@ export async function openConnections(
     const spec = { ...(nodeName === undefined ? {} : { nodeName }), containers: ["main", "side"].map((one) => ({ name: one, image: "x" })) };
     await world.send("POST", "/api/v1/namespaces/default/pods", { body: { apiVersion: "v1", kind: "Pod", metadata: { name }, spec } });
   }
-  const tls = { host: "127.0.0.1", port: served.port, ca: pki.authority };
+  const tls = { host: "127.0.0.1", port: served.port, ca: served.authority };
   return {
     world,
     port: served.port,
@@ -110,7 +96,7 @@ export async function openConnections(
     open: (path, protocols, { token = "admin" } = {}) =>
       new Promise((resolve, reject) => {
         const headers = { authorization: `Bearer ${token}`, "sec-websocket-protocol": protocols.join(", ") };
-        const socket = new WebSocket(`wss://127.0.0.1:${served.port}${path}`, { ca: pki.authority, headers });
+        const socket = new WebSocket(`wss://127.0.0.1:${served.port}${path}`, { ca: served.authority, headers });
         socket.once("upgrade", ({ headers: answered }) => {
           if (!protocols.includes(answered["sec-websocket-protocol"] ?? "")) reject(new Error(`the server speaks ${JSON.stringify(answered)}`));
           // The library would rather check by itself, and does not know a protocol with a slash.
@@ -131,7 +117,6 @@ export async function openConnections(
     [Symbol.asyncDispose]: async () => {
       await served[Symbol.asyncDispose]();
       await world[Symbol.asyncDispose]();
-      await rm(directory, { recursive: true, force: true });
     },
   };
 }

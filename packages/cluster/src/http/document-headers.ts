@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { OutgoingHttpHeaders } from "node:http";
 import type { ApiRequest } from "@sluice/client";
-import { encodeObject } from "./encode.ts";
+import { encodeJson } from "../store/encoding.ts";
 
 const YEAR_MS = 365 * 24 * 60 * 60 * 1000;
 const tags = new WeakMap<object, string>();
@@ -15,7 +15,7 @@ export function documentHeaders(
   const isDiscovery = path === "/api" || path === "/apis";
   if (method !== "GET" || (!isDiscovery && !path.startsWith("/openapi/v3"))) return {};
   let tag = tags.get(document);
-  if (tag === undefined) tags.set(document, (tag = `"${createHash("sha256").update(encodeObject(document)).digest("hex").toUpperCase()}"`));
+  if (tag === undefined) tags.set(document, (tag = `"${createHash("sha256").update(encodeJson(document)).digest("hex").toUpperCase()}"`));
   if (isDiscovery) return { etag: tag, vary: "Accept", "cache-control": "public" };
   // The address has changed when the document has.
   const lasts = query["hash"] === undefined ? {} : { "cache-control": "public, immutable", expires: new Date(now + YEAR_MS).toUTCString() };

@@ -115,7 +115,7 @@ async function relay({ origin, path }: Proxy, answer: IncomingMessage, message: 
   if (location !== undefined) headers["location"] = throughProxy(location, origin, pathname.slice(0, pathname.length - path.length));
   res.writeHead(answer.statusCode ?? 502, answer.statusMessage, headers);
   try {
-    await writeStream(res, answer as AsyncIterable<Uint8Array>, (chunk) => chunk);
+    await writeStream(res, answer as AsyncIterable<Uint8Array>, (chunk) => [chunk]);
   } catch {
     // One of the two is gone in the middle of the answer: the broken connection tells the other.
   }

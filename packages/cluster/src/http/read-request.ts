@@ -3,21 +3,22 @@ import type { ApiRequest } from "@sluice/client";
 import { ApiError, decodeProtobuf, PROTOBUF_MEDIA_TYPE, requireShallow } from "@sluice/kubernetes";
 import { parseDocument } from "yaml";
 import { isApply } from "../api-server/media-type.ts";
+import type { AdmittedRequest } from "./request-limits.ts";
 
 /** The largest body that is read. */
 const MAX_BODY_BYTES: number = 3 * 1024 * 1024;
 
 /** Reads a request from the wire: its path, its query, and its body in whichever encoding it came, unless that is left to others. */
-export async function readRequest(message: IncomingMessage, { hasBody = true }: { readonly hasBody?: boolean } = {}): Promise<ApiRequest> {
+export async function readRequest(message: IncomingMessage, admitted: AdmittedRequest | undefined): Promise<ApiRequest> {
   const { method = "GET", url = "/", headers } = message;
   const mark = url.indexOf("?");
   const { query, repeated } = readQuery(mark < 0 ? "" : url.slice(mark + 1));
   const path = mark < 0 ? url : url.slice(0, mark);
   const { accept } = headers;
-  if (method === "GET" || method === "HEAD" || !hasBody) return { method, path, query, repeated, accept };
+  if (method === "GET" || method === "HEAD" || admitted === undefined) return { method, path, query, repeated, accept };
 
   const contentType = headers["content-type"]?.split(";")[0]?.trim().toLowerCase();
-  const bytes = await readBytes(message);
+  const bytes = await readBytes(message, admitted);
   const decoded = bytes.length === 0 ? {} : decodeBody(bytes, { method, contentType, isStrict: query["fieldValidation"] === "Strict" });
   requireShallow(decoded.body);
   return {
@@ -124,7 +125,7 @@ function malformed(notation: string, cause: unknown): ApiError {
   return new ApiError("BadRequest", `the body of the request is not valid ${notation}: ${reason}`, { cause });
 }
 
-async function readBytes(message: IncomingMessage): Promise<Buffer> {
+async function readBytes(message: IncomingMessage, admitted: AdmittedRequest): Promise<Buffer> {
   if (Number(message.headers["content-length"] ?? 0) > MAX_BODY_BYTES) throw tooLarge();
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const chunks: Buffer[] = [];
@@ -133,8 +134,14 @@ async function readBytes(message: IncomingMessage): Promise<Buffer> {
     size += chunk.length;
     if (size > MAX_BODY_BYTES) {
       message.pause();
-      reject(tooLarge());
-    } else chunks.push(chunk);
+      return reject(tooLarge());
+    }
+    try {
+      admitted.takeBody(chunk.length);
+      chunks.push(chunk);
+    } catch (error) {
+      reject(error); // The rest is read nevertheless, and forgotten.
+    }
   });
   message.once("end", () => resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)));
   message.once("error", (cause) => reject(new ApiError("BadRequest", "the client has gone before its request was complete", { cause })));

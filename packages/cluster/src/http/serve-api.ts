@@ -19,6 +19,7 @@ import { negotiate, notAcceptable } from "./negotiate.ts";
 import { originOf } from "./origin-of.ts";
 import { readRequest } from "./read-request.ts";
 import type { RequestCounts } from "./request-counts.ts";
+import { LIMITS, RequestLimits, type AdmittedRequest, type Limits } from "./request-limits.ts";
 import { badUpgrade, mayUpgrade, plainResponse, type Upgrade } from "./upgrade.ts";
 import { writeError, writeResponse } from "./write-response.ts";
 
@@ -34,6 +35,8 @@ export interface ServeApiOptions {
   readonly counts: RequestCounts;
   /** Hears of those who are not let in; of all others, the server tells it. */
   readonly audit?: AuditLog | undefined;
+  /** What is not given is as in `LIMITS`. */
+  readonly limits?: Partial<Limits>;
   readonly clock: Clock;
   /** A fresh UUID. */
   readonly newId: () => string;
@@ -67,6 +70,7 @@ const GRACE_MS = 5000;
 export async function serveApi(options: ServeApiOptions): Promise<ServedApi> {
   const { server, authorizer, hosts, clock, counts, audit, newId, logger } = options;
   const authenticator = new Authenticator((token) => server.authenticate(token));
+  const limits = new RequestLimits({ ...LIMITS, ...options.limits });
   const streams = new Set<AbortController>();
   let isStopping = false;
   const resources = resourceFinder(server);
@@ -75,7 +79,8 @@ export async function serveApi(options: ServeApiOptions): Promise<ServedApi> {
     const arrived = originOf(message, clock.now(), newId);
     res.setHeader("audit-id", arrived.auditId);
     const isConnecting = mayUpgrade(message);
-    const { user, request, origin } = await enter(message, arrived, { hasBody: !isConnecting });
+    const admitted = limits.admit(message, res);
+    const { user, request, origin } = await enter(message, arrived, isConnecting ? undefined : admitted);
     const { query, path, method } = request;
     const info = parseRequestPath(path);
     const verb = verbOf(method, info, query);
@@ -84,6 +89,7 @@ export async function serveApi(options: ServeApiOptions): Promise<ServedApi> {
     const form = path === "/api" || path === "/apis" || isConnecting ? "object" : negotiate(request.accept, { canTransform: resource !== undefined });
     if (form === undefined && !path.startsWith("/openapi")) throw notAcceptable();
     const mayStream = isConnecting || verb === "watch" || path.endsWith("/log");
+    if (mayStream) admitted.becomeStream();
     const response = await server.send(mayStream ? { ...request, signal: streamSignal(res) } : request, user, origin);
     if (response.kind === "connect") return answerConnection(response.connection, message, res);
     const headers = response.kind === "object" && resource === undefined ? documentHeaders(request, response.object, clock.now()) : {};
@@ -105,7 +111,8 @@ export async function serveApi(options: ServeApiOptions): Promise<ServedApi> {
 
   const connect = async (upgrade: Upgrade): Promise<void> => {
     const { message, socket } = upgrade;
-    const { user, request, origin } = await enter(message, originOf(message, clock.now(), newId), { hasBody: false });
+    limits.openStream(socket);
+    const { user, request, origin } = await enter(message, originOf(message, clock.now(), newId), undefined);
     const signal = streamSignal(socket);
     const response = await server.send({ ...request, signal }, user, origin);
     if (response.kind !== "connect") throw badUpgrade("unable to upgrade: there is nothing to connect with at this path");
@@ -118,13 +125,13 @@ export async function serveApi(options: ServeApiOptions): Promise<ServedApi> {
     });
   };
 
-  /** Who makes a request, and which; the log hears of those who fail here. */
-  const enter = async (message: IncomingMessage, arrived: RequestOrigin, { hasBody }: { readonly hasBody: boolean }): Promise<Entered> => {
+  /** Who makes a request, and which; its body is left to others unless it was admitted. The log hears of those who fail here. */
+  const enter = async (message: IncomingMessage, arrived: RequestOrigin, admitted: AdmittedRequest | undefined): Promise<Entered> => {
     let caller = NOBODY;
     try {
       caller = await authenticator.authenticate(message);
       const user = await impersonate(message, caller, authorizer);
-      const request = await readRequest(message, { hasBody });
+      const request = await readRequest(message, admitted);
       return { user, request, origin: caller === user ? arrived : { ...arrived, impersonator: caller } };
     } catch (error) {
       audit?.refused(message, { user: caller, origin: arrived, error });

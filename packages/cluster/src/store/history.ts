@@ -10,36 +10,51 @@ export interface StoreEvent {
   readonly object: UnknownObject;
   /** The state before, by which a selector tells that an object has left or entered it. */
   readonly previous?: UnknownObject;
+  /** How long the object's JSON is. */
+  readonly length: number;
+}
+
+/** How much is remembered: so many events, and of large ones no more than have so much JSON together. */
+export interface HistoryLimits {
+  readonly events: number;
+  readonly length: number;
 }
 
 /** The events of one watcher; ends when the store closes, throws Expired when the watcher has fallen too far behind. */
-export type StoreWatch = AsyncIterableIterator<StoreEvent, undefined>;
+export interface StoreWatch extends AsyncIterableIterator<StoreEvent, undefined> {
+  /** Whether somebody waits for the next event, and there is none, be it only on its way to them. */
+  readonly isIdle: boolean;
+  [Symbol.asyncIterator](): this;
+}
 
 /**
  * The ring of the last events. A watcher is a cursor into it and has no buffer of its own: the order is the same for
  * all, a slow watcher costs nothing, and one that is overtaken by the ring has expired.
  */
 export class History {
-  readonly #ring: StoreEvent[] = [];
-  readonly #size: number;
+  readonly #ring: (StoreEvent | undefined)[] = [];
+  readonly #limits: HistoryLimits;
   readonly #watchers = new Map<string, Set<Watcher>>();
   /** The revision of the last event of a resource that the ring has forgotten. */
   readonly #forgotten = new Map<string, number>();
   readonly #beginning: number;
+  #start = 0;
   #end = 0;
+  #length = 0;
 
   /** `revision` is the last one before this history begins. */
-  constructor(size: number, revision: number) {
-    this.#size = Math.max(1, size);
+  constructor(limits: HistoryLimits, revision: number) {
+    this.#limits = limits;
     this.#beginning = revision;
   }
 
   /** Appends the events of a commit and tells the watchers. */
   publish(events: readonly StoreEvent[]): void {
     for (const event of events) {
-      const forgotten = this.#ring[this.#end % this.#size];
-      if (forgotten !== undefined) this.#forgotten.set(forgotten.resource, forgotten.revision);
-      this.#ring[this.#end++ % this.#size] = event;
+      if (this.#end - this.#start === this.#limits.events) this.#forget();
+      this.#ring[this.#end++ % this.#limits.events] = event;
+      this.#length += event.length;
+      while (this.#length > this.#limits.length && this.#end - this.#start > 1) this.#forget();
     }
     for (const resource of new Set(events.map((event) => event.resource))) for (const watcher of this.#watchers.get(resource) ?? []) watcher.wake();
   }
@@ -47,11 +62,11 @@ export class History {
   /** Follows the events of a resource, in one namespace or all, after revision `from`. */
   watch(resource: string, { from, namespace }: { readonly from: number; readonly namespace?: string | undefined }): StoreWatch {
     this.#requireKnown(resource, from);
-    let cursor = lowerBound(this.#start(), this.#end, (index) => (this.#at(index)?.revision ?? 0) <= from);
+    let cursor = lowerBound(this.#start, this.#end, (index) => (this.#at(index)?.revision ?? 0) <= from);
     let seen = from;
     const scan = (): StoreEvent | undefined => {
-      if (seen < this.#horizon(resource)) throw expired(`the watch fell more than ${this.#size} events behind`);
-      cursor = Math.max(cursor, this.#start());
+      if (seen < this.#horizon(resource)) throw expired(`the watch fell too far behind: its last revision is ${seen}`);
+      cursor = Math.max(cursor, this.#start);
       while (cursor < this.#end) {
         const event = this.#at(cursor++);
         if (event === undefined || event.revision <= from) continue;
@@ -71,7 +86,7 @@ export class History {
   since(resource: string, from: number): StoreEvent[] {
     this.#requireKnown(resource, from);
     const events: StoreEvent[] = [];
-    for (let index = this.#start(); index < this.#end; index++) {
+    for (let index = this.#start; index < this.#end; index++) {
       const event = this.#at(index);
       if (event !== undefined && event.revision > from && event.resource === resource) events.push(event);
     }
@@ -93,12 +108,17 @@ export class History {
     return this.#forgotten.get(resource) ?? this.#beginning;
   }
 
-  #start(): number {
-    return Math.max(0, this.#end - this.#size);
+  #forget(): void {
+    const index = this.#start++ % this.#limits.events;
+    const event = this.#ring[index];
+    if (event === undefined) return;
+    this.#ring[index] = undefined;
+    this.#length -= event.length;
+    this.#forgotten.set(event.resource, event.revision);
   }
 
   #at(index: number): StoreEvent | undefined {
-    return this.#ring[index % this.#size];
+    return this.#ring[index % this.#limits.events];
   }
 }
 
@@ -115,6 +135,10 @@ class Watcher implements StoreWatch {
   constructor(scan: () => StoreEvent | undefined, onEnd: () => void) {
     this.#scan = scan;
     this.#onEnd = onEnd;
+  }
+
+  get isIdle(): boolean {
+    return this.#waiting.length > 0;
   }
 
   next(): Promise<IteratorResult<StoreEvent, undefined>> {

@@ -11,6 +11,8 @@ export interface StoreOptions {
   readonly path: string;
   /** How many events a watch can go back, or fall behind, before it expires; 10,000 unless told. */
   readonly historySize?: number;
+  /** How much JSON those events may have together; 64 Mi characters unless told. */
+  readonly historyLength?: number;
   /** The size beyond which the file must not grow; writes then fail as they do on a full disk. */
   readonly maxBytes?: number;
 }
@@ -67,10 +69,10 @@ export class Store implements AsyncDisposable {
   #next: PromiseWithResolvers<void> | undefined;
   #closed = false;
 
-  constructor(log: Log | LogThread, historySize: number) {
+  constructor(log: Log | LogThread, { historySize = 10_000, historyLength = 64 * 1024 * 1024 }: Omit<StoreOptions, "path"> = {}) {
     this.#log = log;
     this.#revision = log.revision;
-    this.#history = new History(historySize, log.revision);
+    this.#history = new History({ events: historySize, length: historyLength }, log.revision);
   }
 
   /** Takes over what the disk holds. */
@@ -208,6 +210,7 @@ export class Store implements AsyncDisposable {
         revision,
         object,
         ...(current === undefined ? {} : { previous: current }),
+        length: json.length,
       },
     });
     return object;
@@ -257,7 +260,7 @@ export class Store implements AsyncDisposable {
 /** Opens the store at `path`, creating it if need be; fails with a UserError if another process holds it. */
 export async function openStore(options: StoreOptions): Promise<Store> {
   const log = await openLog(options);
-  const store = new Store(log, options.historySize ?? 10_000);
+  const store = new Store(log, options);
   await store.load();
   return store;
 }
