@@ -49,7 +49,7 @@ try {
   };
   const { status } = spawnSync(
     python,
-    ["-m", "pytest", "-p", "no:cacheprovider", "-W", "ignore::FutureWarning", here, "-q", ...process.argv.slice(2)],
+    ["-m", "pytest", "-p", "no:cacheprovider", "-W", "ignore::FutureWarning", "-n", "4", here, "-q", ...process.argv.slice(2)],
     { stdio: "inherit", env },
   );
   failed = status !== 0;
