@@ -38,6 +38,7 @@ def test_nodes(cluster):
     assert header.split()[:6] == ["NAME", "STATUS", "ROLES", "AGE", "VERSION", "INTERNAL-IP"]
     name = row.split()[0]
     assert row.split()[1] == "Ready"
+    assert row.split()[4].split("+")[0] == json.loads(cluster("version -o json"))["serverVersion"]["gitVersion"]
     described = cluster(f"describe node {name}")
     for text in ["Capacity:", "Allocatable:", "Non-terminated Pods:", "KubeletReady", f"HolderIdentity:  {name}"]:
         assert text in described
