@@ -244,3 +244,13 @@ def test_expose(kubectl):
     kubectl("create service clusterip plain --tcp=5678:8080")
     assert kubectl("get service plain").splitlines()[1].split()[4] == "5678/TCP"
     assert "is invalid: spec.clusterIPs[0]" in kubectl.fails("""patch service plain --type=merge -p '{"spec":{"clusterIP":"10.96.0.99"}}'""")
+
+
+def test_other_kinds_have_their_columns(kubectl):
+    kubectl(f"create deployment web --image=busybox --replicas=0 -- {LOOP}")
+    kubectl("create ingress front --class=nginx --rule='example.com/*=web:80,tls=cert'")
+    assert kubectl("get ingress").splitlines()[1].split()[:4] == ["front", "nginx", "example.com", "80,"]
+    kubectl("create poddisruptionbudget keep --selector=app=web --min-available=1")
+    assert kubectl("get pdb").splitlines()[1].split()[:4] == ["keep", "1", "N/A", "0"]
+    kubectl("create -f -", "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: closed}\nspec: {podSelector: {matchLabels: {app: web}}}\n")
+    assert kubectl("get networkpolicy").splitlines()[1].split()[:2] == ["closed", "app=web"]
