@@ -207,6 +207,7 @@ def test_namespaces_take_their_content_along(cluster, unique):
     assert f"kubernetes.io/metadata.name={unique}" in described and "Active" in described
     assert f'namespace "{unique}" deleted' in cluster(f"delete namespace {unique} --timeout=60s")
     assert "not found" in cluster.fails(f"get configmap c -n {unique}")
+    assert 'namespaces "default" is forbidden: this namespace may not be deleted' in cluster.fails("delete namespace default")
     assert f'namespaces "{unique}" not found' in cluster.fails(f"create configmap c -n {unique}")
 
 
@@ -293,7 +294,7 @@ def test_custom_resources(cluster, kubectl, unique, side):
         assert "only the Rhine bears so many gates" in refused
         moved = kubectl.fails(f"""patch {single} upper --type=merge -p '{{"spec":{{"river":"Elbe"}}}}'""")
         assert f'The {kind} "upper" is invalid: spec: Invalid value: ' in moved and "a sluice stays in its river" in moved
-        assert f"Name:         upper" in kubectl(f"describe {single} upper")
+        assert "Name:         upper" in kubectl(f"describe {single} upper")
     finally:
         cluster(f"delete crd {plural}.water.example.com")
     eventually(lambda: plural not in cluster("api-resources --cached=false"))

@@ -281,6 +281,17 @@ def test_force_delete(kubectl):
     assert "NotFound" in kubectl.fails("get pod stubborn")
 
 
+def test_watching_pods(kubectl):
+    with kubectl.running("get pods -w") as watch:
+        kubectl("run brief --image=busybox --restart=Never --command -- true")
+        header = watch.stdout.readline().split()
+        seen = []
+        while "Completed" not in seen:
+            seen.append(watch.stdout.readline().split()[2])
+    assert header[:3] == ["NAME", "READY", "STATUS"]
+    assert seen[0] in ("Pending", "ContainerCreating")
+
+
 def test_terminating_pods_show_it(kubectl):
     kubectl("run slow --image=busybox --command -- sh -c 'trap : TERM; while true; do sleep 0.1; done'")
     kubectl("wait --for=condition=Ready pod/slow --timeout=60s")

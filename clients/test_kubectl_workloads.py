@@ -4,7 +4,7 @@ import pytest
 
 from conftest import eventually
 
-LOOP = """sh -c 'trap "exit 0" TERM; while true; do sleep 0.1; done'"""
+LOOP = """sh -c 'echo up; trap "exit 0" TERM; while true; do sleep 0.1; done'"""
 
 JOB = """
 apiVersion: batch/v1
@@ -90,6 +90,8 @@ def test_deployment_from_create_to_delete(kubectl):
     described = kubectl("describe deployment web")
     assert "2 desired | 2 updated | 2 total | 2 available | 0 unavailable" in described
     assert "Scaled up replica set web-" in described and "MinimumReplicasAvailable" in described
+    assert kubectl("exec deployment/web -- hostname").startswith("web-")
+    assert kubectl("logs deployment/web").splitlines()[-1] == "up"
     everything = kubectl("get all")
     assert all(kind in everything for kind in ["pod/web-", "deployment.apps/web", "replicaset.apps/web-"])
     assert "Scaled up replica set" in kubectl("events --for deployment/web")
@@ -240,7 +242,11 @@ def test_expose(kubectl):
     assert kubectl("expose deployment web --port=80 --target-port=8080") == "service/web exposed\n"
     assert kubectl.get("service web")["spec"]["selector"] == {"app": "web"}
     kubectl("expose deployment web --name=outside --port=80 --type=NodePort")
-    assert ":3" in kubectl("get service outside").splitlines()[1]
+    port = kubectl.get("service outside")["spec"]["ports"][0]["nodePort"]
+    assert f"80:{port}/TCP" in kubectl("get service outside")
+    assert "provided port is already allocated" in kubectl.fails(f"create service nodeport second --tcp=80 --node-port={port}")
+    kubectl("expose deployment web --name=balanced --port=80 --type=LoadBalancer")
+    assert kubectl("get service balanced").splitlines()[1].split()[3] == "<pending>"
     kubectl("create service clusterip plain --tcp=5678:8080")
     assert kubectl("get service plain").splitlines()[1].split()[4] == "5678/TCP"
     assert "is invalid: spec.clusterIPs[0]" in kubectl.fails("""patch service plain --type=merge -p '{"spec":{"clusterIP":"10.96.0.99"}}'""")
