@@ -5,8 +5,8 @@ import { join } from "node:path";
 
 /** Of kubectl's own modules, whose v0.N is kubectl v1.N. */
 const VERSION = "v0.34.3";
-/** The oldest that asks the API for OpenAPI v3. */
-const OLDEST_MINOR = 27;
+/** The oldest that waits for what is not there yet. */
+const OLDEST_MINOR = 31;
 
 const MAIN = `package main
 

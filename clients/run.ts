@@ -1,4 +1,4 @@
-/** Runs the real Python clients and kubectl against a Sluice of their own: `npm run test:clients [-- pytest arguments]`. */
+/** Runs kubectl and the real Python and JavaScript clients against a Sluice of their own: `npm run test:clients [-- pytest arguments]`. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -10,6 +10,8 @@ import { ensureKubectl } from "./kubectl.ts";
 const here = import.meta.dirname;
 const cache = join(here, "../.venv");
 const requirements = join(here, "requirements.txt");
+const vitest = join(here, "../node_modules/vitest/vitest.mjs");
+const vitestConfig = join(here, "../vitest.clients.config.ts");
 const sluice = join(here, "../packages/cli/bin/sluice.js");
 
 function ensurePython(): string {
@@ -49,10 +51,12 @@ try {
   };
   const { status } = spawnSync(
     python,
-    ["-m", "pytest", "-p", "no:cacheprovider", "-W", "ignore::FutureWarning", here, "-q", ...process.argv.slice(2)],
+    ["-m", "pytest", "-p", "no:cacheprovider", "-W", "ignore::FutureWarning", "-n", "4", here, "-q", ...process.argv.slice(2)],
     { stdio: "inherit", env },
   );
-  failed = status !== 0;
+  const isPart = process.argv.length > 2;
+  failed =
+    status !== 0 || (!isPart && spawnSync(process.execPath, [vitest, "run", "--config", vitestConfig], { stdio: "inherit", env }).status !== 0);
 } finally {
   spawnSync(process.execPath, [sluice, "down", "--data-dir", dataDir], { stdio: "inherit" });
   if (failed) process.stdout.write(`the data directory of the failed run: ${dataDir}\n`);

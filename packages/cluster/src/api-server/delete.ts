@@ -5,6 +5,7 @@ import { conflict, detailsOf, forbidden, methodNotAllowed, notFound } from "./ap
 import { listObject } from "./list.ts";
 import { hasGeneration, isFinished, toStorage } from "./object-lifecycle.ts";
 import { select } from "./selection.ts";
+import { isTrue } from "./request-info.ts";
 import { isDryRun, keyOfRequest, strategyContext, timestamp, type ResourceRequest } from "./request-context.ts";
 import type { ServedResource } from "./registry.ts";
 import { rewrite } from "./update.ts";
@@ -139,7 +140,7 @@ export function readDeleteOptions({ request, served }: ResourceRequest): DeleteO
   const body = isJsonObject(request.body) ? request.body : {};
   const grace = body["gracePeriodSeconds"] ?? (query["gracePeriodSeconds"] === undefined ? undefined : Number(query["gracePeriodSeconds"]));
   const policy = body["propagationPolicy"] ?? query["propagationPolicy"];
-  const orphans = body["orphanDependents"] ?? (query["orphanDependents"] === undefined ? undefined : query["orphanDependents"] === "true");
+  const orphans = body["orphanDependents"] ?? (query["orphanDependents"] === undefined ? undefined : isTrue(query["orphanDependents"]));
   const preconditions = isJsonObject(body["preconditions"]) ? body["preconditions"] : {};
   const refuse = (why: string): ApiError =>
     new ApiError("Invalid", `DeleteOptions.meta.k8s.io "" is invalid: ${why}`, { details: detailsOf(served.resource, undefined) });

@@ -4,6 +4,7 @@ import { methodNotAllowed, noSuchResource } from "./api-errors.ts";
 import { find } from "./list.ts";
 import { pathBelow } from "./proxy-target.ts";
 import { keyOfRequest, type ResourceRequest } from "./request-context.ts";
+import { isTrue } from "./request-info.ts";
 
 /** Answers what is asked of a kubelet below `nodes/<name>/proxy`: whether it is well, its pods, and a container's log. */
 export async function askNode(target: ResourceRequest): Promise<ApiResponse> {
@@ -20,9 +21,8 @@ export async function askNode(target: ResourceRequest): Promise<ApiResponse> {
     return { kind: "object", status: 200, object: { apiVersion: "v1", kind: "PodList", metadata: { name: "" }, items } };
   }
   if (part !== "containerLogs" || namespace === undefined || pod === undefined || container === undefined || more.length > 0) throw noSuchResource();
-  const { follow } = request.query;
   const { signal } = request;
-  const options = { container, ...(follow === undefined ? {} : { follow: follow === "true" }), ...(signal === undefined ? {} : { signal }) };
+  const options = { container, follow: isTrue(request.query["follow"]), ...(signal === undefined ? {} : { signal }) };
   return { kind: "bytes", contentType: "text/plain", bytes: await node.log({ namespace, name: pod }, options) };
 }
 

@@ -3,6 +3,7 @@ import { ApiError, type Pod, type UnknownObject } from "@sluice/kubernetes";
 import { badRequest } from "./api-errors.ts";
 import { find } from "./list.ts";
 import { keyOfRequest, type ResourceRequest } from "./request-context.ts";
+import { isTrue } from "./request-info.ts";
 
 /** A container's log, from the node that the pod is on. */
 export async function log(target: ResourceRequest): Promise<ApiResponse> {
@@ -27,9 +28,9 @@ export async function log(target: ResourceRequest): Promise<ApiResponse> {
   if (node === undefined) throw badRequest(waiting);
   const options: LogOptions = {
     container,
-    ...(query["follow"] === undefined ? {} : { follow: query["follow"] === "true" }),
-    ...(query["timestamps"] === undefined ? {} : { timestamps: query["timestamps"] === "true" }),
-    ...(query["previous"] === undefined ? {} : { previous: query["previous"] === "true" }),
+    follow: isTrue(query["follow"]),
+    timestamps: isTrue(query["timestamps"]),
+    previous: isTrue(query["previous"]),
     ...count("tailLines", query["tailLines"]),
     ...count("sinceSeconds", query["sinceSeconds"] ?? secondsSince(query["sinceTime"], server.options.clock.now())),
     ...count("limitBytes", query["limitBytes"]),

@@ -23,51 +23,14 @@ import {
   StatefulSet,
   type Container,
   type KubernetesObject,
-  type LabelSelectorSpec,
-  type Resource,
   type ResourceQuotaStatus,
   type Subject,
 } from "@sluice/kubernetes";
+import { AGE, NAME, count, define, few, listed, selector, text, wide } from "./computed-column.ts";
 import { age, humanDuration } from "./human-duration.ts";
 import { summarizePod } from "./pod-summary.ts";
 
-/** A column whose cells are computed. `priority` above 0 shows only in wide output. */
-export interface ComputedColumn<T extends KubernetesObject = KubernetesObject> {
-  readonly name: string;
-  readonly type: "string" | "integer";
-  readonly priority: number;
-  readonly cell: (object: T, now: Date) => string | number;
-}
-
-type Cell<T extends KubernetesObject> = (object: T, now: Date) => string | number;
-
-const computed = new Map<string, unknown>();
-
-/** The computed columns of a built-in kind; undefined for the kinds whose columns are paths. */
-export function computedColumns(resource: Pick<Resource, "group" | "kind">): readonly ComputedColumn[] | undefined {
-  // Only `define` writes here, and it writes the columns of this very kind.
-  return computed.get(`${resource.group}/${resource.kind}`) as readonly ComputedColumn[] | undefined;
-}
-
-function define<T extends KubernetesObject>(resource: Resource<T>, columns: readonly ComputedColumn<T>[]): void {
-  computed.set(`${resource.group}/${resource.kind}`, columns);
-}
-
-const NAME = text<KubernetesObject>("Name", ({ metadata }) => metadata.name);
-const AGE = text<KubernetesObject>("Age", ({ metadata }, now) => age(metadata.creationTimestamp, now));
 const CREATED = text<KubernetesObject>("Created At", ({ metadata }) => metadata.creationTimestamp ?? "");
-
-function text<T extends KubernetesObject>(name: string, cell: Cell<T>): ComputedColumn<T> {
-  return { name, type: "string", priority: 0, cell };
-}
-
-function count<T extends KubernetesObject>(name: string, cell: (object: T) => number | undefined): ComputedColumn<T> {
-  return { name, type: "integer", priority: 0, cell: (object) => cell(object) ?? 0 };
-}
-
-function wide<T extends KubernetesObject>(name: string, cell: Cell<T>): ComputedColumn<T> {
-  return { name, type: "string", priority: 1, cell };
-}
 
 define(Pod, [
   NAME,
@@ -308,31 +271,12 @@ function sizeOf(map: Readonly<Record<string, unknown>> | undefined): number {
   return Object.keys(map ?? {}).length;
 }
 
-function listed(items: readonly string[]): string {
-  return items.length === 0 ? "<none>" : items.join(",");
-}
-
-/** The first three, and how many there are besides. */
-function few(items: readonly string[], none = "<none>"): string {
-  if (items.length === 0) return none;
-  return items.slice(0, 3).join(",") + (items.length > 3 ? ` + ${items.length - 3} more...` : "");
-}
-
 function pairs(map: Readonly<Record<string, string>> | undefined): string {
   return listed(
     Object.entries(map ?? {})
       .map(([key, value]) => `${key}=${value}`)
       .toSorted(),
   );
-}
-
-function selector(spec: LabelSelectorSpec | undefined): string {
-  const labels = Object.entries(spec?.matchLabels ?? {}).map(([key, value]) => `${key}=${value}`);
-  const expressions = (spec?.matchExpressions ?? []).map(({ key, operator, values = [] }) => {
-    if (operator === "Exists") return key;
-    return operator === "DoesNotExist" ? `!${key}` : `${key} ${operator.toLowerCase()} (${values.join(",")})`;
-  });
-  return listed([...labels.toSorted(), ...expressions]);
 }
 
 function names(containers: readonly Container[] | undefined): string {

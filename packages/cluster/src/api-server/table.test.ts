@@ -1,4 +1,19 @@
-import { builtinResources, defineResource, Event, Job, Pod, ResourceQuota, resourcesOfCrd, type UnknownObject } from "@sluice/kubernetes";
+import {
+  builtinResources,
+  defineResource,
+  Event,
+  Ingress,
+  Job,
+  NetworkPolicy,
+  Pod,
+  PodDisruptionBudget,
+  ResourceQuota,
+  resourcesOfCrd,
+  ValidatingAdmissionPolicy,
+  ValidatingAdmissionPolicyBinding,
+  ValidatingWebhookConfiguration,
+  type UnknownObject,
+} from "@sluice/kubernetes";
 import { describe, expect, it } from "vitest";
 import { aggregatedDiscovery, aggregatedDiscoveryType, apiGroupList, apiResourceList, compareVersions } from "./discovery.ts";
 import { humanDuration } from "./human-duration.ts";
@@ -90,6 +105,23 @@ describe("table", () => {
         },
       }),
     ).toEqual(["x", "True", "<unknown>"]);
+  });
+
+  it("shows what governs traffic, pods and requests", () => {
+    const ingress = { ingressClassName: "nginx", rules: [{ host: "a.com" }, { host: "b.com" }], tls: [{}] };
+    const balanced = { loadBalancer: { ingress: [{ ip: "10.0.0.1" }] } };
+    expect(row(Ingress, { spec: ingress, status: balanced })).toEqual(["x", "nginx", "a.com,b.com", "10.0.0.1", "80, 443", "60m"]);
+    expect(row(Ingress, { spec: {} })).toEqual(["x", "<none>", "*", "", "80", "60m"]);
+    expect(row(NetworkPolicy, { spec: { podSelector: { matchLabels: { a: "b" } } } })).toEqual(["x", "a=b", "60m"]);
+    expect(row(PodDisruptionBudget, { spec: { minAvailable: "50%" }, status: { disruptionsAllowed: 2 } })).toEqual(["x", "50%", "N/A", 2, "60m"]);
+    expect(row(ValidatingWebhookConfiguration, { webhooks: [{}, {}] })).toEqual(["x", 2, "60m"]);
+    expect(row(ValidatingAdmissionPolicy, { spec: { validations: [{}], paramKind: { apiVersion: "v1", kind: "ConfigMap" } } })).toEqual([
+      "x",
+      1,
+      "v1/ConfigMap",
+      "60m",
+    ]);
+    expect(row(ValidatingAdmissionPolicyBinding, { spec: { policyName: "p", paramRef: { name: "n" } } })).toEqual(["x", "p", "*/n", "60m"]);
   });
 
   it("never fails on an object that lacks what it could lack", () => {

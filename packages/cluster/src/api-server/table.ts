@@ -1,7 +1,9 @@
 import type { Column, KubernetesList, KubernetesObject, Resource, UnknownObject } from "@sluice/kubernetes";
+import { computedColumns } from "./computed-column.ts";
 import { age } from "./human-duration.ts";
 import { readJsonPath } from "./json-path.ts";
-import { computedColumns } from "./table-columns.ts";
+import "./policy-columns.ts";
+import "./table-columns.ts";
 
 /** How much of each object a table's row carries: what the query parameter `includeObject` says. */
 export type IncludeObject = "None" | "Metadata" | "Object";

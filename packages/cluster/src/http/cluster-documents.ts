@@ -12,10 +12,8 @@ import {
   type DiscoveryDocument,
 } from "../api-server/discovery.ts";
 import { TOKEN_ISSUER, type ServiceAccountTokens } from "../auth/service-account-tokens.ts";
+import { KUBERNETES_VERSION } from "../kubernetes-version.ts";
 import type { RequestCounts } from "./request-counts.ts";
-
-/** The version of Kubernetes whose API this is. */
-const KUBERNETES_VERSION = "v1.33.6";
 
 /** What the documents are about. */
 export interface ClusterDocumentsOptions {

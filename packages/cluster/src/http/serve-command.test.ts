@@ -74,7 +74,7 @@ describe("a command", () => {
     });
     const client = await world.open(exec({ tty: "true", stdin: "true" }), V5);
     client.send(4, '{"Width":80,"Height":24}');
-    client.send(4, '{"Width":100,"Height":30}');
+    client.send(4, '{"width":100,"height":30}');
     await client.closed;
     expect(sizes).toEqual([
       { width: 80, height: 24 },

@@ -55,13 +55,14 @@ export async function statusOf(command: Command, streams: Parameters<Command["ru
   }
 }
 
-/** Terminal sizes as clients send them: JSON texts, one a message. */
+/** Terminal sizes as clients send them: JSON texts, one a message, whose names Go reads in upper and lower case. */
 export async function* sizesIn(messages: AsyncIterable<Uint8Array>): AsyncGenerator<TerminalSize> {
   for await (const message of messages) {
     for (const text of Buffer.from(message)
       .toString()
       .match(/\{[^}]*\}/gu) ?? []) {
-      const { Width: width, Height: height } = JSON.parse(text) as { Width?: unknown; Height?: unknown };
+      const entries = Object.entries(JSON.parse(text) as object).map(([name, value]) => [name.toLowerCase(), value]);
+      const { width, height } = Object.fromEntries(entries) as { width?: unknown; height?: unknown };
       if (typeof width === "number" && typeof height === "number") yield { width, height };
     }
   }

@@ -7,6 +7,7 @@ import { Pod } from "@sluice/kubernetes";
 import { References } from "./environment/references.ts";
 import { RESTART_BACKOFF } from "./lifecycle/restart-backoff.ts";
 import { Gpus } from "./gpu/gpus.ts";
+import { KUBERNETES_VERSION } from "../kubernetes-version.ts";
 import { HostPorts } from "./host-ports.ts";
 import type { NodeContext } from "./node-context.ts";
 import { keepNode, registerNode, type RegistrationOptions } from "./node-registration.ts";
@@ -20,8 +21,6 @@ import { openStartJournal } from "./runtime/start-journal.ts";
 import { removeVolumes } from "./volumes/pod-volumes.ts";
 import { TokenSource } from "./volumes/service-account-token.ts";
 
-const DEFAULT_VERSION = "v1.34.0+sluice";
-
 /** Starts the embedded node: registers it, adopts what earlier runs have left, and runs the pods that are bound to it. */
 export async function startNode(options: NodeOptions): Promise<Node> {
   const { client, name, directory, sandboxes, clock, logger } = options;
@@ -33,7 +32,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     features: sandboxes.features,
     hostIp: sandboxes.hostIp,
     images: options.images,
-    version: options.version ?? DEFAULT_VERSION,
+    version: options.version ?? `${KUBERNETES_VERSION}+sluice`,
     ...{ spec: options.spec, gpus: options.gpus?.length ?? 0 },
     signal: stopping.signal,
   };

@@ -86,15 +86,7 @@ export const TRAITS: Readonly<Record<string, Traits>> = {
   "networking.k8s.io/NetworkPolicy": { shortNames: ["netpol"] },
   "networking.k8s.io/IngressClass": { columns: [column("Controller", ".spec.controller"), AGE] },
   "networking.k8s.io/IPAddress": { shortNames: ["ip"] },
-  "policy/PodDisruptionBudget": {
-    shortNames: ["pdb"],
-    columns: [
-      column("Min Available", ".spec.minAvailable"),
-      column("Max Unavailable", ".spec.maxUnavailable"),
-      column("Allowed Disruptions", ".status.disruptionsAllowed", "integer"),
-      AGE,
-    ],
-  },
+  "policy/PodDisruptionBudget": { shortNames: ["pdb"] },
   "scheduling.k8s.io/PriorityClass": {
     shortNames: ["pc"],
     columns: [
