@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync } from "node:fs";
+import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { Socket } from "node:net";
 import { join } from "node:path";
 import type { Writable } from "node:stream";
@@ -22,7 +22,9 @@ export function openInput(directory: string): Writable {
 /** Lets the command see the end of its input, once those who write it have closed it. */
 export function endInput(directory: string): void {
   try {
-    closeSync(openSync(join(directory, FILES.keeper), WRITE));
+    const keeper = openSync(join(directory, FILES.keeper), WRITE);
+    writeSync(keeper, "\n");
+    closeSync(keeper);
   } catch {
     // Nobody reads it: the end has been said already, or the command is over.
   }

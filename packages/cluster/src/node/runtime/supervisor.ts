@@ -19,7 +19,7 @@ export const FILES = {
   log: "log",
   /** What the command reads, where somebody may write it: a FIFO. */
   stdin: "stdin",
-  /** The FIFO that keeps `stdin` open, though nobody writes, until somebody opens this one to write. */
+  /** The FIFO that keeps `stdin` open, though nobody writes, until somebody writes a line to this one. */
   keeper: "stdin-keeper",
   /** The name of the command's terminal, where it has one. */
   tty: "tty",
@@ -58,8 +58,9 @@ export interface SupervisorOptions {
 /** A writer must be there before a reader opens the FIFO, and as long as the command is not to see its end. */
 const OPEN_STDIN = `
 exec 4<>"$dir/${FILES.stdin}"
-(exec 3>&- && read -r end < "$dir/${FILES.keeper}") &
-exec 5<"$dir/${FILES.stdin}" 4>&-
+exec 6<>"$dir/${FILES.keeper}"
+(exec 3>&- && read -r end <&6) &
+exec 5<"$dir/${FILES.stdin}" 4>&- 6>&-
 `;
 
 /** The supervisor of `command`, for the attempt in `directory`. */
