@@ -25,6 +25,7 @@ const served = await serveWorld(world);
 let count = 0;
 
 process.on("message", (order: Order) => void obey(order));
+process.on("disconnect", () => void served[Symbol.asyncDispose]().then(() => world[Symbol.asyncDispose]()));
 await obey({ writes: 1, length: 1, isOne: true });
 
 async function obey({ writes, length, isOne }: Order): Promise<void> {

@@ -20,7 +20,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   agent.destroy();
-  server.kill("SIGKILL");
+  server.disconnect();
   await once(server, "exit");
 });
 
