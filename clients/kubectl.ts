@@ -40,7 +40,7 @@ export function ensureKubectl(directory: string): string {
     writeFileSync(join(source, "main.go"), MAIN);
     const go = (...args: string[]): void => void execFileSync("go", args, { cwd: source, stdio: "inherit" });
     go("mod", "init", "kubectl");
-    go("get", `k8s.io/kubectl@${VERSION}`, `k8s.io/component-base@${VERSION}`);
+    go("get", `k8s.io/kubectl/pkg/cmd@${VERSION}`, `k8s.io/component-base/cli@${VERSION}`);
     mkdirSync(directory, { recursive: true });
     const version = "k8s.io/component-base/version";
     const [, minor = ""] = VERSION.split(".");

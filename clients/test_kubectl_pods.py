@@ -158,7 +158,7 @@ def test_exec(sleeper):
     large = "x" * 100_000 + "\n"
     assert kubectl("exec -i sleeper -- cat", large * 10) == large * 10
     assert kubectl("exec -i sleeper -- wc -c", "12345").strip() == "5"
-    assert kubectl.run("exec sleeper -- no-such-program").returncode in (126, 127, 1)
+    assert "no-such-program" in kubectl.fails("exec sleeper -- no-such-program", code=127)
     assert "container nope is not valid for pod sleeper" in kubectl.fails("exec sleeper -c nope -- true")
     assert 'pods "nobody" not found' in kubectl.fails("exec nobody -- true")
 
@@ -194,6 +194,14 @@ def test_cp(sleeper, tmp_path):
     kubectl(f"cp sleeper:tmp/there/one {tmp_path}/one -c side")
     assert (tmp_path / "one").read_text() == "1"
     assert "No such file" in kubectl.run(f"cp sleeper:/tmp/nothing {tmp_path}/nothing -c side").stdout
+
+
+def test_debug_a_copy(sleeper):
+    kubectl = sleeper
+    kubectl("debug sleeper --copy-to=copy --image=busybox --container=probe --profile=general -- sh -c 'echo debugging; sleep 600'")
+    assert eventually(lambda: kubectl.run("logs copy -c probe").stdout) == "debugging\n"
+    kubectl("debug sleeper --copy-to=changed --set-image='side=alpine' --profile=general")
+    assert kubectl("get pod changed -o jsonpath='{.spec.containers[*].image}'") == "busybox alpine"
 
 
 def test_attach(kubectl):
