@@ -13,12 +13,6 @@ import type { RequestAuthorizer } from "../api-server/api-server-options.ts";
 import { openWorld, type World } from "../api-server/world.fixture.ts";
 import { serveWorld } from "./serve-world.fixture.ts";
 
-/** A message of a channel. */
-interface Message {
-  readonly channel: number;
-  readonly text: string;
-}
-
 /** A WebSocket whose messages are kept. */
 interface Channels {
   readonly socket: WebSocket;
