@@ -172,11 +172,11 @@ def test_exec_in_a_terminal(sleeper):
         os.kill(process.pid, 28)  # SIGWINCH
         os.write(keyboard, b"until [ \"$(stty size)\" = '20 60' ]; do :; done; echo smaller=$((1+1))\n")
         expect("smaller=2")
-        os.write(keyboard, b"echo sleeping=$((2+1)); sleep 600\n")
+        os.write(keyboard, b"sh -c 'trap \"exit 9\" INT; echo sleeping=$((2+1)); while true; do sleep 0.1; done'\n")
         expect("sleeping=3")
         os.write(keyboard, b"\x03")
         os.write(keyboard, b"echo interrupted=$?\n")
-        expect("interrupted=130")
+        expect("interrupted=9")
         os.write(keyboard, b"exit 7\n")
         expect("exit code 7")
         assert process.wait(30) == 7
@@ -290,14 +290,19 @@ def test_force_delete(kubectl):
 
 
 def test_watching_pods(kubectl):
+    kubectl("run early --image=busybox --command -- sleep 600")
+    kubectl("wait --for=condition=Ready pod/early --timeout=60s")
     with kubectl.running("get pods -w") as watch:
+        assert watch.stdout.readline().split()[:3] == ["NAME", "READY", "STATUS"]
+        assert watch.stdout.readline().split()[:3] == ["early", "1/1", "Running"]
         kubectl("run brief --image=busybox --restart=Never --command -- true")
-        header = watch.stdout.readline().split()
         seen = []
         while "Completed" not in seen:
-            seen.append(watch.stdout.readline().split()[2])
-    assert header[:3] == ["NAME", "READY", "STATUS"]
+            name, _, status, *_ = watch.stdout.readline().split()
+            assert name == "brief"
+            seen.append(status)
     assert seen[0] in ("Pending", "ContainerCreating")
+    kubectl("delete pod early --grace-period=1")
 
 
 def test_terminating_pods_show_it(kubectl):

@@ -241,8 +241,8 @@ class Informer(threading.Thread):
 
 def test_watches_go_on_where_they_were_when_the_server_restarts(tmp_path):
     sluice = OwnSluice(tmp_path)
-    sluice.up()
     try:
+        sluice.up()
         api = config.new_client_from_config(sluice.kubeconfig)
         core = client.CoreV1Api(api)
         informer = Informer(api)
