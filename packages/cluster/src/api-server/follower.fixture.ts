@@ -108,8 +108,10 @@ export class Follower {
 
   async #list(transport: Transport): Promise<void> {
     const response = await transport.send({ method: "GET", path: this.#path, query: this.#selector });
-    if (response.kind !== "object") throw new Error("this is no list");
-    const { items, metadata } = response.object as unknown as KubernetesList;
+    if (response.kind !== "object") throw new Error(`a list was answered with ${response.kind}`);
+    const { metadata } = response.object;
+    const { items } = response.object as Partial<KubernetesList>;
+    if (items === undefined) throw new Error("this is no list");
     this.#from = this.#last = Number(metadata.resourceVersion);
     this.#events = [];
     expect(items.map(({ metadata: { namespace, name, resourceVersion } }) => `${namespace}/${name} ${resourceVersion}`)).toEqual(

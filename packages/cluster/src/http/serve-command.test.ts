@@ -73,6 +73,7 @@ describe("a command", () => {
       return 0;
     });
     const client = await world.open(exec({ tty: "true", stdin: "true" }), V5);
+    for (const nonsense of ["{half", "{half}", '{"Width":-1,"Height":1e9}']) client.send(4, nonsense);
     client.send(4, '{"Width":80,"Height":24}');
     client.send(4, '{"width":100,"height":30}');
     await client.closed;

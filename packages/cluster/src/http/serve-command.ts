@@ -61,9 +61,27 @@ export async function* sizesIn(messages: AsyncIterable<Uint8Array>): AsyncGenera
     for (const text of Buffer.from(message)
       .toString()
       .match(/\{[^}]*\}/gu) ?? []) {
-      const entries = Object.entries(JSON.parse(text) as object).map(([name, value]) => [name.toLowerCase(), value]);
-      const { width, height } = Object.fromEntries(entries) as { width?: unknown; height?: unknown };
-      if (typeof width === "number" && typeof height === "number") yield { width, height };
+      const size = sizeOf(text);
+      if (size !== undefined) yield size;
     }
   }
+}
+
+/** Clients write the names in upper or lower case; what is no size is none of the terminal's. */
+function sizeOf(text: string): TerminalSize | undefined {
+  let named: unknown;
+  try {
+    named = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const fields = new Map(Object.entries(named as object).map(([name, value]): [string, unknown] => [name.toLowerCase(), value]));
+  const [width, height] = [fields.get("width"), fields.get("height")];
+  return isExtent(width) && isExtent(height) ? { width, height } : undefined;
+}
+
+const MAX_EXTENT = 65_535;
+
+function isExtent(value: unknown): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value > 0 && value <= MAX_EXTENT;
 }
