@@ -1,7 +1,8 @@
-/** Measures Sluice as its users meet it, against a peer or a physical limit in the same run: `npm run bench [-- start runs api scheduler loop]`. */
+/** Measures Sluice as its users meet it, against a peer or a physical limit in the same run: `npm run bench [-- start runs pods api scheduler loop]`. */
 import { cpus, release } from "node:os";
 import { benchApi } from "./api.ts";
 import { benchLoop } from "./loop.ts";
+import { benchPods } from "./pods.ts";
 import { benchRuns } from "./runs.ts";
 import { benchScheduler } from "./scheduler.ts";
 import { benchStart } from "./start.ts";
@@ -10,6 +11,7 @@ import { printTable, type Measurement } from "./statistics.ts";
 const scenarios: Readonly<Record<string, () => Promise<readonly Measurement[]>>> = {
   start: benchStart,
   runs: benchRuns,
+  pods: benchPods,
   api: benchApi,
   scheduler: benchScheduler,
   loop: benchLoop,

@@ -1,12 +1,10 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { container, createPipelinesClient, forEach, isFinished, number, pipeline, type Pipeline, type Task } from "@sluice/sdk";
+import { bareProcess, bareProcesses, NOTHING } from "./bare-processes.ts";
 import { startServer, temporaryDirectory } from "./server.ts";
 import { ms, quantile, type Measurement } from "./statistics.ts";
 
 const STEPS = 200;
 const WIDTH = 1000;
-const COMMAND = ["true"] as const;
 
 /** What a durable step costs over the process that it runs, and how a wide loop goes. */
 export async function benchRuns(): Promise<readonly Measurement[]> {
@@ -16,18 +14,12 @@ export async function benchRuns(): Promise<readonly Measurement[]> {
   await timeRun(client, chain(10));
 
   const bare: number[] = [];
-  for (let step = 0; step < STEPS; step++) bare.push(await spawnBare());
+  for (let step = 0; step < STEPS; step++) bare.push(await bareProcess());
   const steps = await timeRun(client, chain(STEPS));
   const gaps = steps.ends.slice(1).map((end, index) => end - (steps.ends[index] ?? end));
   const spawned = quantile(bare, 0.5);
 
-  const started = performance.now();
-  await Promise.all(
-    Array.from({ length: 2 }, async () => {
-      for (let index = 0; index < WIDTH / 2; index++) await spawnBare();
-    }),
-  );
-  const bareWide = performance.now() - started;
+  const bareWide = await bareProcesses(WIDTH);
   const wide = await timeRun(client, loop(WIDTH));
   const perSecond = (elapsed: number): string => `${((WIDTH / elapsed) * 1000).toFixed(0)}/s`;
   return [
@@ -54,7 +46,7 @@ export async function benchRuns(): Promise<readonly Measurement[]> {
 
 /** Steps one after the other that do nothing. */
 function chain(steps: number): Pipeline {
-  const step = container({ name: "step", image: "busybox", command: COMMAND, inputs: {}, outputs: {} });
+  const step = container({ name: "step", image: "busybox", command: NOTHING, inputs: {}, outputs: {} });
   return pipeline({ name: `chain-of-${steps}`, inputs: {} }, () => {
     let last: Task<Record<string, never>> | undefined;
     for (let index = 0; index < steps; index++) last = step({}, { cache: false, ...(last === undefined ? {} : { after: [last] }) });
@@ -63,7 +55,7 @@ function chain(steps: number): Pipeline {
 
 /** Iterations side by side that do nothing. */
 function loop(width: number): Pipeline {
-  const step = container({ name: "step", image: "busybox", command: COMMAND, inputs: { index: number() }, outputs: {} });
+  const step = container({ name: "step", image: "busybox", command: NOTHING, inputs: { index: number() }, outputs: {} });
   return pipeline({ name: `loop-of-${width}`, inputs: {} }, () => {
     forEach(
       Array.from({ length: width }, (_, index) => index),
@@ -85,10 +77,4 @@ async function timeRun(
     if (isFinished(run) && run.state !== "SUCCEEDED") throw new Error(`the run ended ${run.state}: ${run.error?.message ?? ""}`);
   }
   return { elapsed: performance.now() - started, ends };
-}
-
-async function spawnBare(): Promise<number> {
-  const started = performance.now();
-  await once(spawn(COMMAND[0], [], { stdio: "ignore" }), "exit");
-  return performance.now() - started;
 }
