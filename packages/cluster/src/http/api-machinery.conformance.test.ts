@@ -1,10 +1,8 @@
-import { once } from "node:events";
-import { request } from "node:https";
 import type { Client } from "@sluice/client";
-import { ConfigMap, type UnknownObject, type WatchEvent } from "@sluice/kubernetes";
+import { ConfigMap, type UnknownObject } from "@sluice/kubernetes";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startCluster, type Cluster } from "../start-cluster.ts";
-import { rawClient, type RawClient } from "./raw-client.fixture.ts";
+import { openLines, rawClient, type RawClient } from "./raw-client.fixture.ts";
 
 // The scenarios of Kubernetes' own conformance suite for the API machinery, by their names there.
 let cluster: Cluster;
@@ -102,26 +100,8 @@ async function install(options: CrdOptions = {}): Promise<{ group: string; plura
   };
 }
 
-/** The events of a watch, as far as they come. */
-async function openWatch(path: string): Promise<{ next(): Promise<WatchEvent | undefined> } & Disposable> {
-  const outgoing = request({ ...raw.options("admin"), path });
-  outgoing.end();
-  const [response] = (await once(outgoing, "response")) as [NodeJS.ReadableStream & { destroy(): void }];
-  const lines = (async function* () {
-    let rest = "";
-    for await (const chunk of response) {
-      rest += String(chunk);
-      for (let end = rest.indexOf("\n"); end >= 0; end = rest.indexOf("\n")) {
-        yield JSON.parse(rest.slice(0, end)) as WatchEvent;
-        rest = rest.slice(end + 1);
-      }
-    }
-  })();
-  return { next: async () => (await lines.next()).value ?? undefined, [Symbol.dispose]: () => response.destroy() };
-}
-
 async function events(path: string, count: number): Promise<string[]> {
-  using watch = await openWatch(path);
+  using watch = await openLines(raw, path);
   const seen: string[] = [];
   while (seen.length < count) {
     const event = await watch.next();
@@ -582,7 +562,7 @@ describe("Watchers", () => {
   });
 
   test("should be able to restart watching from the last resource version observed by the previous watch", async () => {
-    using watch = await openWatch(`${MAPS}?watch=1&resourceVersion=0&labelSelector=watch%3Drestart`);
+    using watch = await openLines(raw, `${MAPS}?watch=1&resourceVersion=0&labelSelector=watch%3Drestart`);
     await call("POST", MAPS, map("restart", { watch: "restart" }));
     await write("restart", { mutation: "1" });
     await watch.next();

@@ -1,6 +1,8 @@
-import type { IncomingHttpHeaders } from "node:http";
+import { once } from "node:events";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { Agent, request, type RequestOptions } from "node:https";
 import { loadKubeconfig } from "@sluice/client";
+import type { WatchEvent } from "@sluice/kubernetes";
 
 /** An answer as it came over the wire. */
 interface RawAnswer {
@@ -55,4 +57,28 @@ export async function rawClient(kubeconfigPath: string): Promise<RawClient> {
       }),
     [Symbol.dispose]: () => Object.values(agents).forEach((agent) => agent.destroy()),
   };
+}
+
+/** A stream that is read line by line; the lines are JSON. */
+export interface Lines extends Disposable {
+  readonly response: IncomingMessage;
+  next(): Promise<WatchEvent | undefined>;
+}
+
+/** Opens a stream as the administrator. */
+export async function openLines(raw: RawClient, path: string, headers: Record<string, string> = {}): Promise<Lines> {
+  const outgoing = request({ ...raw.options("admin"), path, headers });
+  outgoing.end();
+  const [response] = (await once(outgoing, "response")) as [IncomingMessage];
+  const lines = (async function* () {
+    let rest = "";
+    for await (const chunk of response) {
+      rest += String(chunk);
+      for (let end = rest.indexOf("\n"); end >= 0; end = rest.indexOf("\n")) {
+        yield JSON.parse(rest.slice(0, end)) as WatchEvent;
+        rest = rest.slice(end + 1);
+      }
+    }
+  })();
+  return { response, next: async () => (await lines.next()).value ?? undefined, [Symbol.dispose]: () => response.destroy() };
 }

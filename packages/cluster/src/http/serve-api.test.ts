@@ -3,10 +3,10 @@ import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
 import { gunzipSync } from "node:zlib";
 import { createClient, createHttpsTransport, loadKubeconfig, type Client, type HttpsTransport } from "@sluice/client";
-import { ConfigMap, Pod, PROTOBUF_MEDIA_TYPE, type WatchEvent } from "@sluice/kubernetes";
+import { ConfigMap, Pod, PROTOBUF_MEDIA_TYPE } from "@sluice/kubernetes";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startCluster, type Cluster } from "../start-cluster.ts";
-import { rawClient, type RawClient, type RawRequest } from "./raw-client.fixture.ts";
+import { openLines, rawClient, type RawClient, type RawRequest } from "./raw-client.fixture.ts";
 
 let cluster: Cluster;
 let raw: RawClient;
@@ -39,27 +39,6 @@ const post = (body: RawRequest["body"], type = "application/json"): RawRequest =
   headers: { "content-type": type },
   body: body ?? "",
 });
-
-/** Opens a stream and reads it line by line. */
-async function openLines(
-  path: string,
-  headers: Record<string, string> = {},
-): Promise<{ readonly response: IncomingMessage; next(): Promise<WatchEvent | undefined> } & Disposable> {
-  const outgoing = request({ ...raw.options("admin"), path, headers });
-  outgoing.end();
-  const [response] = (await once(outgoing, "response")) as [IncomingMessage];
-  const lines = (async function* () {
-    let rest = "";
-    for await (const chunk of response) {
-      rest += String(chunk);
-      for (let end = rest.indexOf("\n"); end >= 0; end = rest.indexOf("\n")) {
-        yield JSON.parse(rest.slice(0, end)) as WatchEvent;
-        rest = rest.slice(end + 1);
-      }
-    }
-  })();
-  return { response, next: async () => (await lines.next()).value ?? undefined, [Symbol.dispose]: () => response.destroy() };
-}
 
 describe("bodies", () => {
   test.each<[string, RawRequest, number, object]>([
@@ -233,7 +212,7 @@ describe("forms of an answer", () => {
 describe("watches", () => {
   test("tell what is there, what happens, and end in time", async () => {
     await client.create(ConfigMap, configMap("watched"));
-    using watch = await openLines(`${MAPS}?watch=1&fieldSelector=metadata.name%3Dwatched&timeoutSeconds=1`);
+    using watch = await openLines(raw, `${MAPS}?watch=1&fieldSelector=metadata.name%3Dwatched&timeoutSeconds=1`);
     expect(watch.response.headers["content-type"]).toBe("application/json");
     expect(await watch.next()).toMatchObject({ type: "ADDED", object: { metadata: { name: "watched" } } });
     await client.delete(ConfigMap, { namespace: "default", name: "watched" });
@@ -244,8 +223,8 @@ describe("watches", () => {
 
   test("as tables say the columns once, and as metadata carry no more", async () => {
     const query = `?watch=1&labelSelector=form%3Dtable&timeoutSeconds=20`;
-    using tables = await openLines(`${MAPS}${query}`, { accept: TABLE });
-    using metadata = await openLines(`${MAPS}${query}`, { accept: "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io" });
+    using tables = await openLines(raw, `${MAPS}${query}`, { accept: TABLE });
+    using metadata = await openLines(raw, `${MAPS}${query}`, { accept: "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io" });
     for (const name of ["t1", "t2"])
       await client.create(ConfigMap, { ...configMap(name, { secret: "x" }), metadata: { name, namespace: "default", labels: { form: "table" } } });
     expect((await tables.next())?.object).toMatchObject({
@@ -263,6 +242,7 @@ describe("watches", () => {
 
   test("of the present start with everything and a bookmark", async () => {
     using watch = await openLines(
+      raw,
       "/api/v1/namespaces?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=20",
     );
     for (;;) {
@@ -278,6 +258,7 @@ describe("watches", () => {
 
   test("as tables have bookmarks without rows", async () => {
     using watch = await openLines(
+      raw,
       "/api/v1/namespaces/proto/pods?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=20",
       { accept: TABLE },
     );
