@@ -6,8 +6,8 @@ import type { PodSettings } from "./engine/pod-types.ts";
 import { pipelinesSchema } from "./migrations/001-pipelines.ts";
 import { pipelineRoutes } from "./routes/index.ts";
 import { Runner } from "./runner/runner.ts";
-import { pipelinesDatabase } from "./store-tables.ts";
-import { Store } from "./store.ts";
+import { pipelinesDatabase } from "./store/tables.ts";
+import { Store } from "./store/store.ts";
 
 /** What an installation may decide about pipelines. */
 export interface PipelinesOptions {

@@ -16,8 +16,8 @@ import { pipelinesSchema } from "./migrations/001-pipelines.ts";
 import { pipelineRoutes } from "./routes/index.ts";
 import { PODS, type ObservedPod } from "./runner/kinds.ts";
 import { Runner } from "./runner/runner.ts";
-import { pipelinesDatabase } from "./store-tables.ts";
-import { Store } from "./store.ts";
+import { pipelinesDatabase } from "./store/tables.ts";
+import { Store } from "./store/store.ts";
 
 /** What a pod of the test's world does once it exists. */
 export interface PodWork {

@@ -3,7 +3,7 @@ import type { Routes } from "@sluice/component";
 import { ApiError } from "@sluice/kubernetes";
 import type { ObjectStore } from "@sluice/object-store";
 import type { ArtifactRecord } from "../engine/types.ts";
-import { equals } from "../store.ts";
+import { equals } from "../store/page.ts";
 import { byteRange } from "./byte-range.ts";
 import { authorize, found, listJson, namespaceOf, type RouteContext, type RouteOptions } from "./context.ts";
 import { artifactRowJson } from "./json.ts";
@@ -42,12 +42,12 @@ export function artifactRoutes(app: Routes, options: RouteOptions): void {
     const namespace = namespaceOf(context.req.query("namespace"));
     await authorize(options, context, { verb: "list", resource: "runs", namespace });
     const request = listRequest((name) => context.req.query(name), FIELDS, [equals("namespace", namespace)]);
-    return context.json(listJson("artifacts", await store.listArtifacts(request.query), request, artifactRowJson));
+    return context.json(listJson("artifacts", await store.artifacts.list(request.query), request, artifactRowJson));
   });
 
   app.get("/artifacts/:target", async (context) => {
     const [id = "", verb] = context.req.param("target").split(":");
-    const row = found(await store.findArtifact(id), "artifact", id);
+    const row = found(await store.artifacts.find(id), "artifact", id);
     await authorize(options, context, { verb: verb === undefined ? "get" : "readArtifact", resource: "runs", namespace: row.namespace });
     const artifact = JSON.parse(row.record) as ArtifactRecord;
     if (verb === undefined) return context.json(artifactRowJson(row));

@@ -1,7 +1,7 @@
 import type { Routes } from "@sluice/component";
 import { ApiError } from "@sluice/kubernetes";
-import { equals } from "../store.ts";
-import type { ExperimentRow } from "../store-tables.ts";
+import { equals } from "../store/page.ts";
+import type { ExperimentRow } from "../store/tables.ts";
 import { authorize, found, listJson, namespaceOf, type RouteContext, type RouteOptions } from "./context.ts";
 import { experimentJson } from "./json.ts";
 import { listRequest } from "./list-options.ts";
@@ -24,7 +24,7 @@ export function newExperiment({ newId, clock }: RouteOptions, namespace: string,
 export function experimentRoutes(app: Routes, options: RouteOptions): void {
   const { store } = options;
   const load = async (context: RouteContext, id: string, verb: string): Promise<ExperimentRow> => {
-    const row = found(await store.findExperiment(id), "experiment", id);
+    const row = found(await store.experiments.find(id), "experiment", id);
     await authorize(options, context, { verb, resource: "experiments", namespace: row.namespace, name: row.name });
     return row;
   };
@@ -33,7 +33,7 @@ export function experimentRoutes(app: Routes, options: RouteOptions): void {
     const body = new Message(await readJson(context), "", EXPERIMENT);
     const row = newExperiment(options, namespaceOf(body.text("namespace")), body.required("display_name"), body.text("description"));
     await authorize(options, context, { verb: "create", resource: "experiments", namespace: row.namespace });
-    await store.createExperiment(row);
+    await store.experiments.create(row);
     return context.json(experimentJson(row));
   });
 
@@ -41,14 +41,14 @@ export function experimentRoutes(app: Routes, options: RouteOptions): void {
     const namespace = namespaceOf(context.req.query("namespace"));
     await authorize(options, context, { verb: "list", resource: "experiments", namespace });
     const request = listRequest((name) => context.req.query(name), FIELDS, [equals("namespace", namespace)]);
-    return context.json(listJson("experiments", await store.listExperiments(request.query), request, experimentJson));
+    return context.json(listJson("experiments", await store.experiments.list(request.query), request, experimentJson));
   });
 
   app.get("/experiments/:id", async (context) => context.json(experimentJson(await load(context, context.req.param("id"), "get"))));
 
   app.delete("/experiments/:id", async (context) => {
     const { id } = await load(context, context.req.param("id"), "delete");
-    await store.deleteExperiment(id);
+    await store.experiments.delete(id);
     return context.json({});
   });
 
@@ -56,7 +56,7 @@ export function experimentRoutes(app: Routes, options: RouteOptions): void {
     const [id = "", verb = ""] = context.req.param("target").split(":");
     if (verb !== "archive" && verb !== "unarchive") throw new ApiError("NotFound", `there is no ${context.req.method} ${context.req.path}`);
     await load(context, id, verb);
-    await store.shelveExperiment(id, verb === "archive" ? "ARCHIVED" : "AVAILABLE");
+    await store.experiments.shelve(id, verb === "archive" ? "ARCHIVED" : "AVAILABLE");
     return context.json({});
   });
 }

@@ -2,8 +2,8 @@ import { parsePipelineObject } from "../domain/ir-parse.ts";
 import type { JsonObject, JsonValue } from "../domain/ir.ts";
 import { hasEnded, type ArtifactRecord, type TaskRecord, type TaskState, type TaskValues } from "../engine/types.ts";
 import { historyOf, progressOf } from "../runner/run-record.ts";
-import type { HistoryEntry } from "../store-change.ts";
-import type { ArtifactRow, ExperimentRow, PipelineRow, RunRow, VersionRow } from "../store-tables.ts";
+import type { HistoryEntry } from "../store/change.ts";
+import type { ArtifactRow, ExperimentRow, PipelineRow, RunRow, VersionRow } from "../store/tables.ts";
 
 type Fields = Readonly<Record<string, JsonValue | undefined>>;
 

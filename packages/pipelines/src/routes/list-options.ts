@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { ApiError } from "@sluice/kubernetes";
 import type { JsonValue } from "../domain/ir.ts";
 import { isJsonObject } from "../domain/executor-input.ts";
-import type { Operation, Page, PageQuery, Predicate } from "../store-page.ts";
+import type { Operation, Page, PageQuery, Predicate } from "../store/page.ts";
 import { invalid, Message } from "./message.ts";
 
 const DEFAULT_PAGE_SIZE = 20;

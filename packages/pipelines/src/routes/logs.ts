@@ -2,7 +2,7 @@ import type { Routes } from "@sluice/component";
 import { ApiError, isApiError } from "@sluice/kubernetes";
 import { MAIN_CONTAINER } from "../engine/pod-types.ts";
 import type { ArtifactRecord, TaskRecord } from "../engine/types.ts";
-import type { RunRow } from "../store-tables.ts";
+import type { RunRow } from "../store/tables.ts";
 import type { RouteOptions } from "./context.ts";
 import { begunTask, loadTask } from "./nodes.ts";
 import { streamOf } from "./stream.ts";

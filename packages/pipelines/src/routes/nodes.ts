@@ -1,5 +1,5 @@
 import { hasEnded, type TaskRecord } from "../engine/types.ts";
-import type { RunRow } from "../store-tables.ts";
+import type { RunRow } from "../store/tables.ts";
 import { found, type RouteContext, type RouteOptions } from "./context.ts";
 import { loadRun } from "./runs.ts";
 
@@ -11,7 +11,7 @@ export async function loadTask(
 ): Promise<{ readonly run: RunRow; readonly task: TaskRecord }> {
   const run = await loadRun(options, context, context.req.param("id") ?? "", verb);
   const node = context.req.param("node") ?? "";
-  const task = (await options.store.findTask(run.id, node)) ?? (await options.store.tasksOf(run.id)).find(({ podName }) => podName === node);
+  const task = (await options.store.tasks.find(run.id, node)) ?? (await options.store.tasks.ofRun(run.id)).find(({ podName }) => podName === node);
   return { run, task: found(task, "task", node) };
 }
 
@@ -27,7 +27,7 @@ export async function begunTask({ store, runner }: RouteOptions, task: TaskRecor
   const stop = (): void => resolve(undefined);
   signal.addEventListener("abort", stop, { once: true });
   try {
-    const now = (await store.findTask(task.runId, task.id)) ?? task;
+    const now = (await store.tasks.find(task.runId, task.id)) ?? task;
     if (hasBegun(now) || signal.aborted) return now;
     return (await promise) ?? now;
   } finally {

@@ -1,7 +1,7 @@
 import type { Routes } from "@sluice/component";
 import type { JsonValue } from "../domain/ir.ts";
-import { equals } from "../store.ts";
-import type { PipelineRow, VersionRow } from "../store-tables.ts";
+import { equals } from "../store/page.ts";
+import type { PipelineRow, VersionRow } from "../store/tables.ts";
 import { authorize, found, listJson, namespaceOf, type RouteContext, type RouteOptions } from "./context.ts";
 import { pipelineJson, specJson, versionJson } from "./json.ts";
 import { listRequest, TAGS } from "./list-options.ts";
@@ -79,21 +79,21 @@ function changeOf(message: Message): { display_name?: string; description?: stri
 export function pipelineAndVersionRoutes(app: Routes, options: RouteOptions): void {
   const { store } = options;
   const load = async (context: RouteContext, id: string, verb: string): Promise<PipelineRow> => {
-    const row = found(await store.findPipeline(id), "pipeline", id);
+    const row = found(await store.pipelines.find(id), "pipeline", id);
     await authorize(options, context, { verb, resource: "pipelines", namespace: row.namespace, name: row.name });
     return row;
   };
   const loadVersion = async (context: RouteContext, verb: string): Promise<VersionRow> => {
     const [id, versionId] = [context.req.param("id") ?? "", context.req.param("version") ?? ""];
     await load(context, id, verb);
-    return found(await store.findVersion(id, versionId), "pipeline version", versionId);
+    return found(await store.versions.find(id, versionId), "pipeline version", versionId);
   };
 
   app.post("/pipelines", async (context) => {
     const body = new Message(await readJson(context), "", PIPELINE);
     const row = newPipeline(options, namespaceOf(body.text("namespace")), namingOf(body));
     await authorize(options, context, { verb: "create", resource: "pipelines", namespace: row.namespace });
-    await store.createPipeline(row);
+    await store.pipelines.create(row);
     return context.json(pipelineJson(row));
   });
 
@@ -105,7 +105,7 @@ export function pipelineAndVersionRoutes(app: Routes, options: RouteOptions): vo
     const given = body.object("pipeline_version") ?? {};
     const names = given["name"] === undefined && given["display_name"] === undefined ? { name: row.name, display_name: row.display_name } : {};
     const version = readVersion(options, new Message({ ...given, ...names }, "pipeline_version", VERSION), row.id);
-    await store.createPipeline(row, version);
+    await store.pipelines.create(row, version);
     return context.json(pipelineJson(row));
   });
 
@@ -113,26 +113,26 @@ export function pipelineAndVersionRoutes(app: Routes, options: RouteOptions): vo
     const namespace = namespaceOf(context.req.query("namespace"));
     await authorize(options, context, { verb: "list", resource: "pipelines", namespace });
     const request = listRequest((name) => context.req.query(name), PIPELINE_FIELDS, [equals("namespace", namespace)]);
-    return context.json(listJson("pipelines", await store.listPipelines(request.query), request, pipelineJson));
+    return context.json(listJson("pipelines", await store.pipelines.list(request.query), request, pipelineJson));
   });
 
   app.get("/pipelines/names/:name", async (context) => {
     const [name, namespace] = [context.req.param("name"), namespaceOf(context.req.query("namespace"))];
     await authorize(options, context, { verb: "get", resource: "pipelines", namespace, name });
-    return context.json(pipelineJson(found(await store.findPipelineByName(namespace, name), "pipeline", name)));
+    return context.json(pipelineJson(found(await store.pipelines.findByName(namespace, name), "pipeline", name)));
   });
 
   app.get("/pipelines/:id", async (context) => context.json(pipelineJson(await load(context, context.req.param("id"), "get"))));
 
   app.patch("/pipelines/:id", async (context) => {
     const { id } = await load(context, context.req.param("id"), "update");
-    await store.updatePipeline(id, changeOf(new Message(await readJson(context), "", PIPELINE)));
-    return context.json(pipelineJson(found(await store.findPipeline(id), "pipeline", id)));
+    await store.pipelines.update(id, changeOf(new Message(await readJson(context), "", PIPELINE)));
+    return context.json(pipelineJson(found(await store.pipelines.find(id), "pipeline", id)));
   });
 
   app.delete("/pipelines/:id", async (context) => {
     const { id } = await load(context, context.req.param("id"), "delete");
-    await store.deletePipeline(id, { cascade: context.req.query("cascade") === "true" });
+    await store.pipelines.delete(id, { cascade: context.req.query("cascade") === "true" });
     return context.json({});
   });
 
@@ -142,26 +142,26 @@ export function pipelineAndVersionRoutes(app: Routes, options: RouteOptions): vo
     const named = body.text("pipeline_id");
     if (named !== "" && named !== id) throw invalid("pipeline_id", "is not the one of the path");
     const row = readVersion(options, body, id);
-    await store.createVersion(row);
+    await store.versions.create(row);
     return context.json(versionJson(row));
   });
 
   app.get("/pipelines/:id/versions", async (context) => {
     const { id } = await load(context, context.req.param("id"), "list");
     const request = listRequest((name) => context.req.query(name), VERSION_FIELDS, [equals("pipeline_id", id)]);
-    return context.json(listJson("pipeline_versions", await store.listVersions(request.query), request, versionJson));
+    return context.json(listJson("pipeline_versions", await store.versions.list(request.query), request, versionJson));
   });
 
   app.get("/pipelines/:id/versions/:version", async (context) => context.json(versionJson(await loadVersion(context, "get"))));
 
   app.patch("/pipelines/:id/versions/:version", async (context) => {
     const { id, pipeline_id } = await loadVersion(context, "update");
-    await store.updateVersion(id, changeOf(new Message(await readJson(context), "", VERSION)));
-    return context.json(versionJson(found(await store.findVersion(pipeline_id, id), "pipeline version", id)));
+    await store.versions.update(id, changeOf(new Message(await readJson(context), "", VERSION)));
+    return context.json(versionJson(found(await store.versions.find(pipeline_id, id), "pipeline version", id)));
   });
 
   app.delete("/pipelines/:id/versions/:version", async (context) => {
-    await store.deleteVersion((await loadVersion(context, "delete")).id);
+    await store.versions.delete((await loadVersion(context, "delete")).id);
     return context.json({});
   });
 }

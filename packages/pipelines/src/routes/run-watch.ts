@@ -1,7 +1,7 @@
 import type { RunNotice } from "../runner/run-notices.ts";
 import { isFinal, progressOf } from "../runner/run-record.ts";
 import type { TaskRecord } from "../engine/types.ts";
-import type { RunRow } from "../store-tables.ts";
+import type { RunRow } from "../store/tables.ts";
 import type { RouteOptions } from "./context.ts";
 import type { JsonObject } from "../domain/ir.ts";
 import { runChangeJson, runJson, taskJson } from "./json.ts";
@@ -28,8 +28,8 @@ export function watchRun({ store, runner, clock, signal }: RouteOptions, row: Ru
       encoder.encode(`event: run\ndata: ${JSON.stringify({ run, tasks: tasks.map((task) => taskJson(task, now)) })}\n\n`);
     const end = encoder.encode("event: end\ndata: {}\n\n");
     try {
-      const tasks = await store.tasksOf(row.id);
-      const now = await store.findRun(row.id);
+      const tasks = await store.tasks.ofRun(row.id);
+      const now = await store.runs.find(row.id);
       if (now === undefined) return yield end;
       yield event(runJson(now), now, tasks);
       if (notices.length === 0 && isFinal(progressOf(now).phase)) return yield end;

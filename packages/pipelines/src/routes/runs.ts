@@ -2,8 +2,8 @@ import type { Routes } from "@sluice/component";
 import { ApiError, isApiError } from "@sluice/kubernetes";
 import { parseObjectUri } from "@sluice/object-store";
 import { runParameters } from "../engine/parameter-type.ts";
-import { equals } from "../store.ts";
-import type { ExperimentRow, RunRow } from "../store-tables.ts";
+import { equals } from "../store/page.ts";
+import type { ExperimentRow, RunRow } from "../store/tables.ts";
 import { authorize, found, listJson, namespaceOf, type RouteContext, type RouteOptions } from "./context.ts";
 import { DEFAULT_EXPERIMENT, newExperiment } from "./experiments.ts";
 import { runJson, specJson, taskJson } from "./json.ts";
@@ -26,7 +26,7 @@ const TASK_FIELDS = { id: "id", task_id: "id", created_at: "created_at", create_
 
 /** The run, if the request may do `verb` to it. */
 export async function loadRun(options: RouteOptions, context: RouteContext, id: string, verb: string): Promise<RunRow> {
-  const row = found(await options.store.findRun(id), "run", id);
+  const row = found(await options.store.runs.find(id), "run", id);
   await authorize(options, context, { verb, resource: "runs", namespace: row.namespace, name: row.name });
   return row;
 }
@@ -42,12 +42,12 @@ export function runRoutes(app: Routes, options: RouteOptions): void {
 
   app.get("/runs", async (context) => {
     const experimentId = context.req.query("experiment_id") ?? "";
-    const experiment = experimentId === "" ? undefined : found(await store.findExperiment(experimentId), "experiment", experimentId);
+    const experiment = experimentId === "" ? undefined : found(await store.experiments.find(experimentId), "experiment", experimentId);
     const namespace = experiment?.namespace ?? namespaceOf(context.req.query("namespace"));
     await authorize(options, context, { verb: "list", resource: "runs", namespace });
     const scope = [equals("namespace", namespace), ...(experiment === undefined ? [] : [equals("experiment_id", experiment.id)])];
     const request = listRequest((name) => context.req.query(name), FIELDS, scope);
-    return context.json(listJson("runs", await store.listRuns(request.query), request, (row) => runJson(row)));
+    return context.json(listJson("runs", await store.runs.list(request.query), request, (row) => runJson(row)));
   });
 
   app.get("/runs:watch", async (context) => {
@@ -61,7 +61,7 @@ export function runRoutes(app: Routes, options: RouteOptions): void {
     if (verb !== undefined && verb !== "watch") throw unknownPath(context);
     const row = await loadRun(options, context, id, "get");
     if (verb === "watch") return watchRun(options, row);
-    return context.json(runJson(row, await store.tasksOf(id), context.req.query("view") === "FULL"));
+    return context.json(runJson(row, await store.tasks.ofRun(id), context.req.query("view") === "FULL"));
   });
 
   app.delete("/runs/:id", async (context) => {
@@ -75,20 +75,20 @@ export function runRoutes(app: Routes, options: RouteOptions): void {
     await loadRun(options, context, id, verb);
     if (verb === "terminate") await runner.terminate(id);
     else if (verb === "retry") await runner.retry(id);
-    else await store.shelveRun(id, verb === "archive" ? "ARCHIVED" : "AVAILABLE");
+    else await store.runs.shelve(id, verb === "archive" ? "ARCHIVED" : "AVAILABLE");
     return context.json({});
   });
 
   app.get("/runs/:id/tasks", async (context) => {
     const row = await loadRun(options, context, context.req.param("id"), "get");
     const request = listRequest((name) => context.req.query(name === "sort_by" ? "order_by" : name), TASK_FIELDS, [equals("run_id", row.id)]);
-    return context.json(listJson("tasks", await store.listTasks(request.query), request, (task) => taskJson(task, row)));
+    return context.json(listJson("tasks", await store.tasks.list(request.query), request, (task) => taskJson(task, row)));
   });
 
   app.get("/runs/:id/tasks/:task", async (context) => {
     const row = await loadRun(options, context, context.req.param("id"), "get");
     const id = context.req.param("task");
-    return context.json(taskJson(found(await store.findTask(row.id, id), "task", id), row));
+    return context.json(taskJson(found(await store.tasks.find(row.id, id), "task", id), row));
   });
 }
 
@@ -106,7 +106,7 @@ interface NewRun {
 async function readRun(options: RouteOptions, context: RouteContext, body: Message): Promise<NewRun> {
   const { store, newId, clock } = options;
   const experimentId = body.text("experiment_id");
-  const named = experimentId === "" ? undefined : found(await store.findExperiment(experimentId), "experiment_id: experiment", experimentId);
+  const named = experimentId === "" ? undefined : found(await store.experiments.find(experimentId), "experiment_id: experiment", experimentId);
   const namespace = named?.namespace ?? namespaceOf(body.text("namespace"));
   await authorize(options, context, { verb: "create", resource: "runs", namespace });
   const source = await readSource(options, context, body);
@@ -159,13 +159,13 @@ async function readSource(options: RouteOptions, context: RouteContext, body: Me
   if (pipelineId === "" && versionId === "") throw invalid("pipeline_version_reference", "names neither a pipeline nor a version");
   const version =
     versionId === ""
-      ? found(await store.findLatestVersion(pipelineId), "pipeline_version_reference: a version of pipeline", pipelineId)
+      ? found(await store.versions.findLatest(pipelineId), "pipeline_version_reference: a version of pipeline", pipelineId)
       : found(
-          await store.findVersion(pipelineId === "" ? undefined : pipelineId, versionId),
+          await store.versions.find(pipelineId === "" ? undefined : pipelineId, versionId),
           "pipeline_version_reference: pipeline version",
           versionId,
         );
-  const pipeline = found(await store.findPipeline(version.pipeline_id), "pipeline", version.pipeline_id);
+  const pipeline = found(await store.pipelines.find(version.pipeline_id), "pipeline", version.pipeline_id);
   await authorize(options, context, { verb: "get", resource: "pipelines", namespace: pipeline.namespace, name: pipeline.name });
   return { spec: JSON.parse(version.spec), pipelineId: version.pipeline_id, versionId: version.id };
 }

@@ -28,19 +28,19 @@ export function uploadRoutes(app: Routes, options: RouteOptions): void {
     const naming = namingOf(context, file);
     const pipeline = newPipeline(options, namespace, naming);
     const codeSourceUrl = context.req.query("code_source_url") ?? "";
-    await store.createPipeline(pipeline, newVersion(options, pipeline.id, naming, { spec, codeSourceUrl }));
+    await store.pipelines.create(pipeline, newVersion(options, pipeline.id, naming, { spec, codeSourceUrl }));
     return context.json(pipelineJson(pipeline));
   });
 
   app.post("/pipelines/upload_version", async (context) => {
     const id = context.req.query("pipelineid") ?? "";
     if (id === "") throw invalid("pipelineid", "must be given");
-    const pipeline = found(await store.findPipeline(id), "pipeline", id);
+    const pipeline = found(await store.pipelines.find(id), "pipeline", id);
     await authorize(options, context, { verb: "update", resource: "pipelines", namespace: pipeline.namespace, name: pipeline.name });
     const file = await readUpload(context);
     const codeSourceUrl = context.req.query("code_source_url") ?? "";
     const version = newVersion(options, id, namingOf(context, file), { spec: await specOf(file), codeSourceUrl });
-    await store.createVersion(version);
+    await store.versions.create(version);
     return context.json(versionJson(version));
   });
 }

@@ -55,7 +55,7 @@ test("what a process acknowledged stays so, whatever was asked of it and wheneve
           const { status, body } = await world.request("GET", `/runs/${id}`);
           const { state } = body as { state: string };
           const left = [...world.objects.values()].filter(({ metadata }) => metadata.labels?.[RUN_LABEL] === id).map(({ kind }) => kind);
-          if (fact === "is gone") expect([status, await world.store.tasksOf(id), left]).toEqual([404, [], []]);
+          if (fact === "is gone") expect([status, await world.store.tasks.ofRun(id), left]).toEqual([404, [], []]);
           else if (status === 200 && fact === "stops") expect(["CANCELED", "FAILED", "SUCCEEDED"]).toContain(state);
           if (state === "SUCCEEDED") expect(left).not.toContain("PersistentVolumeClaim");
         });

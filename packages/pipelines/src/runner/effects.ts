@@ -3,8 +3,8 @@ import type { Clock, Logger } from "@sluice/controller";
 import { isApiError, pathOf, type KubernetesObject, type ObjectKey, type Resource } from "@sluice/kubernetes";
 import type { ObjectStore } from "@sluice/object-store";
 import type { CachedResult, Effect, EngineEvent } from "../engine/types.ts";
-import type { Store } from "../store.ts";
-import type { OutboxRow, RunRow } from "../store-tables.ts";
+import type { Store } from "../store/store.ts";
+import type { OutboxRow, RunRow } from "../store/tables.ts";
 import { CLAIMS, NAMESPACES, PODS, SERVICE_ACCOUNTS } from "./kinds.ts";
 import { Limiter } from "./limiter.ts";
 import type { LiveRun } from "./live-run.ts";
@@ -100,7 +100,7 @@ export class Effects {
     const resource = kind === "deleteClaim" ? CLAIMS : PODS;
     try {
       await this.#limiter.run(() => this.#persist(signal, async () => void (await this.#delete(resource, { namespace, name }))));
-      if (!signal.aborted) await store.removeFromOutbox([id]);
+      if (!signal.aborted) await store.outbox.remove([id]);
     } catch (error) {
       if (!signal.aborted) logger.warn("cannot remove what a run has left; tried again on the next start", { kind, namespace, name, error });
     }
@@ -223,7 +223,7 @@ export class Effects {
     let hits: ReadonlyMap<string, CachedResult> = new Map();
     try {
       const fingerprints = lookups.map(({ fingerprint }) => fingerprint);
-      hits = await store.cached(run.row.namespace, run.pipeline, fingerprints);
+      hits = await store.cache.find(run.row.namespace, run.pipeline, fingerprints);
       const whole = await Promise.all([...hits].map(async ([key, hit]) => ((await this.#isWhole(hit)) ? [[key, hit] as const] : [])));
       hits = new Map(whole.flat());
     } catch (error) {

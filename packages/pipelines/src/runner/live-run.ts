@@ -9,8 +9,8 @@ import {
   type TaskRecord,
   type TaskReport,
 } from "../engine/index.ts";
-import type { HistoryEntry } from "../store-change.ts";
-import type { RunRow } from "../store-tables.ts";
+import type { HistoryEntry } from "../store/change.ts";
+import type { RunRow } from "../store/tables.ts";
 import { historyOf } from "./run-record.ts";
 
 /** An event that waits for its turn, and who wants to know that it is on disk. */

@@ -1,5 +1,5 @@
 import type { TaskRecord } from "../engine/types.ts";
-import type { RunRow } from "../store-tables.ts";
+import type { RunRow } from "../store/tables.ts";
 
 /** A change of a run, after it was stored. */
 export interface RunNotice {

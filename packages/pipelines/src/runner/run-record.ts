@@ -1,8 +1,8 @@
 import { parsePipelineObject } from "../domain/ir-parse.ts";
 import type { JsonObject } from "../domain/ir.ts";
 import type { RunInfo, RunProgress } from "../engine/types.ts";
-import type { HistoryEntry } from "../store-change.ts";
-import type { RunRow } from "../store-tables.ts";
+import type { HistoryEntry } from "../store/change.ts";
+import type { RunRow } from "../store/tables.ts";
 
 /** Where artifacts go when nobody says otherwise. */
 const DEFAULT_PIPELINE_ROOT = "minio://mlpipeline/v2/artifacts";

@@ -4,7 +4,7 @@ import { RUN_LABEL, TASK_LABEL } from "../engine/index.ts";
 import { CHAIN, WIDE } from "../specs.fixture.ts";
 import { PODS } from "./kinds.ts";
 import { LiveRun } from "./live-run.ts";
-import { Store } from "../store.ts";
+import { RunStore } from "../store/run-store.ts";
 import { World } from "../world.fixture.ts";
 
 let world: World;
@@ -71,7 +71,7 @@ describe("a run", () => {
     await world.objectStore.delete("minio://b");
     const lost = await reaches(await start(CHAIN, { n: 3 }), "SUCCEEDED");
     expect(states(lost).first).toBe("SUCCEEDED");
-    expect(await world.store.outbox()).toEqual([]);
+    expect(await world.store.outbox.all()).toEqual([]);
   });
 
   test("says why a task failed, and retries only what failed", async () => {
@@ -101,7 +101,7 @@ describe("a run", () => {
     expect(await world.request("DELETE", `/runs/${other}`)).toMatchObject({ status: 200 });
     await vi.waitFor(async () => {
       expect(world.pods()).toEqual([]);
-      expect(await world.store.outbox()).toEqual([]);
+      expect(await world.store.outbox.all()).toEqual([]);
     });
     expect(await world.request("GET", `/runs/${other}`)).toMatchObject({ status: 404 });
   });
@@ -126,7 +126,7 @@ describe("a run", () => {
     const second = world.pods().find(({ metadata }) => !isFirst(metadata.name));
     const labels = second?.metadata.labels ?? {};
     const taskId = (await run(id)).tasks.find(({ name }) => name === "second")?.task_id ?? "";
-    await world.store.putReport({ runId: labels[RUN_LABEL] ?? "", taskId, attempt: 0, parameters: {}, artifacts: [], problems: [] });
+    await world.store.tasks.putReport({ runId: labels[RUN_LABEL] ?? "", taskId, attempt: 0, parameters: {}, artifacts: [], problems: [] });
     for (const [key, object] of world.objects) if (object === second) world.objects.set(key, { ...second, status: { phase: "Succeeded" } } as never);
     await world.boot();
     await reaches(id, "SUCCEEDED");
@@ -150,7 +150,7 @@ describe("a run", () => {
     expect(world.created).toHaveLength(60);
     expect(new Set(world.created).size).toBe(60);
     expect(done.tasks.every(({ state }) => state === "SUCCEEDED")).toBe(true);
-    await vi.waitFor(async () => expect(await world.store.outbox()).toEqual([]));
+    await vi.waitFor(async () => expect(await world.store.outbox.all()).toEqual([]));
   });
 
   test("does not wait for a pod that cannot start", async () => {
@@ -187,9 +187,9 @@ describe("a run", () => {
     const id = await start(CHAIN, { n: 1 });
     await vi.waitFor(() => expect(world.pods()).toHaveLength(1));
     const mayRead = Promise.withResolvers<void>();
-    const { unfinishedRuns } = Store.prototype;
-    vi.spyOn(Store.prototype, "unfinishedRuns").mockImplementation(function (this: Store) {
-      return mayRead.promise.then(() => unfinishedRuns.call(this));
+    const { unfinished } = RunStore.prototype;
+    vi.spyOn(RunStore.prototype, "unfinished").mockImplementation(function (this: RunStore) {
+      return mayRead.promise.then(() => unfinished.call(this));
     });
     const before = world.runner;
     const booted = world.boot();
@@ -220,9 +220,9 @@ describe("a run", () => {
     await vi.waitFor(async () => {
       expect(kinds()).not.toContain("Pod");
       expect(kinds()).not.toContain("PersistentVolumeClaim");
-      expect(await world.store.outbox()).toEqual([]);
+      expect(await world.store.outbox.all()).toEqual([]);
     });
-    expect(await world.store.tasksOf(id)).toEqual([]);
+    expect(await world.store.tasks.ofRun(id)).toEqual([]);
   });
 
   test.each([false, true])("takes its workspace away in the end, also if that is not possible at once (process dies: %s)", async (dies) => {
@@ -239,7 +239,7 @@ describe("a run", () => {
     isDown = false;
     if (dies) await world.boot();
     await vi.waitFor(() => expect(kinds()).not.toContain("PersistentVolumeClaim"));
-    await vi.waitFor(async () => expect(await world.store.outbox()).toEqual([]));
+    await vi.waitFor(async () => expect(await world.store.outbox.all()).toEqual([]));
   });
 
   test("that has failed keeps its workspace for a retry, and loses it with itself", async () => {
@@ -266,14 +266,14 @@ describe("a run", () => {
     });
     const ids = [await start(CHAIN, { n: 1 }), await start(CHAIN, { n: 2 })];
     await begun.promise;
-    await vi.waitFor(async () => expect(await world.store.outbox()).toHaveLength(2));
+    await vi.waitFor(async () => expect(await world.store.outbox.all()).toHaveLength(2));
     expect(await world.request("DELETE", `/runs/${ids[0]}`)).toMatchObject({ status: 200 });
     expect(await world.request("POST", `/runs/${ids[1]}:terminate`)).toMatchObject({ status: 200 });
     mayCreate.resolve();
     await reaches(ids[1] ?? "", "CANCELED");
     await vi.waitFor(async () => {
       expect(world.pods()).toEqual([]);
-      expect(await world.store.outbox()).toEqual([]);
+      expect(await world.store.outbox.all()).toEqual([]);
     });
     expect(world.created).toHaveLength(2);
   });
@@ -285,8 +285,8 @@ describe("a run", () => {
     const [pod] = world.pods();
     const failure = new ApiError("InternalError", "the disk failed");
     vi.spyOn(console, "error").mockReturnValue();
-    vi.spyOn(world.store, "commit").mockRejectedValueOnce(failure);
-    const reading = vi.spyOn(world.store, "tasksOf").mockRejectedValueOnce(failure);
+    vi.spyOn(world.store.runs, "commit").mockRejectedValueOnce(failure);
+    const reading = vi.spyOn(world.store.tasks, "ofRun").mockRejectedValueOnce(failure);
     world.work = () => ({});
     const labels = pod?.metadata.labels ?? {};
     await world.runner.report({ ...{ runId: id, taskId: labels[TASK_LABEL] ?? "", attempt: 0 }, ...firstOutput("minio://b/r"), problems: [] });

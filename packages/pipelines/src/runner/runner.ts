@@ -14,8 +14,8 @@ import {
   type EngineEvent,
   type TaskReport,
 } from "../engine/index.ts";
-import type { Store } from "../store.ts";
-import type { ExperimentRow, RunRow } from "../store-tables.ts";
+import type { Store } from "../store/store.ts";
+import type { ExperimentRow, RunRow } from "../store/tables.ts";
 import { Effects, outboxRow, outboxRowsOf } from "./effects.ts";
 import { PODS, type ObservedPod } from "./kinds.ts";
 import { LiveRun, type Batch } from "./live-run.ts";
@@ -59,7 +59,7 @@ export class Runner {
   /** Takes up the runs that an earlier process left. */
   async start(): Promise<void> {
     const { store, client } = this.#options;
-    const [rows, outbox] = [await store.unfinishedRuns(), await store.outbox()];
+    const [rows, outbox] = [await store.runs.unfinished(), await store.outbox.all()];
     const runs: LiveRun[] = [];
     for (const row of rows) {
       try {
@@ -79,7 +79,7 @@ export class Runner {
     for (const run of runs) this.#adopt(run, pods, pending);
     const orphans = outbox.filter(({ run_id }) => !this.#runs.has(run_id));
     this.#effects.removeLeftovers(orphans.filter(({ kind }) => kind !== "createPod"));
-    await store.removeFromOutbox(orphans.filter(({ kind }) => kind === "createPod").map(({ id }) => id));
+    await store.outbox.remove(orphans.filter(({ kind }) => kind === "createPod").map(({ id }) => id));
     this.#started.resolve();
   }
 
@@ -87,7 +87,7 @@ export class Runner {
   async create(row: RunRow, fallback?: ExperimentRow): Promise<RunRow> {
     await this.#started.promise;
     const state = newRun(runInfoOf(row));
-    const stored = await this.#options.store.createRun(row, fallback);
+    const stored = await this.#options.store.runs.create(row, fallback);
     const run = new LiveRun(stored, state, []);
     this.#runs.set(row.id, run);
     void this.#push(run, { type: "runStarted", time: this.#now() });
@@ -107,7 +107,7 @@ export class Runner {
   async retry(runId: string): Promise<void> {
     await this.#started.promise;
     const live = this.#runs.get(runId);
-    const row = live?.row ?? (await this.#options.store.findRun(runId));
+    const row = live?.row ?? (await this.#options.store.runs.find(runId));
     if (row === undefined) throw new ApiError("NotFound", `run ${runId} not found`);
     const { phase } = live?.state.progress ?? progressOf(row);
     if (phase !== "FAILED" && phase !== "CANCELED") {
@@ -122,13 +122,13 @@ export class Runner {
     const { store, client } = this.#options;
     const page = await client.list(PODS, { namespace: row.namespace, labelSelector: `${RUN_LABEL}=${row.id}` });
     const run = this.#runs.get(row.id);
-    const tasks = run?.state.tasks.values() ?? (await store.tasksOf(row.id));
+    const tasks = run?.state.tasks.values() ?? (await store.tasks.ofRun(row.id));
     const pods = new Set(page.items.map(({ metadata }) => metadata.name));
     for (const { podName } of tasks) if (podName !== undefined) pods.add(podName);
     const workspace = workspaceClaimOf(run?.state.info ?? runInfoOf(row));
     const leftovers = [...pods].map((name) => outboxRow(row, "deletePod", name));
     if (workspace !== undefined) leftovers.push(outboxRow(row, "deleteClaim", workspace.metadata.name));
-    await store.deleteRun(row.id, leftovers);
+    await store.runs.delete(row.id, leftovers);
     if (run !== undefined) this.#forget(run);
     this.#notices.tell({ row, tasks: [], isOver: true });
     this.#effects.removeLeftovers(leftovers);
@@ -137,7 +137,7 @@ export class Runner {
   /** Takes what a pod's agent found; resolves once that is on disk. */
   async report(report: TaskReport): Promise<void> {
     await this.#started.promise;
-    await this.#options.store.putReport(report);
+    await this.#options.store.tasks.putReport(report);
     this.#runs.get(report.runId)?.putReport(report);
   }
 
@@ -189,7 +189,7 @@ export class Runner {
 
   async #load(row: RunRow): Promise<LiveRun> {
     const { store } = this.#options;
-    const [tasks, reports] = await Promise.all([store.tasksOf(row.id), store.reportsOf(row.id)]);
+    const [tasks, reports] = await Promise.all([store.tasks.ofRun(row.id), store.tasks.reportsOf(row.id)]);
     const known = this.#runs.get(row.id);
     if (known !== undefined) return known;
     const run = new LiveRun(row, restoreRun(runInfoOf(row), progressOf(row), tasks), reports);
@@ -301,7 +301,7 @@ export class Runner {
     const { history, row } = progress === undefined ? run : advanceRecord(run, progress, time);
     const { id, namespace } = row;
     const change = { run: { id, namespace, pipeline: run.pipeline }, tasks, time, outbox, done };
-    await store.commit(progress === undefined ? change : { ...change, progress: { value: progress, history } });
+    await store.runs.commit(progress === undefined ? change : { ...change, progress: { value: progress, history } });
     run.row = row;
     run.history = history;
     run.done = run.done.slice(done.length);
@@ -310,7 +310,7 @@ export class Runner {
   /** Puts the run back to what is stored. */
   async #restore(run: LiveRun): Promise<void> {
     const { store } = this.#options;
-    const [row, tasks] = await Promise.all([store.findRun(run.row.id), store.tasksOf(run.row.id)]);
+    const [row, tasks] = await Promise.all([store.runs.find(run.row.id), store.tasks.ofRun(run.row.id)]);
     if (row === undefined) throw new ApiError("NotFound", `run ${run.row.id} does not exist`);
     run.row = row;
     run.history = historyOf(row);
@@ -332,7 +332,7 @@ export class Runner {
     for (const { podName } of run.state.tasks.values()) if (podName !== undefined) this.#pods.delete(podKey(run.row.namespace, podName));
     const done = run.done;
     run.done = [];
-    this.#options.store.removeFromOutbox(done).catch((error: unknown) => {
+    this.#options.store.outbox.remove(done).catch((error: unknown) => {
       this.#options.logger.warn("cannot clear the outbox; it will be cleared on the next start", { run: run.row.id, error });
     });
   }

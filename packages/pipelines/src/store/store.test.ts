@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openDatabase, type Database } from "@sluice/database";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { TaskRecord } from "./engine/types.ts";
-import { pipelinesSchema } from "./migrations/001-pipelines.ts";
-import { equals, Store } from "./store.ts";
-import type { PageQuery, Predicate } from "./store-page.ts";
-import { pipelinesDatabase, type ExperimentRow, type PipelineRow, type RunRow, type VersionRow } from "./store-tables.ts";
+import type { TaskRecord } from "../engine/types.ts";
+import { pipelinesSchema } from "../migrations/001-pipelines.ts";
+import { Store } from "./store.ts";
+import { equals, type PageQuery, type Predicate } from "./page.ts";
+import { pipelinesDatabase, type ExperimentRow, type PipelineRow, type RunRow, type VersionRow } from "./tables.ts";
 
 let directory: string;
 let database: Database;
@@ -72,65 +72,65 @@ const task: TaskRecord = {
 
 describe("a run", () => {
   test("is stored with its experiment or not at all", async () => {
-    await expect(store.createRun(run("r"))).rejects.toMatchObject({ reason: "NotFound", message: "experiment e not found" });
-    await store.createExperiment(experiment("e", { storage_state: "ARCHIVED" }));
-    await expect(store.createRun(run("r"))).rejects.toMatchObject({ reason: "BadRequest", message: expect.stringContaining('"e" is archived') });
-    expect(await store.findRun("r")).toBeUndefined();
-    await store.shelveExperiment("e", "AVAILABLE");
-    await store.createRun(run("r", { created_at: 7 }));
-    expect(await store.findExperiment("e")).toMatchObject({ last_run_at: 7 });
+    await expect(store.runs.create(run("r"))).rejects.toMatchObject({ reason: "NotFound", message: "experiment e not found" });
+    await store.experiments.create(experiment("e", { storage_state: "ARCHIVED" }));
+    await expect(store.runs.create(run("r"))).rejects.toMatchObject({ reason: "BadRequest", message: expect.stringContaining('"e" is archived') });
+    expect(await store.runs.find("r")).toBeUndefined();
+    await store.experiments.shelve("e", "AVAILABLE");
+    await store.runs.create(run("r", { created_at: 7 }));
+    expect(await store.experiments.find("e")).toMatchObject({ last_run_at: 7 });
   });
 
   test("that names no experiment shares one that is made once, and only for a run that is stored", async () => {
-    const stored = await Promise.all(["1", "2"].map((id) => store.createRun(run(id), experiment(`new-${id}`, { name: "Default" }))));
+    const stored = await Promise.all(["1", "2"].map((id) => store.runs.create(run(id), experiment(`new-${id}`, { name: "Default" }))));
     expect(stored.map(({ experiment_id }) => experiment_id)).toEqual(["new-1", "new-1"]);
-    await expect(store.createRun(run("1", { namespace: "m" }), experiment("new-3", { name: "Default", namespace: "m" }))).rejects.toThrow("UNIQUE");
-    expect((await store.listExperiments(page([equals("namespace", "m")]))).total).toBe(0);
+    await expect(store.runs.create(run("1", { namespace: "m" }), experiment("new-3", { name: "Default", namespace: "m" }))).rejects.toThrow("UNIQUE");
+    expect((await store.experiments.list(page([equals("namespace", "m")]))).total).toBe(0);
   });
 
   test("that was deleted takes no more changes and no reports", async () => {
-    await store.createExperiment(experiment("e"));
-    await store.createRun(run("r"));
-    await store.deleteRun("r", []);
+    await store.experiments.create(experiment("e"));
+    await store.runs.create(run("r"));
+    await store.runs.delete("r", []);
     const change = { run: { id: "r", namespace: "n", pipeline: "p" }, tasks: [task], time: 1, outbox: [], done: [] };
-    await expect(store.commit(change)).rejects.toMatchObject({ reason: "NotFound" });
-    expect(await store.tasksOf("r")).toEqual([]);
+    await expect(store.runs.commit(change)).rejects.toMatchObject({ reason: "NotFound" });
+    expect(await store.tasks.ofRun("r")).toEqual([]);
     const report = { runId: "r", taskId: "t", attempt: 0, parameters: {}, artifacts: [], problems: [] };
-    await expect(store.putReport(report)).rejects.toMatchObject({ reason: "NotFound" });
+    await expect(store.tasks.putReport(report)).rejects.toMatchObject({ reason: "NotFound" });
   });
 
   test("that has ended keeps no reports, also not those that come late", async () => {
-    await store.createExperiment(experiment("e"));
-    await store.createRun(run("r"));
+    await store.experiments.create(experiment("e"));
+    await store.runs.create(run("r"));
     const report = { runId: "r", taskId: "t", attempt: 0, parameters: {}, artifacts: [], problems: [] };
-    await store.putReport(report);
-    expect(await store.reportsOf("r")).toEqual([report]);
+    await store.tasks.putReport(report);
+    expect(await store.tasks.reportsOf("r")).toEqual([report]);
     const progress = { value: { phase: "SUCCEEDED", endedAt: 5 } as const, history: [] };
-    await store.commit({ run: { id: "r", namespace: "n", pipeline: "p" }, tasks: [], time: 1, outbox: [], done: [], progress });
-    await store.putReport(report);
-    expect(await store.reportsOf("r")).toEqual([]);
+    await store.runs.commit({ run: { id: "r", namespace: "n", pipeline: "p" }, tasks: [], time: 1, outbox: [], done: [], progress });
+    await store.tasks.putReport(report);
+    expect(await store.tasks.reportsOf("r")).toEqual([]);
   });
 });
 
 test("a version needs its pipeline", async () => {
-  await expect(store.createVersion(version("v", "p"))).rejects.toMatchObject({ reason: "NotFound", message: "pipeline p not found" });
-  await store.createPipeline(pipeline("p"));
-  await store.createVersion(version("v", "p"));
-  await expect(store.createVersion(version("v", "p"))).rejects.toMatchObject({ reason: "AlreadyExists" });
+  await expect(store.versions.create(version("v", "p"))).rejects.toMatchObject({ reason: "NotFound", message: "pipeline p not found" });
+  await store.pipelines.create(pipeline("p"));
+  await store.versions.create(version("v", "p"));
+  await expect(store.versions.create(version("v", "p"))).rejects.toMatchObject({ reason: "AlreadyExists" });
 });
 
 describe("a page", () => {
   test("tells the total also where no row is left", async () => {
-    for (const id of ["a", "b", "c"]) await store.createExperiment(experiment(id));
+    for (const id of ["a", "b", "c"]) await store.experiments.create(experiment(id));
     const after = { value: 9, id: "z" };
-    expect(await store.listExperiments(page([equals("namespace", "n")], { after }))).toEqual({ rows: [], total: 3 });
-    expect((await store.listExperiments(page([equals("namespace", "n")]))).total).toBe(3);
+    expect(await store.experiments.list(page([equals("namespace", "n")], { after }))).toEqual({ rows: [], total: 3 });
+    expect((await store.experiments.list(page([equals("namespace", "n")]))).total).toBe(3);
   });
 
   test("finds text whatever its case, and characters that are none of a pattern's", async () => {
-    for (const id of ["Übung 1", "über_2", "ueber%3"]) await store.createExperiment(experiment(id));
+    for (const id of ["Übung 1", "über_2", "ueber%3"]) await store.experiments.create(experiment(id));
     const names = async (text: string): Promise<string[]> => {
-      const found = await store.listExperiments(page([{ column: "name", operation: "IS_SUBSTRING", values: [text] }], { sortColumn: "name" }));
+      const found = await store.experiments.list(page([{ column: "name", operation: "IS_SUBSTRING", values: [text] }], { sortColumn: "name" }));
       return found.rows.map(({ name }) => name);
     };
     expect(await names("Übung")).toEqual(["Übung 1"]);

@@ -74,3 +74,8 @@ export function pageOf<Row extends { readonly id: string }>(rows: readonly Row[]
   const value = new Map<string, unknown>(Object.entries(last)).get(query.sortColumn);
   return { rows: kept, total, next: { value: typeof value === "number" ? value : String(value), id: last.id } };
 }
+
+/** The condition that a column has a value. */
+export function equals(column: string, value: string): Predicate {
+  return { column, operation: "EQUALS", values: [value] };
+}

@@ -1,6 +1,6 @@
 import { ApiError } from "@sluice/kubernetes";
-import type { RunProgress, TaskRecord } from "./engine/types.ts";
-import type { ArtifactRow, OutboxRow, PipelinesTables, PipelinesTransaction, RunRow } from "./store-tables.ts";
+import type { RunProgress, TaskRecord } from "../engine/types.ts";
+import type { ArtifactRow, OutboxRow, PipelinesTables, PipelinesTransaction, RunRow } from "./tables.ts";
 
 /** Rows per statement: well below the number of variables that any database takes. */
 const CHUNK = 500;
