@@ -3,7 +3,7 @@ import { defineComponent, type Component } from "@sluice/component";
 import { artifactAgent } from "./agent/artifact-agent.ts";
 import { runPods } from "./controllers/run-pods.ts";
 import type { PodSettings } from "./engine/pod-types.ts";
-import { pipelinesSchema } from "./migrations/001-pipelines.ts";
+import { pipelinesMigrations } from "./migrations/index.ts";
 import { pipelineRoutes } from "./routes/index.ts";
 import { Runner } from "./runner/runner.ts";
 import { pipelinesDatabase } from "./store/tables.ts";
@@ -21,7 +21,7 @@ export function pipelinesComponent({ pods = {}, isCacheEnabled = true }: Pipelin
   return defineComponent({
     name: "pipelines",
     resources: [],
-    migrations: [pipelinesSchema],
+    migrations: pipelinesMigrations,
     build({ client, database, objects, gate, clock, logger, newId, signal }) {
       const store = new Store(pipelinesDatabase(database));
       const engine = { sha256: (text: string) => createHash("sha256").update(text).digest("hex"), settings: pods, isCacheEnabled };

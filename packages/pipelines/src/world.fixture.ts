@@ -12,7 +12,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { inspect } from "node:util";
 import { ATTEMPT_LABEL, RUN_LABEL, TASK_LABEL, type EngineContext, type TaskReport } from "./engine/index.ts";
 import { runPods } from "./controllers/run-pods.ts";
-import { pipelinesSchema } from "./migrations/001-pipelines.ts";
+import { pipelinesMigrations } from "./migrations/index.ts";
 import { pipelineRoutes } from "./routes/index.ts";
 import { PODS, type ObservedPod } from "./runner/kinds.ts";
 import { Runner } from "./runner/runner.ts";
@@ -105,7 +105,7 @@ export class World {
     await this.#close();
     this.#database = await openDatabase({ path: join(home, "test.db") });
     this.objectStore = await openDirectoryStore({ directory: join(home, "objects") });
-    await this.#database.migrate("pipelines", [pipelinesSchema]);
+    await this.#database.migrate("pipelines", pipelinesMigrations);
     this.store = new Store(pipelinesDatabase(this.#database));
     const engine: EngineContext = { sha256: (text) => createHash("sha256").update(text).digest("hex"), settings: {}, isCacheEnabled: true };
     const logger = {

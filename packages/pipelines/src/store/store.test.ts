@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { openDatabase, type Database } from "@sluice/database";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { TaskRecord } from "../engine/types.ts";
-import { pipelinesSchema } from "../migrations/001-pipelines.ts";
+import { pipelinesMigrations } from "../migrations/index.ts";
 import { Store } from "./store.ts";
 import { equals, type PageQuery, type Predicate } from "./page.ts";
 import { pipelinesDatabase, type ExperimentRow, type PipelineRow, type RunRow, type VersionRow } from "./tables.ts";
@@ -15,7 +15,7 @@ let store: Store;
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), "sluice-pipelines-store-"));
   database = await openDatabase({ path: join(directory, "test.db") });
-  await database.migrate("pipelines", [pipelinesSchema]);
+  await database.migrate("pipelines", pipelinesMigrations);
   store = new Store(pipelinesDatabase(database));
 });
 afterEach(async () => {
