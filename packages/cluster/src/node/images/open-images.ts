@@ -131,7 +131,7 @@ async function resolvePython(request: ImageRequest, { profile, packages, argv, e
   const requests = [...(packages.length === 0 ? [] : [packages]), ...pipRequests(argv)];
   const { directory, key } = await environments.get(python, requests, request);
   const version = python.version.join(".");
-  const kfp = kfpRequest(requests);
+  const kfp = process.platform === "linux" ? kfpRequest(requests) : undefined;
   const start = kfp === undefined ? undefined : warm.start(await environments.get(python, [kfp], request));
   const path = [`${OVERLAY}/bin`, join(directory, "shims"), join(directory, "bin"), SYSTEM_PATH].join(":");
   return {

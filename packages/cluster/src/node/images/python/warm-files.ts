@@ -7,14 +7,17 @@ export const WARM_VARIABLE = "SLUICE_WARM_PYTHON";
 /** The variables that change how Python itself runs, and leave a warm one as it is. */
 const HARMLESS = ["PYTHON_VERSION", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"];
 
+/** The namespaces that a container sends, in this order. */
+const NAMESPACES = ["user", "mnt", "pid", "net", "ipc", "uts"];
+
 /**
  * The message by which a container asks for a warm start, in fields that end with NUL: the prefix, the program and the packages of its
- * environment, its working directory, how many arguments there are, those, and its variables. Its length in four bytes comes first, and
- * with it come its standard streams and its mount and PID namespaces. The answer is "+" and then the exit code in one byte, or "-".
+ * environment, its PID, its limits and working directory, how many arguments there are, those, and its variables. Its length in four bytes comes first, and
+ * with it come its standard streams and its namespaces. The answer is "+" and then the exit code in one byte, or "-".
  */
 export const WARM_CLIENT: string = `
 import os, sys
-import _signal, _socket
+import _signal, _socket, resource
 
 directory, python, prefix, packages = sys.argv[1:5]
 arguments = sys.argv[5:]
@@ -37,8 +40,9 @@ try:
     # The path of the directory may be longer than the address of a socket.
     where = os.open(directory, os.O_PATH)
     connection.connect("/proc/self/fd/%d/${WARM_SOCKET}" % where)
-    files = [0, 1, 2, *(os.open("/proc/self/ns/" + name, os.O_RDONLY) for name in ("mnt", "pid"))]
-    fields = [os.fsencode(field) for field in (prefix, python, packages, os.getcwd(), str(len(arguments)), *arguments)]
+    files = [0, 1, 2, *(os.open("/proc/self/ns/" + name, os.O_RDONLY) for name in ${JSON.stringify(NAMESPACES)})]
+    limits = " ".join("%d %d %d" % (kind, *resource.getrlimit(kind)) for kind in range(16))
+    fields = [os.fsencode(field) for field in (prefix, python, packages, str(os.getpid()), limits, os.getcwd(), str(len(arguments)), *arguments)]
     fields += [name + b"=" + value for name, value in os.environb.items()]
     message = b"".join(field + b"\\0" for field in fields)
     streams = b"".join(file.to_bytes(4, sys.byteorder) for file in files)
@@ -64,7 +68,8 @@ os._exit(code[0] if code else 137)
  * input, or after a while that nobody asked; the keepers stay.
  *
  * It runs with the rights of this program, so it has loaded nothing but kfp itself, and believes a container only what the kernel
- * confirms: who is at the other end, and that it lies in the namespaces that it sent.
+ * confirms: who is at the other end. Namespaces are files that it can only have opened itself; by its PID in them it is told from another
+ * process that has got its number meanwhile.
  */
 export const WARM_SERVER: string = `
 import ctypes, gc, io, os, resource, runpy, select, signal, site, socket, sys, time
@@ -75,9 +80,8 @@ import kfp.dsl.executor_main
 
 IDLE_SECONDS = 600
 SETUP_SECONDS = 10
-NAMESPACES = {"user": 0x10000000, "mnt": 0x00020000, "pid": 0x20000000, "net": 0x40000000, "ipc": 0x08000000, "uts": 0x04000000}
-LIMITS = sorted({getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")})
-CAPBSET_DROP, SET_NO_NEW_PRIVS = 24, 38
+NAMESPACES = dict(zip(${JSON.stringify(NAMESPACES)}, (0x10000000, 0x00020000, 0x20000000, 0x40000000, 0x08000000, 0x04000000)))
+CAPBSET_DROP, SET_NO_NEW_PRIVS, CAP_AMBIENT, CAP_AMBIENT_RAISE = 24, 38, 47, 2
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -101,7 +105,7 @@ def same_file(a, b):
 
 
 def read_request(connection):
-    header, control, _, _ = connection.recvmsg(4, socket.CMSG_SPACE(4 * 8))
+    header, control, _, _ = connection.recvmsg(4, socket.CMSG_SPACE(4 * 16))
     files = [
         int.from_bytes(data[at : at + 4], sys.byteorder)
         for level, kind, data in control
@@ -121,17 +125,15 @@ def read_request(connection):
 class Peer:
     """The container that asks, as the kernel sees it."""
 
-    def __init__(self, connection, mount, process_ids):
+    def __init__(self, connection, namespaces, inner_pid):
         credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
         self.pid, self.uid, self.gid = (int.from_bytes(credentials[at : at + 4], sys.byteorder) for at in (0, 4, 8))
-        self.namespaces = {name: os.open("/proc/%d/ns/%s" % (self.pid, name), os.O_RDONLY) for name in NAMESPACES}
-        for name, sent in (("mnt", mount), ("pid", process_ids)):
-            if not same_file(os.fstat(self.namespaces[name]), os.fstat(sent)):
-                raise PermissionError("it is not where it says it is")
+        self.namespaces = dict(zip(NAMESPACES, namespaces))
         self.status = status_of(self.pid)
+        if self.status["NSpid"].split()[-1] != inner_pid:
+            raise PermissionError("it is gone")
         if self.status.get("Seccomp", "0") != "0":
             raise PermissionError("system calls are filtered")
-        self.limits = {kind: resource.prlimit(self.pid, kind) for kind in LIMITS}
         self.groups = groups_of(self.pid)
 
     def join_groups(self):
@@ -150,46 +152,53 @@ class Peer:
             if not same_file(os.fstat(self.namespaces[name]), os.stat("/proc/self/ns/" + name)):
                 check(libc.setns(self.namespaces[name], NAMESPACES[name]))
 
-    def take_limits(self):
-        for kind, wanted in self.limits.items():
-            if wanted != resource.getrlimit(kind):
-                resource.setrlimit(kind, wanted)
-
     def take_rights(self):
-        capabilities = {name: int(self.status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd")}
-        own = status_of("self")
-        if os.geteuid() == 0 and own["CapBnd"] != self.status["CapBnd"]:
-            for number in range(64):
-                if not capabilities["CapBnd"] >> number & 1 and int(own["CapBnd"], 16) >> number & 1:
-                    check(libc.prctl(CAPBSET_DROP, number, 0, 0, 0))
+        wanted = {name: int(self.status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")}
+        own = {name: int(status_of("self")[name], 16) for name in wanted}
+        for number in numbers_in(own["CapBnd"] & ~wanted["CapBnd"]):
+            check(libc.prctl(CAPBSET_DROP, number, 0, 0, 0))
+        # What may be inherited is given while there is the right to give it.
+        if own["CapInh"] != wanted["CapInh"]:
+            set_capabilities(own["CapEff"], own["CapPrm"], wanted["CapInh"])
         if self.uid != os.geteuid() or self.gid != os.getegid():
             os.setgroups([int(group) for group in self.status["Groups"].split()])
             os.setresgid(self.gid, self.gid, self.gid)
             os.setresuid(self.uid, self.uid, self.uid)
-        own = status_of("self")
-        if any(own[name] != self.status[name] for name in ("CapInh", "CapPrm", "CapEff")):
-            low, high = (lambda value: value & 0xFFFFFFFF), (lambda value: value >> 32)
-            header = (ctypes.c_uint32 * 2)(0x20080522, 0)
-            data = (ctypes.c_uint32 * 6)(
-                *(part(capabilities[name]) for part in (low, high) for name in ("CapEff", "CapPrm", "CapInh"))
-            )
-            check(libc.capset(header, data))
+        own = {name: int(status_of("self")[name], 16) for name in wanted}
+        if own != wanted:
+            set_capabilities(*(wanted[name] for name in ("CapEff", "CapPrm", "CapInh")))
+        for number in numbers_in(wanted["CapAmb"]):
+            check(libc.prctl(CAP_AMBIENT, CAP_AMBIENT_RAISE, number, 0, 0))
         if self.status.get("NoNewPrivs") == "1":
             check(libc.prctl(SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+
+
+def numbers_in(capabilities):
+    return [number for number in range(64) if capabilities >> number & 1]
+
+
+def set_capabilities(*sets):
+    words = [part for half in (0, 32) for part in (one >> half & 0xFFFFFFFF for one in sets)]
+    check(libc.capset((ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)(*words)))
 
 
 def reopened(number, mode, stream):
     unbuffered = bool(os.environ.get("PYTHONUNBUFFERED")) and mode == "wb"
     file = open(number, mode, 0 if unbuffered else -1, closefd=False)
-    line_buffering = number == 2 or os.isatty(number)
+    line_buffering = not unbuffered and (number == 2 or os.isatty(number))
     return io.TextIOWrapper(file, stream.encoding, stream.errors, line_buffering=line_buffering, write_through=unbuffered)
 
 
 def become(fields):
     """Makes this process what the container's own Python would have been; gives what it is to run."""
-    prefix, python, packages, directory, count = (os.fsdecode(field) for field in fields[:5])
-    rest = fields[5:]
+    prefix, python, packages, _, limits, directory, count = (os.fsdecode(field) for field in fields[:7])
+    rest = fields[7:]
     arguments = [os.fsdecode(field) for field in rest[: int(count)]]
+    numbers = [int(number) for number in limits.split()]
+    # It has the container's rights by now, which do not allow it more than it has.
+    for kind, soft, hard in zip(numbers[::3], numbers[1::3], numbers[2::3]):
+        if resource.getrlimit(kind) != (soft, hard):
+            resource.setrlimit(kind, (soft, hard))
     os.chdir(directory)
     os.environb.clear()
     for variable in rest[int(count) :]:
@@ -218,14 +227,13 @@ def keep(connection):
     """Stays with the container's process; returns only in that, with the name of its module."""
     connection.settimeout(SETUP_SECONDS)
     files, fields = read_request(connection)
-    peer = Peer(connection, *files[3:5])
+    peer = Peer(connection, files[3:], os.fsdecode(fields[3]))
     peer.join_groups()
     peer.enter("user", "pid")
     child = os.fork()
     if child == 0:
         try:
             peer.enter("mnt", "net", "ipc", "uts")
-            peer.take_limits()
             peer.take_rights()
             for number, file in enumerate(files[:3]):
                 os.dup2(file, number)
@@ -236,7 +244,7 @@ def keep(connection):
             os._exit(1)
         os.closerange(3, 1024)
         return name
-    for file in (0, 1, 2, *files, *peer.namespaces.values()):
+    for file in (0, 1, 2, *files):
         os.close(file)
     process = os.pidfd_open(child)
     connection.setblocking(False)
