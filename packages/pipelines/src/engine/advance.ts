@@ -1,7 +1,7 @@
 import { resetUnfinished } from "./retry-run.ts";
 import type { RunState } from "./run-state.ts";
 import { reportedOutputs } from "./reported-outputs.ts";
-import { claimEffect, Transition } from "./transition.ts";
+import { claimEffect, lookupEffect, Transition } from "./transition.ts";
 import { podOf } from "./pod.ts";
 import { type Advance, type Effect, type EngineContext, type EngineEvent, hasEnded, type TaskRecord } from "./types.ts";
 import { claimOf, workspaceClaimOf } from "./volume-claim.ts";
@@ -62,16 +62,17 @@ function awaiting(run: RunState, id: string, step: TaskRecord["step"], attempt?:
   return attempt === undefined || task.attempt === attempt ? task : undefined;
 }
 
-function answerCache(transition: Transition, { taskId, hit }: EventOf<"cacheAnswered">): void {
+function answerCache(transition: Transition, { taskId, hit, miss = { type: "none" } }: EventOf<"cacheAnswered">): void {
   const task = awaiting(transition.run, taskId, "cache");
   if (task === undefined) return;
   const declared = componentOf(transition.run.info.spec, task.component).outputDefinitions;
+  if (hit === undefined) return transition.launch({ ...task, why: { type: "missed", miss } });
+  const { outputs, ...result } = hit;
   const isComplete =
-    hit !== undefined &&
-    Object.keys(declared?.parameters ?? {}).every((name) => Object.hasOwn(hit.outputs.parameters, name)) &&
-    Object.keys(declared?.artifacts ?? {}).every((name) => Object.hasOwn(hit.outputs.artifacts, name));
-  if (!isComplete) return transition.launch(task);
-  transition.end(task, "CACHED", { outputs: hit.outputs, cachedFrom: hit.taskId });
+    Object.keys(declared?.parameters ?? {}).every((name) => Object.hasOwn(outputs.parameters, name)) &&
+    Object.keys(declared?.artifacts ?? {}).every((name) => Object.hasOwn(outputs.artifacts, name));
+  if (!isComplete) return transition.launch({ ...task, why: { type: "missed", miss: { type: "incomplete", result } } });
+  transition.end(task, "CACHED", { outputs, cachedFrom: hit.taskId, why: { type: "shared", result } });
 }
 
 function finishPod(transition: Transition, event: EventOf<"podFinished">, context: EngineContext): void {
@@ -116,9 +117,9 @@ function stop(transition: Transition, stopping: "terminated" | "deadline", time:
       transition.effect({ type: "deletePod", taskId: task.id, attempt: task.attempt, podName: task.podName });
     } else if (task.step === "turn") {
       const { step: _step, ...rest } = task;
-      transition.put({ ...rest, state: "CANCELED", endedAt: time });
+      transition.put({ ...rest, state: "CANCELED", endedAt: time, why: { type: "stopped", by: stopping } });
     } else {
-      transition.end(task, "CANCELED", { message: "the run was stopped" });
+      transition.end(task, "CANCELED", { message: "the run was stopped", why: { type: "stopped", by: stopping } });
     }
   }
 }
@@ -143,7 +144,7 @@ export function outstandingEffects(run: RunState, context: EngineContext): reado
     if (hasEnded(task.state)) continue;
     const { id: taskId, attempt } = task;
     if (task.step === "cache" && task.fingerprint !== undefined) {
-      effects.push({ type: "lookupCache", taskId, fingerprint: task.fingerprint });
+      effects.push(lookupEffect(run, task, task.fingerprint, context));
     } else if (task.step === "claim") {
       effects.push(claimEffect(run, task));
     } else if (task.step === "backoff" && task.retryAt !== undefined) {

@@ -1,6 +1,7 @@
 import { UserError } from "@sluice/kubernetes";
 import { evaluateCondition } from "../domain/condition.ts";
 import { parameterText } from "../domain/executor-input.ts";
+import type { JsonObject } from "../domain/ir.ts";
 import { cacheKeyOf } from "./cache-key.ts";
 import { executorInputsOf } from "./executor.ts";
 import { importedArtifact } from "./importer.ts";
@@ -8,7 +9,7 @@ import { iterationInputs, loopItems, resolveInputs } from "./inputs.ts";
 import { graphOutputs, loopOutputs } from "./outputs.ts";
 import { runParameters, withDefaults } from "./parameter-type.ts";
 import { componentOf, containerOf, importerOf, isLoop, type PlannedTask, runsAnyway } from "./plan.ts";
-import { claimNamesOf } from "./platform.ts";
+import { claimNamesOf, maxStalenessOf } from "./platform.ts";
 import { podOf } from "./pod.ts";
 import { retryDelay, retryPolicyOf } from "./retry-policy.ts";
 import type { OpenGraph, OpenLoop, RunState } from "./run-state.ts";
@@ -28,8 +29,11 @@ import {
   type TaskValues,
 } from "./types.ts";
 import { CLAIM_IMAGES, claimOf, workspaceClaimOf } from "./volume-claim.ts";
+import type { Why } from "./why.ts";
 
 const LISTED = 3;
+
+type LookupEffect = Extract<Effect, { readonly type: "lookupCache" }>;
 
 /** One event's work on a run: it starts, ends and retries tasks, and notes what to store and to do. */
 export class Transition {
@@ -133,7 +137,8 @@ export class Transition {
 
   /** Tries a failed attempt again if the task's policy has it, or else ends the task. */
   fail(record: TaskRecord, message: string): void {
-    if (this.run.progress.stopping !== undefined) return this.end(record, "CANCELED", { message: "the run was stopped" });
+    const { stopping } = this.run.progress;
+    if (stopping !== undefined) return this.end(record, "CANCELED", { message: "the run was stopped", why: { type: "stopped", by: stopping } });
     const delay = retryDelay(retryPolicyOf(this.run, record), record.retries);
     if (delay === undefined) return this.end(record, "FAILED", { message });
     const next: TaskRecord = { ...record, attempt: record.attempt + 1, retries: record.retries + 1, message };
@@ -184,27 +189,30 @@ export class Transition {
       createdAt: this.run.tasks.get(id)?.createdAt ?? this.#time,
     };
     const obstacle = runsAnyway(task.spec) ? undefined : this.#obstacle(parent, task);
-    if (obstacle !== undefined) return this.end(record, "SKIPPED", { message: obstacle });
+    if (obstacle !== undefined) {
+      const message = `task ${JSON.stringify(obstacle.name)} before it is ${obstacle.state}`;
+      return this.end(record, "SKIPPED", { message, why: { type: "blocked", task: obstacle.name, taskId: obstacle.id, state: obstacle.state } });
+    }
     this.#try(record, () => {
       const inputs = resolveInputs(this.run, parent, task, id);
       const ready = { ...record, inputs };
       const condition = triggerPolicy?.condition;
       if (condition !== undefined && condition !== "") {
-        const holds = evaluateCondition(condition, executorInputsOf(task.component, inputs));
-        if (!holds) return this.end(ready, "SKIPPED", { message: `its condition is false: ${condition}` });
+        const known = executorInputsOf(task.component, inputs);
+        if (!evaluateCondition(condition, known)) {
+          const why: Why = { type: "conditionFalse", condition, values: valuesIn(condition, known.parameterValues ?? {}) };
+          return this.end(ready, "SKIPPED", { message: `its condition is false: ${condition}`, why });
+        }
       }
       if (isLoop(task.spec)) this.#openLoop(ready, task);
       else this.#begin(ready, task);
     });
   }
 
-  /** Why a task that needs all tasks before it cannot start; undefined if it can. */
-  #obstacle(parent: TaskRecord, task: PlannedTask): string | undefined {
-    for (const name of task.dependencies) {
-      const state = this.run.child(parent.id, name)?.state;
-      if (state !== undefined && !hasSucceeded(state)) return `task ${JSON.stringify(name)} before it is ${state}`;
-    }
-    return undefined;
+  /** The task without whose success one that needs all tasks before it cannot start; undefined if it can. */
+  #obstacle(parent: TaskRecord, task: PlannedTask): TaskRecord | undefined {
+    const before = task.dependencies.map((name) => this.run.child(parent.id, name));
+    return before.find((one) => one !== undefined && !hasSucceeded(one.state));
   }
 
   #kindOf(task: PlannedTask): TaskKind {
@@ -233,10 +241,16 @@ export class Transition {
     if (container === undefined) throw new UserError(`component ${JSON.stringify(record.component)} has nothing to run`);
     if (container.image === CLAIM_IMAGES.create || container.image === CLAIM_IMAGES.delete) return this.#changeClaim(record);
     const pvcNames = claimNamesOf(this.run, record);
-    const key = this.#context.isCacheEnabled ? cacheKeyOf(task, container, record.inputs, { sha256: this.#context.sha256, pvcNames }) : undefined;
-    if (key === undefined) return this.launch(record);
-    this.put({ ...record, step: "cache", fingerprint: key });
-    this.effect({ type: "lookupCache", taskId: record.id, fingerprint: key });
+    const { isCacheEnabled, sha256 } = this.#context;
+    const key = isCacheEnabled ? cacheKeyOf(task, container, record.inputs, { sha256, pvcNames }) : undefined;
+    if (key === undefined) return this.launch({ ...record, why: { type: "uncached", because: isCacheEnabled ? "pipeline" : "installation" } });
+    const { fingerprint, parts: keyParts } = key;
+    const keyed: TaskRecord = { ...record, fingerprint, keyParts };
+    const effect = lookupEffect(this.run, keyed, fingerprint, this.#context);
+    // Its result may be shared by others all the same.
+    if (effect.maxAgeMs === 0) return this.launch({ ...keyed, why: { type: "uncached", because: "staleness" } });
+    this.put({ ...keyed, step: "cache" });
+    this.effect(effect);
   }
 
   #changeClaim(record: TaskRecord): void {
@@ -369,6 +383,17 @@ export class Transition {
     const workspace = phase === "SUCCEEDED" ? workspaceClaimOf(this.run.info) : undefined;
     if (workspace !== undefined) this.effect({ type: "deleteVolumeClaim", name: workspace.metadata.name });
   }
+}
+
+/** The question whether a task's result is known. */
+export function lookupEffect(run: RunState, record: TaskRecord, fingerprint: string, context: EngineContext): LookupEffect {
+  const maxAgeMs = maxStalenessOf(run, record) ?? context.cacheMaxAgeMs;
+  return { type: "lookupCache", taskId: record.id, fingerprint, ...(maxAgeMs === undefined ? {} : { maxAgeMs }) };
+}
+
+/** Those of the parameters that a condition names. */
+function valuesIn(condition: string, parameters: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(parameters).filter(([name]) => condition.includes(name)));
 }
 
 /** What a CreatePVC or DeletePVC task asks for. */
