@@ -49,3 +49,14 @@ export function differencesOf(before: KeyParts, now: KeyParts): readonly KeyDiff
     return [{ part, ...(old === undefined ? {} : { before: old }), ...(fresh === undefined ? {} : { now: fresh }) }];
   });
 }
+
+/** The key that differs least from `now`, and among such the first. */
+export function nearestOf<T>(
+  candidates: readonly T[],
+  now: KeyParts,
+  partsOf: (candidate: T) => KeyParts,
+): { readonly candidate: T; readonly differences: readonly KeyDifference[] } | undefined {
+  const compared = candidates.map((candidate) => ({ candidate, differences: differencesOf(partsOf(candidate), now) }));
+  const fewest = Math.min(...compared.map(({ differences }) => differences.length));
+  return compared.find(({ differences }) => differences.length === fewest);
+}

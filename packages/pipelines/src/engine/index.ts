@@ -2,7 +2,8 @@
 export * from "./types.ts";
 export * from "./pod-types.ts";
 export type * from "./why.ts";
-export { differencesOf, type KeyDifference, type KeyParts } from "./cache-parts.ts";
+export { nearestOf, type KeyDifference, type KeyParts } from "./cache-parts.ts";
+export * from "./explain.ts";
 export { RunState } from "./run-state.ts";
 export { newRun, restoreRun } from "./restore.ts";
 export { advance, outstandingEffects } from "./advance.ts";

@@ -37,14 +37,14 @@ export class CacheStore {
     return results;
   }
 
-  /** The newest results of a component of a pipeline that were made before a time. */
+  /** The newest results of a component of a pipeline that other runs had made by a time. */
   async ofComponent(
     { namespace, pipeline, component }: { readonly namespace: string; readonly pipeline: string; readonly component: string },
-    before: number,
+    { otherThan, until }: { readonly otherThan: string; readonly until: number },
   ): Promise<ResultRow[]> {
     const all = this.#database.read.selectFrom("pipelines_results").selectAll().where("namespace", "=", namespace);
-    const own = all.where("pipeline", "=", pipeline).where("component", "=", component).where("made_at", "<=", before);
-    return own.orderBy("made_at", "desc").limit(COMPARED).execute();
+    const own = all.where("pipeline", "=", pipeline).where("component", "=", component).where("made_at", "<=", until);
+    return own.where("run_id", "<>", otherThan).orderBy("made_at", "desc").limit(COMPARED).execute();
   }
 
   /** Lets nobody share these results any more, and tells how many keys that concerns. Those that tasks make from now on may be shared again. */
