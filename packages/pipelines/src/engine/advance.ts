@@ -1,12 +1,13 @@
 import { resetUnfinished } from "./retry-run.ts";
 import type { RunState } from "./run-state.ts";
 import { reportedOutputs } from "./reported-outputs.ts";
-import { claimEffect, lookupEffect, Transition } from "./transition.ts";
+import { lookupEffect } from "./cache-key.ts";
+import { claimEffect, claimOutputs } from "./claim-task.ts";
+import { Transition } from "./transition.ts";
 import { podOf } from "./pod.ts";
 import { type Advance, type Effect, type EngineContext, type EngineEvent, hasEnded, type TaskRecord } from "./types.ts";
-import { claimOf, workspaceClaimOf } from "./volume-claim.ts";
+import { workspaceClaimOf } from "./volume-claim.ts";
 import { componentOf } from "./plan.ts";
-import { withDefaults } from "./parameter-type.ts";
 
 type EventOf<T extends EngineEvent["type"]> = Extract<EngineEvent, { type: T }>;
 
@@ -122,13 +123,6 @@ function stop(transition: Transition, stopping: "terminated" | "deadline", time:
       transition.end(task, "CANCELED", { message: "the run was stopped", why: { type: "stopped", by: stopping } });
     }
   }
-}
-
-function claimOutputs(run: RunState, task: TaskRecord): TaskRecord["outputs"] {
-  const component = componentOf(run.info.spec, task.component);
-  if (component.outputDefinitions?.parameters?.["name"] === undefined) return { parameters: {}, artifacts: {} };
-  const claim = claimOf(run.info, task, withDefaults(component, task.inputs.parameters));
-  return { parameters: { name: claim.metadata.name }, artifacts: {} };
 }
 
 /** What a restored run still needs done. A task that is RUNNING has had its pod created; the caller looks whether it still exists. */

@@ -3,7 +3,11 @@ import type { ContainerSpec } from "../domain/ir.ts";
 import { type KeyParts, keyPartsOf } from "./cache-parts.ts";
 import { typeOf } from "./parameter-type.ts";
 import type { PlannedTask } from "./plan.ts";
-import type { TaskValues } from "./types.ts";
+import { maxStalenessOf } from "./platform.ts";
+import type { RunState } from "./run-state.ts";
+import type { Effect, EngineContext, TaskRecord, TaskValues } from "./types.ts";
+
+type LookupEffect = Extract<Effect, { readonly type: "lookupCache" }>;
 
 /** Under what a task's result is cached. */
 export interface TaskCacheKey {
@@ -38,6 +42,12 @@ export function cacheKeyOf(
     outputParameters: mapValues(outputs?.parameters ?? {}, typeOf),
   };
   return { fingerprint: fingerprint(key, sha256), parts: keyPartsOf(key, sha256) };
+}
+
+/** The question whether a task's result is known. */
+export function lookupEffect(run: RunState, record: TaskRecord, fingerprint: string, context: EngineContext): LookupEffect {
+  const maxAgeMs = maxStalenessOf(run, record) ?? context.cacheMaxAgeMs;
+  return { type: "lookupCache", taskId: record.id, fingerprint, ...(maxAgeMs === undefined ? {} : { maxAgeMs }) };
 }
 
 function mapValues<T, U>(record: Readonly<Record<string, T>>, change: (value: T) => U): Record<string, U> {

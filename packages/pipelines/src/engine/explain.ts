@@ -84,7 +84,8 @@ function endReasons(run: RunState, task: TaskRecord): readonly Reason[] {
 }
 
 function waitReason(run: RunState, task: TaskRecord, { podState }: KnownFacts): Reason {
-  switch (task.step) {
+  const { step = "turn" } = task;
+  switch (step) {
     case "cache":
       return { type: "waitsForCache", message: "it waits for the answer whether its result is known" };
     case "backoff":
@@ -100,7 +101,7 @@ function waitReason(run: RunState, task: TaskRecord, { podState }: KnownFacts): 
       return { type: "waitsForPod", message: podState ?? `its pod ${task.podName ?? ""} is being created`, facts: { pod: task.podName ?? "" } };
     case "children":
       return childrenReason(run, task);
-    default:
+    case "turn":
       return { type: "waitsForTasks", message: "the run was retried, and it is not its turn yet" };
   }
 }

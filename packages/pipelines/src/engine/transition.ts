@@ -1,39 +1,33 @@
 import { UserError } from "@sluice/kubernetes";
 import { evaluateCondition } from "../domain/condition.ts";
-import { parameterText } from "../domain/executor-input.ts";
-import type { JsonObject } from "../domain/ir.ts";
-import { cacheKeyOf } from "./cache-key.ts";
+import { cacheKeyOf, lookupEffect } from "./cache-key.ts";
+import { claimEffect } from "./claim-task.ts";
+import { closingOf } from "./closing.ts";
 import { executorInputsOf } from "./executor.ts";
 import { importedArtifact } from "./importer.ts";
 import { iterationInputs, loopItems, resolveInputs } from "./inputs.ts";
-import { graphOutputs, loopOutputs } from "./outputs.ts";
 import { runParameters, withDefaults } from "./parameter-type.ts";
-import { componentOf, containerOf, importerOf, isLoop, type PlannedTask, runsAnyway } from "./plan.ts";
-import { claimNamesOf, maxStalenessOf } from "./platform.ts";
+import { containerOf, importerOf, isLoop, type PlannedTask, runsAnyway } from "./plan.ts";
+import { claimNamesOf } from "./platform.ts";
 import { podOf } from "./pod.ts";
 import { retryDelay, retryPolicyOf } from "./retry-policy.ts";
 import type { OpenGraph, OpenLoop, RunState } from "./run-state.ts";
-import { childTaskId, rootTaskId } from "./task-id.ts";
+import { rootTaskId } from "./task-id.ts";
+import { iterationRecord, obstacleTo, taskRecord } from "./task-record.ts";
 import {
   type Advance,
   type Effect,
   type EngineContext,
   hasEnded,
-  hasSucceeded,
   NO_VALUES,
   type RunProgress,
   type TaskId,
-  type TaskKind,
   type TaskRecord,
   type TaskState,
   type TaskValues,
 } from "./types.ts";
-import { CLAIM_IMAGES, claimOf, workspaceClaimOf } from "./volume-claim.ts";
-import type { Why } from "./why.ts";
-
-const LISTED = 3;
-
-type LookupEffect = Extract<Effect, { readonly type: "lookupCache" }>;
+import { CLAIM_IMAGES, workspaceClaimOf } from "./volume-claim.ts";
+import { blockedBy, conditionFalse } from "./why.ts";
 
 /** One event's work on a run: it starts, ends and retries tasks, and notes what to store and to do. */
 export class Transition {
@@ -170,57 +164,20 @@ export class Transition {
   #start(parent: TaskRecord, graph: OpenGraph, task: PlannedTask): void {
     if (!graph.waiting.delete(task.name)) return;
     graph.running++;
-    const id = childTaskId(this.#context.sha256, parent.id, task.name);
-    const { triggerPolicy, taskInfo } = task.spec;
-    const record: TaskRecord = {
-      id,
-      runId: this.run.info.id,
-      parentId: parent.id,
-      name: task.name,
-      displayName: taskInfo?.name ?? task.name,
-      path: `${parent.path}.${task.name}`,
-      kind: this.#kindOf(task),
-      component: task.spec.componentRef.name,
-      state: "PENDING",
-      attempt: this.run.tasks.get(id)?.attempt ?? 0,
-      retries: 0,
-      inputs: NO_VALUES,
-      outputs: NO_VALUES,
-      createdAt: this.run.tasks.get(id)?.createdAt ?? this.#time,
-    };
-    const obstacle = runsAnyway(task.spec) ? undefined : this.#obstacle(parent, task);
-    if (obstacle !== undefined) {
-      const message = `task ${JSON.stringify(obstacle.name)} before it is ${obstacle.state}`;
-      return this.end(record, "SKIPPED", { message, why: { type: "blocked", task: obstacle.name, taskId: obstacle.id, state: obstacle.state } });
-    }
+    const record = taskRecord(this.run, parent, task, { sha256: this.#context.sha256, time: this.#time });
+    const obstacle = runsAnyway(task.spec) ? undefined : obstacleTo(this.run, parent, task);
+    if (obstacle !== undefined) return this.end(record, "SKIPPED", blockedBy(obstacle));
     this.#try(record, () => {
-      const inputs = resolveInputs(this.run, parent, task, id);
+      const inputs = resolveInputs(this.run, parent, task, record.id);
       const ready = { ...record, inputs };
-      const condition = triggerPolicy?.condition;
+      const condition = task.spec.triggerPolicy?.condition;
       if (condition !== undefined && condition !== "") {
         const known = executorInputsOf(task.component, inputs);
-        if (!evaluateCondition(condition, known)) {
-          const why: Why = { type: "conditionFalse", condition, values: valuesIn(condition, known.parameterValues ?? {}) };
-          return this.end(ready, "SKIPPED", { message: `its condition is false: ${condition}`, why });
-        }
+        if (!evaluateCondition(condition, known)) return this.end(ready, "SKIPPED", conditionFalse(condition, known.parameterValues));
       }
       if (isLoop(task.spec)) this.#openLoop(ready, task);
       else this.#begin(ready, task);
     });
-  }
-
-  /** The task without whose success one that needs all tasks before it cannot start; undefined if it can. */
-  #obstacle(parent: TaskRecord, task: PlannedTask): TaskRecord | undefined {
-    const before = task.dependencies.map((name) => this.run.child(parent.id, name));
-    return before.find((one) => one !== undefined && !hasSucceeded(one.state));
-  }
-
-  #kindOf(task: PlannedTask): TaskKind {
-    if (isLoop(task.spec)) return "LOOP";
-    if (task.component.dag === undefined) return importerOf(this.run.info.spec, task.component) === undefined ? "RUNTIME" : "IMPORTER";
-    if ((task.spec.triggerPolicy?.condition ?? "") !== "") return "CONDITION";
-    if (/^comp-condition-branches(-|$)/.test(task.spec.componentRef.name)) return "CONDITION_BRANCH";
-    return /^comp-exit-handler(-|$)/.test(task.spec.componentRef.name) ? "EXIT_HANDLER" : "DAG";
   }
 
   /** Begins a task, or one iteration of it, whose inputs are known. */
@@ -290,25 +247,7 @@ export class Transition {
   #startIteration(parent: TaskRecord, loop: OpenLoop, task: PlannedTask, index: number): void {
     const item = loop.items[index];
     if (item === undefined) return;
-    const id = childTaskId(this.#context.sha256, parent.id, String(index));
-    const isGraph = task.component.dag !== undefined;
-    const record: TaskRecord = {
-      id,
-      runId: parent.runId,
-      parentId: parent.id,
-      name: task.name,
-      displayName: parent.displayName,
-      path: `${parent.path}.${index}`,
-      kind: isGraph ? "DAG" : importerOf(this.run.info.spec, task.component) === undefined ? "RUNTIME" : "IMPORTER",
-      component: parent.component,
-      iteration: index,
-      state: "PENDING",
-      attempt: this.run.tasks.get(id)?.attempt ?? 0,
-      retries: 0,
-      inputs: NO_VALUES,
-      outputs: NO_VALUES,
-      createdAt: this.run.tasks.get(id)?.createdAt ?? this.#time,
-    };
+    const record = iterationRecord(this.run, parent, task, { sha256: this.#context.sha256, time: this.#time, index });
     this.#try(record, () => this.#begin({ ...record, inputs: iterationInputs(task, parent.inputs, item) }, task));
   }
 
@@ -345,34 +284,10 @@ export class Transition {
   #close(id: TaskId): void {
     const record = this.run.get(id);
     if (hasEnded(record.state)) return;
-    const { spec } = this.run.info;
-    const component = componentOf(spec, record.component);
-    const isLoopRecord = record.kind === "LOOP";
-    const total = isLoopRecord ? (record.iterationCount ?? 0) : this.run.plan(record.component).size;
-    const failed: string[] = [];
-    let reason: string | undefined;
-    let ended = 0;
-    let isCanceled = false;
-    const keys = isLoopRecord ? Array.from({ length: total }, (_, index) => String(index)) : this.run.plan(record.component).keys();
-    for (const key of keys) {
-      const child = this.run.child(id, key);
-      if (child === undefined || !hasEnded(child.state)) continue;
-      ended++;
-      if (child.state === "FAILED") {
-        failed.push(isLoopRecord ? `iteration ${key}` : `task ${JSON.stringify(child.name)}`);
-        reason ??= child.message;
-      }
-      if (child.state === "CANCELED") isCanceled = true;
-    }
-    const outputs = isLoopRecord ? loopOutputs(this.run, record, component) : graphOutputs(this.run, record, component);
+    const { state, ...change } = closingOf(this.run, record);
     this.run.graphs.delete(id);
     this.run.loops.delete(id);
-    if (failed.length > 0) {
-      const listed = failed.slice(0, LISTED).join(", ") + (failed.length > LISTED ? ` and ${failed.length - LISTED} more` : "");
-      return this.end(record, "FAILED", { outputs, message: `${listed} failed${reason === undefined ? "" : `: ${reason}`}` });
-    }
-    if (isCanceled || ended < total) return this.end(record, "CANCELED", { outputs, message: "the run was stopped" });
-    this.end(record, "SUCCEEDED", { outputs });
+    this.end(record, state, change);
   }
 
   #endRun(root: TaskRecord): void {
@@ -383,27 +298,4 @@ export class Transition {
     const workspace = phase === "SUCCEEDED" ? workspaceClaimOf(this.run.info) : undefined;
     if (workspace !== undefined) this.effect({ type: "deleteVolumeClaim", name: workspace.metadata.name });
   }
-}
-
-/** The question whether a task's result is known. */
-export function lookupEffect(run: RunState, record: TaskRecord, fingerprint: string, context: EngineContext): LookupEffect {
-  const maxAgeMs = maxStalenessOf(run, record) ?? context.cacheMaxAgeMs;
-  return { type: "lookupCache", taskId: record.id, fingerprint, ...(maxAgeMs === undefined ? {} : { maxAgeMs }) };
-}
-
-/** Those of the parameters that a condition names. */
-function valuesIn(condition: string, parameters: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(parameters).filter(([name]) => condition.includes(name)));
-}
-
-/** What a CreatePVC or DeletePVC task asks for. */
-export function claimEffect(run: RunState, record: TaskRecord): Effect {
-  const component = componentOf(run.info.spec, record.component);
-  const parameters = withDefaults(component, record.inputs.parameters);
-  if (containerOf(run.info.spec, component)?.image === CLAIM_IMAGES.create) {
-    return { type: "createVolumeClaim", taskId: record.id, claim: claimOf(run.info, record, parameters) };
-  }
-  const name = parameterText(parameters["pvc_name"] ?? null);
-  if (name === "") throw new UserError('input parameter "pvc_name" is missing');
-  return { type: "deleteVolumeClaim", taskId: record.id, name };
 }

@@ -1,5 +1,5 @@
 import type { JsonObject } from "../domain/ir.ts";
-import type { TaskId, TaskState } from "./types.ts";
+import type { TaskId, TaskRecord, TaskState } from "./types.ts";
 
 /** Whose result it is, and when it was made (milliseconds since the epoch). */
 export interface ResultSource {
@@ -34,3 +34,14 @@ export type Why =
   /** A task before it ended otherwise than by success. */
   | { readonly type: "blocked"; readonly task: string; readonly taskId: TaskId; readonly state: TaskState }
   | { readonly type: "stopped"; readonly by: "terminated" | "deadline" };
+
+/** What is kept of a task whose condition is false: the inputs that the condition names. */
+export function conditionFalse(condition: string, inputs: JsonObject = {}): Pick<TaskRecord, "message" | "why"> {
+  const values = Object.fromEntries(Object.entries(inputs).filter(([name]) => condition.includes(name)));
+  return { message: `its condition is false: ${condition}`, why: { type: "conditionFalse", condition, values } };
+}
+
+/** What is kept of a task that cannot begin because one before it did not succeed. */
+export function blockedBy({ name, id, state }: TaskRecord): Pick<TaskRecord, "message" | "why"> {
+  return { message: `task ${JSON.stringify(name)} before it is ${state}`, why: { type: "blocked", task: name, taskId: id, state } };
+}
