@@ -72,7 +72,7 @@ function endReasons(run: RunState, task: TaskRecord): readonly Reason[] {
     case "FAILED":
       return [{ type: "failed", message: task.message ?? "it failed" }];
     case "CANCELED":
-      return task.why?.type === "stopped" ? [] : [stopped(run.progress.stopping)];
+      return [stopped(run.progress.stopping)];
     case "SKIPPED":
       return task.why === undefined ? [{ type: "skipped", message: task.message ?? "it was skipped" }] : [];
     case "SUCCEEDED":
@@ -171,8 +171,6 @@ function whyReasons(why: Why, facts: KnownFacts): readonly Reason[] {
           facts: { task: why.task, task_id: why.taskId, state: why.state },
         },
       ];
-    case "stopped":
-      return [stopped(why.by)];
   }
 }
 

@@ -7,6 +7,7 @@ export * from "./explain.ts";
 export { RunState } from "./run-state.ts";
 export { newRun, restoreRun } from "./restore.ts";
 export { advance, outstandingEffects } from "./advance.ts";
+export { checkEdit } from "./edit.ts";
 export { runParameters } from "./parameter-type.ts";
 export { podNameOf } from "./task-id.ts";
 export { podOf } from "./pod.ts";

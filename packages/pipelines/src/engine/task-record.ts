@@ -1,5 +1,5 @@
 import type { Sha256 } from "../domain/fingerprint.ts";
-import { importerOf, isLoop, type PlannedTask } from "./plan.ts";
+import { importerOf, isExitHandler, isLoop, type PlannedTask } from "./plan.ts";
 import type { RunState } from "./run-state.ts";
 import { childTaskId } from "./task-id.ts";
 import { hasSucceeded, NO_VALUES, type TaskKind, type TaskRecord } from "./types.ts";
@@ -61,7 +61,7 @@ function kindOf(run: RunState, task: PlannedTask): TaskKind {
   if (task.component.dag === undefined) return leafKindOf(run, task);
   if ((task.spec.triggerPolicy?.condition ?? "") !== "") return "CONDITION";
   if (/^comp-condition-branches(-|$)/.test(task.spec.componentRef.name)) return "CONDITION_BRANCH";
-  return /^comp-exit-handler(-|$)/.test(task.spec.componentRef.name) ? "EXIT_HANDLER" : "DAG";
+  return isExitHandler(task.spec.componentRef.name) ? "EXIT_HANDLER" : "DAG";
 }
 
 function leafKindOf(run: RunState, { component }: PlannedTask): TaskKind {

@@ -11,7 +11,9 @@ import { containerOf, importerOf, isLoop, type PlannedTask, runsAnyway } from ".
 import { claimNamesOf } from "./platform.ts";
 import { podOf } from "./pod.ts";
 import { retryDelay, retryPolicyOf } from "./retry-policy.ts";
-import type { OpenGraph, OpenLoop, RunState } from "./run-state.ts";
+import { hasTurns, type LoopItem, type OpenGraph, type OpenLoop, type RunState } from "./run-state.ts";
+
+import { dueExitTasks, isStopped } from "./stop-run.ts";
 import { rootTaskId } from "./task-id.ts";
 import { iterationRecord, obstacleTo, taskRecord } from "./task-record.ts";
 import {
@@ -29,6 +31,9 @@ import {
 import { CLAIM_IMAGES, workspaceClaimOf } from "./volume-claim.ts";
 import { blockedBy, conditionFalse } from "./why.ts";
 
+/** How many tasks one event starts, so that nothing else waits long; the rest follows as soon as that has had its turn. */
+const MOST_STARTS = 200;
+
 /** One event's work on a run: it starts, ends and retries tasks, and notes what to store and to do. */
 export class Transition {
   readonly run: RunState;
@@ -38,6 +43,7 @@ export class Transition {
   readonly #effects: Effect[] = [];
   readonly #ended: TaskId[] = [];
   #hasProgressed = false;
+  #starts = 0;
 
   constructor(run: RunState, time: number, context: EngineContext) {
     this.run = run;
@@ -105,18 +111,58 @@ export class Transition {
     });
   }
 
-  /** When the run as a whole must be over; undefined if it may take any time. */
+  /** When the run will be stopped; undefined if it may take any time. Exit tasks have as much time again. */
   deadline(): number | undefined {
-    const { startedAt } = this.run.progress;
+    const { startedAt, stopping, isForced } = this.run.progress;
     const seconds = Number(this.run.info.platform?.platforms.kubernetes.pipelineConfig?.activeDeadlineSeconds ?? 0);
-    return seconds > 0 && startedAt !== undefined ? startedAt + seconds * 1000 : undefined;
+    if (seconds <= 0 || startedAt === undefined || isForced === true) return undefined;
+    return startedAt + seconds * 1000 * (stopping === undefined ? 1 : 2);
+  }
+
+  /** Starts what was left to start when an event had started as much as it may. */
+  proceed(): void {
+    this.run.isProceeding = false;
+    for (const id of [...this.run.behind]) {
+      const loop = this.run.loops.get(id);
+      const task = this.#plannedOf(this.run.get(id));
+      this.run.behind.delete(id);
+      if (loop !== undefined && task !== undefined) this.#startIterations(this.run.get(id), loop, task);
+    }
+    this.launchDue();
+  }
+
+  /** Tries again what has waited long enough. */
+  launchDue(): void {
+    for (const [retryAt, ids] of [...this.run.sleeping]) {
+      if (retryAt > this.#time) continue;
+      for (const id of [...ids]) {
+        if (this.#starts >= MOST_STARTS) return this.#askToProceed();
+        this.#starts++;
+        this.launch(this.run.get(id));
+      }
+    }
+  }
+
+  #askToProceed(): void {
+    if (this.run.isProceeding) return;
+    this.run.isProceeding = true;
+    this.effect({ type: "proceed" });
   }
 
   /** Ends a task; its consequences follow in `finish`. */
   end(record: TaskRecord, state: TaskState, change: Partial<TaskRecord> = {}): void {
-    const { step: _step, retryAt: _retryAt, ...rest } = record;
-    this.put({ ...rest, ...change, state, endedAt: this.#time });
+    this.#putEnded({ ...record, ...change }, state);
     this.#ended.push(record.id);
+  }
+
+  /** What an earlier try of a task has left in it, and this one has not reached, ends with it. */
+  #putEnded(record: TaskRecord, state: TaskState): void {
+    const { step: _step, retryAt: _retryAt, ...rest } = record;
+    this.put({ ...rest, state, endedAt: this.#time });
+    const left = this.run.progress.stopping === undefined ? "SKIPPED" : "CANCELED";
+    for (const child of this.run.children(record.id)) {
+      if (!hasEnded(child.state)) this.#putEnded({ ...child, message: "it was not reached again" }, left);
+    }
   }
 
   /** Creates the pod of the record's attempt, or fails the task if that cannot be. */
@@ -131,8 +177,7 @@ export class Transition {
 
   /** Tries a failed attempt again if the task's policy has it, or else ends the task. */
   fail(record: TaskRecord, message: string): void {
-    const { stopping } = this.run.progress;
-    if (stopping !== undefined) return this.end(record, "CANCELED", { message: "the run was stopped", why: { type: "stopped", by: stopping } });
+    if (isStopped(this.run, record)) return this.end(record, "CANCELED", { message: "the run was stopped" });
     const delay = retryDelay(retryPolicyOf(this.run, record), record.retries);
     if (delay === undefined) return this.end(record, "FAILED", { message });
     const next: TaskRecord = { ...record, attempt: record.attempt + 1, retries: record.retries + 1, message };
@@ -164,6 +209,7 @@ export class Transition {
   #start(parent: TaskRecord, graph: OpenGraph, task: PlannedTask): void {
     if (!graph.waiting.delete(task.name)) return;
     graph.running++;
+    this.#starts++;
     const record = taskRecord(this.run, parent, task, { sha256: this.#context.sha256, time: this.#time });
     const obstacle = runsAnyway(task.spec) ? undefined : obstacleTo(this.run, parent, task);
     if (obstacle !== undefined) return this.end(record, "SKIPPED", blockedBy(obstacle));
@@ -232,21 +278,24 @@ export class Transition {
     this.#startIterations(opened, this.run.openLoop(opened, items, task.spec.iteratorPolicy?.parallelismLimit ?? 0), task);
   }
 
-  /** Starts as many iterations as the loop's limit allows, and ends a loop that has none left. */
+  /** Starts as many iterations as the loop's limit and this event allow, and ends a loop that has none left. */
   #startIterations(record: TaskRecord, loop: OpenLoop, task: PlannedTask): void {
-    const limit = loop.limit > 0 ? loop.limit : Infinity;
-    while (this.run.progress.stopping === undefined && loop.running < limit) {
-      const index = loop.turns.shift() ?? (loop.next < loop.items.length ? loop.next++ : undefined);
-      if (index === undefined) break;
+    while (hasTurns(loop) && !isStopped(this.run, record)) {
+      if (this.#starts >= MOST_STARTS) {
+        this.run.behind.add(record.id);
+        return this.#askToProceed();
+      }
+      const index = loop.turns.shift() ?? loop.next++;
+      const item = loop.items[index];
+      if (item === undefined) continue;
       loop.running++;
-      this.#startIteration(record, loop, task, index);
+      this.#starts++;
+      this.#startIteration(record, task, index, item);
     }
     if (loop.running === 0) this.#close(record.id);
   }
 
-  #startIteration(parent: TaskRecord, loop: OpenLoop, task: PlannedTask, index: number): void {
-    const item = loop.items[index];
-    if (item === undefined) return;
+  #startIteration(parent: TaskRecord, task: PlannedTask, index: number, item: LoopItem): void {
     const record = iterationRecord(this.run, parent, task, { sha256: this.#context.sha256, time: this.#time, index });
     this.#try(record, () => this.#begin({ ...record, inputs: iterationInputs(task, parent.inputs, item) }, task));
   }
@@ -258,21 +307,29 @@ export class Transition {
     if (loop !== undefined) {
       loop.running--;
       const task = this.#plannedOf(parent);
-      if (task !== undefined) this.#startIterations(parent, loop, task);
+      if (task !== undefined && !this.run.behind.has(parent.id)) this.#startIterations(parent, loop, task);
       return;
     }
     const graph = this.run.graphs.get(parent.id);
     if (graph === undefined) return;
-    graph.open--;
     graph.running--;
+    const isOver = isStopped(this.run, parent);
     for (const name of graph.plan.get(record.name)?.dependents ?? []) {
       const waiting = graph.waiting.get(name);
       const task = graph.plan.get(name);
       if (waiting === undefined || task === undefined) continue;
       graph.waiting.set(name, waiting - 1);
-      if (waiting === 1 && this.run.progress.stopping === undefined) this.#start(parent, graph, task);
+      if (waiting === 1 && !isOver) this.#start(parent, graph, task);
     }
+    if (graph.running === 0 && isOver) this.#startExitTasks(parent, graph);
     if (graph.running === 0) this.#close(parent.id);
+  }
+
+  #startExitTasks(parent: TaskRecord, graph: OpenGraph): void {
+    for (const name of dueExitTasks(this.run, parent)) {
+      const task = graph.plan.get(name);
+      if (task !== undefined) this.#start(parent, graph, task);
+    }
   }
 
   /** What the graph around a task says of it. */
@@ -287,6 +344,7 @@ export class Transition {
     const { state, ...change } = closingOf(this.run, record);
     this.run.graphs.delete(id);
     this.run.loops.delete(id);
+    this.run.behind.delete(id);
     this.end(record, state, change);
   }
 

@@ -108,8 +108,10 @@ export interface RunProgress {
   readonly message?: string;
   readonly startedAt?: number;
   readonly endedAt?: number;
-  /** Why it is being stopped. */
+  /** Why it is being stopped. What ran is stopped, then exit tasks run. */
   readonly stopping?: "terminated" | "deadline";
+  /** Exit tasks are stopped as well. */
+  readonly isForced?: true;
 }
 
 /** What a finished pod's agent found; stored before the pod ends. */
@@ -169,9 +171,15 @@ export type EngineEvent =
   | { readonly type: "claimDone"; readonly time: number; readonly taskId: TaskId; readonly error?: string }
   /** A time asked for with `wakeAt` has come. */
   | { readonly type: "timeReached"; readonly time: number }
+  /** The answer to `proceed`. */
+  | { readonly type: "proceed"; readonly time: number }
+  /** Stop all but exit tasks; asked for again, those too. */
   | { readonly type: "terminateRequested"; readonly time: number }
-  /** Start again what failed, was canceled or was skipped, in a run that has ended. */
-  | { readonly type: "retryRequested"; readonly time: number };
+  /**
+   * Start again what failed, was canceled or was skipped, in a run that has ended. With another `spec` (and its `platform`),
+   * for which `checkEdit` must have found a fit, also what means something else there and what follows that.
+   */
+  | { readonly type: "retryRequested"; readonly time: number; readonly spec?: PipelineSpec; readonly platform?: PlatformSpec };
 
 /** What the caller must do. Every effect may be done twice; `outstandingEffects` tells them again after a crash. */
 export type Effect =
@@ -181,6 +189,8 @@ export type Effect =
   | { readonly type: "createPod"; readonly taskId: TaskId; readonly attempt: number; readonly pod: PodManifest }
   /** Delete the pod, and tell `podFinished` once it is gone. */
   | { readonly type: "deletePod"; readonly taskId: TaskId; readonly attempt: number; readonly podName: string }
+  /** Tell `proceed` once what else waits has had its turn: there is more to start than one event may. */
+  | { readonly type: "proceed" }
   /** Tell `timeReached` at that time (milliseconds since the epoch). */
   | { readonly type: "wakeAt"; readonly time: number }
   /** Create the claim (one of that name may exist), then tell `claimDone`; without `taskId` it is the run's workspace and nothing is told. */

@@ -32,8 +32,7 @@ export type Why =
   /** Its condition was false, with these inputs. */
   | { readonly type: "conditionFalse"; readonly condition: string; readonly values: JsonObject }
   /** A task before it ended otherwise than by success. */
-  | { readonly type: "blocked"; readonly task: string; readonly taskId: TaskId; readonly state: TaskState }
-  | { readonly type: "stopped"; readonly by: "terminated" | "deadline" };
+  | { readonly type: "blocked"; readonly task: string; readonly taskId: TaskId; readonly state: TaskState };
 
 /** What is kept of a task whose condition is false: the inputs that the condition names. */
 export function conditionFalse(condition: string, inputs: JsonObject = {}): Pick<TaskRecord, "message" | "why"> {

@@ -42,6 +42,7 @@ export function outboxRowsOf(row: RunRow, effects: readonly Effect[]): OutboxRow
         return effect.taskId === undefined ? [outboxRow(row, "deleteClaim", effect.name)] : [];
       case "createVolumeClaim":
       case "lookupCache":
+      case "proceed":
       case "wakeAt":
         return [];
     }
@@ -79,6 +80,9 @@ export class Effects {
           break;
         case "deletePod":
           this.#start(run, (signal) => this.#deletePod(run, effect, signal));
+          break;
+        case "proceed":
+          void this.#options.push(run, { type: "proceed", time: this.#options.clock.now() });
           break;
         case "wakeAt":
           void this.#wake(run, effect.time);

@@ -4,6 +4,7 @@ import { ApiError, isApiError } from "@sluice/kubernetes";
 import type { ObjectStore } from "@sluice/object-store";
 import {
   ATTEMPT_LABEL,
+  checkEdit,
   newRun,
   outstandingEffects,
   restoreRun,
@@ -12,6 +13,7 @@ import {
   workspaceClaimOf,
   type EngineContext,
   type EngineEvent,
+  type RunInfo,
   type TaskReport,
 } from "../engine/index.ts";
 import type { Store } from "../store/store.ts";
@@ -105,8 +107,11 @@ export class Runner {
     await this.#push(run, { type: "terminateRequested", time: this.#now() });
   }
 
-  /** Starts again what failed in a run that has ended; resolves once that is on disk. */
-  async retry(runId: string): Promise<void> {
+  /**
+   * Starts again what failed in a run that has ended; resolves once that is on disk. Given another pipeline (and its platform settings),
+   * it goes on as that, and also what means something else there runs again; a `UserError` says why it cannot.
+   */
+  async retry(runId: string, edited: Partial<Pick<RunInfo, "spec" | "platform">> = {}): Promise<void> {
     await this.#started.promise;
     const live = this.#runs.get(runId);
     const row = live?.row ?? (await this.#options.store.runs.find(runId));
@@ -115,7 +120,10 @@ export class Runner {
     if (phase !== "FAILED" && phase !== "CANCELED") {
       throw new ApiError("BadRequest", `run ${runId} is ${phase}: only a failed or canceled run can be retried`);
     }
-    await this.#push(live ?? (await this.#load(row)), { type: "retryRequested", time: this.#now() });
+    const run = live ?? (await this.#load(row));
+    const { spec, platform } = edited;
+    if (spec !== undefined) checkEdit(run.state, platform === undefined ? { spec } : { spec, platform });
+    await this.#push(run, { type: "retryRequested", time: this.#now(), ...edited });
   }
 
   /** Deletes a run with its pods and its workspace. */
@@ -294,15 +302,17 @@ export class Runner {
     else this.#carryOut(run, effects);
   }
 
-  async #commit(run: LiveRun, { tasks, progress, effects }: Batch): Promise<void> {
+  async #commit(run: LiveRun, { tasks, progress, effects, spec }: Batch): Promise<void> {
     const { store } = this.#options;
     const time = this.#now();
     const outbox = outboxRowsOf(run.row, effects);
     const done = [...run.done];
     if (tasks.length === 0 && progress === undefined && outbox.length === 0) return;
-    const { history, row } = progress === undefined ? run : advanceRecord(run, progress, time);
+    const advanced = progress === undefined ? run : advanceRecord(run, progress, time);
+    const { history } = advanced;
+    const row = spec === undefined ? advanced.row : { ...advanced.row, spec };
     const { id, namespace } = row;
-    const change = { run: { id, namespace, pipeline: run.pipeline }, tasks, time, outbox, done };
+    const change = { run: { id, namespace, pipeline: run.pipeline }, tasks, time, outbox, done, ...(spec === undefined ? {} : { spec }) };
     await store.runs.commit(progress === undefined ? change : { ...change, progress: { value: progress, history } });
     run.row = row;
     run.history = history;

@@ -17,6 +17,8 @@ export interface RunChange {
   readonly run: { readonly id: string; readonly namespace: string; readonly pipeline: string };
   readonly tasks: readonly TaskRecord[];
   readonly progress?: { readonly value: RunProgress; readonly history: readonly HistoryEntry[] };
+  /** Its pipeline, if that has been replaced. */
+  readonly spec?: string;
   readonly time: number;
   /** Effects to carry out, and those that have been. */
   readonly outbox: readonly OutboxRow[];

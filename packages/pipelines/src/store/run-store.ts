@@ -92,7 +92,8 @@ export class RunStore {
           .execute();
       if (change.progress === undefined) return;
       const { value, history } = change.progress;
-      const set = { state: value.phase, progress: JSON.stringify(value), history: JSON.stringify(history), finished_at: value.endedAt ?? 0 };
+      const spec = change.spec === undefined ? {} : { spec: change.spec };
+      const set = { ...spec, state: value.phase, progress: JSON.stringify(value), history: JSON.stringify(history), finished_at: value.endedAt ?? 0 };
       await transaction.updateTable("pipelines_runs").set(set).where("id", "=", change.run.id).execute();
       // Only an unfinished task needs what its agent said.
       if (value.endedAt !== undefined) await transaction.deleteFrom("pipelines_reports").where("run_id", "=", change.run.id).execute();
