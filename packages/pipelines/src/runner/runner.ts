@@ -18,6 +18,7 @@ import {
 } from "../engine/index.ts";
 import type { Store } from "../store/store.ts";
 import type { ExperimentRow, RunRow } from "../store/tables.ts";
+import type { CacheSettings } from "./cache-lookup.ts";
 import { Effects, outboxRow, outboxRowsOf } from "./effects.ts";
 import { PODS, type ObservedPod } from "./kinds.ts";
 import { LiveRun, type Batch } from "./live-run.ts";
@@ -36,6 +37,7 @@ export interface RunnerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly engine: EngineContext;
+  readonly cache?: CacheSettings | undefined;
   readonly signal: AbortSignal;
 }
 

@@ -13,7 +13,7 @@ export interface PipelinesTables {
   pipelines_tasks: { id: string; run_id: string; created_at: number; state: string; record: string };
   pipelines_artifacts: ArtifactRow;
   pipelines_reports: { task_id: string; attempt: number; run_id: string; report: string };
-  pipelines_cache: { namespace: string; pipeline: string; fingerprint: string; task_id: string; created_at: number; outputs: string };
+  pipelines_results: ResultRow;
   pipelines_outbox: OutboxRow;
 }
 
@@ -87,6 +87,21 @@ export interface ArtifactRow {
   uri: string;
   record: string;
   created_at: number;
+}
+
+/** A result that later tasks may share. `key_parts` and `outputs` are JSON; `invalidated_at` is 0 until somebody asks not to use it. */
+export interface ResultRow {
+  task_id: string;
+  run_id: string;
+  namespace: string;
+  pipeline: string;
+  component: string;
+  fingerprint: string;
+  key_parts: string;
+  outputs: string;
+  invalidated_by: string;
+  made_at: number;
+  invalidated_at: number;
 }
 
 /** A pod to create, or a pod or volume claim to delete, kept until that is done. */
