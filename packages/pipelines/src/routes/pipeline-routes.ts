@@ -7,6 +7,7 @@ import type { RouteOptions } from "./context.ts";
 import { experimentRoutes } from "./experiments.ts";
 import { logRoutes } from "./logs.ts";
 import { pipelineAndVersionRoutes } from "./pipelines.ts";
+import { recurringRunRoutes } from "./recurring-runs.ts";
 import { runRoutes } from "./runs.ts";
 import { uploadRoutes } from "./upload.ts";
 
@@ -24,6 +25,7 @@ export function pipelineRoutes(options: RouteOptions): { readonly api: Routes; r
   experimentRoutes(api, options);
   pipelineAndVersionRoutes(api, options);
   runRoutes(api, options);
+  recurringRunRoutes(api, options);
   artifactRoutes(api, options);
   logRoutes(api, options);
   const logs = newApp(options.logger);
