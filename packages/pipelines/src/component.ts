@@ -6,6 +6,7 @@ import type { PodSettings } from "./engine/pod-types.ts";
 import { pipelinesMigrations } from "./migrations/index.ts";
 import { pipelineRoutes } from "./routes/index.ts";
 import { Runner } from "./runner/runner.ts";
+import { Scheduler } from "./schedules/scheduler.ts";
 import { pipelinesDatabase } from "./store/tables.ts";
 import { Store } from "./store/store.ts";
 
@@ -14,10 +15,12 @@ export interface PipelinesOptions {
   readonly pods?: PodSettings;
   /** Whether tasks may share results; they may, unless set. */
   readonly isCacheEnabled?: boolean;
+  /** The time zone of schedules that name none; UTC, unless set. */
+  readonly scheduleTimeZone?: string;
 }
 
 /** Kubeflow Pipelines: its REST API, and what runs pipelines behind it. */
-export function pipelinesComponent({ pods = {}, isCacheEnabled = true }: PipelinesOptions = {}): Component {
+export function pipelinesComponent({ pods = {}, isCacheEnabled = true, scheduleTimeZone: timeZone = "UTC" }: PipelinesOptions = {}): Component {
   return defineComponent({
     name: "pipelines",
     resources: [],
@@ -26,7 +29,8 @@ export function pipelinesComponent({ pods = {}, isCacheEnabled = true }: Pipelin
       const store = new Store(pipelinesDatabase(database));
       const engine = { sha256: (text: string) => createHash("sha256").update(text).digest("hex"), settings: pods, isCacheEnabled };
       const runner = new Runner({ store, client, objects, clock, logger, engine, signal });
-      const { api, logs } = pipelineRoutes({ store, runner, client, objects, gate, clock, newId, logger, signal });
+      const { api, logs } = pipelineRoutes({ store, runner, client, objects, gate, clock, newId, timeZone, logger, signal });
+      const scheduler = new Scheduler({ store, runner, clock, logger, sha256: engine.sha256, timeZone, signal });
       return {
         routes: [
           { paths: ["/apis/v2beta1", "/pipeline/apis/v2beta1"], app: api },
@@ -34,7 +38,10 @@ export function pipelinesComponent({ pods = {}, isCacheEnabled = true }: Pipelin
         ],
         controllers: [runPods(runner)],
         programs: [artifactAgent({ objects, report: (report) => runner.report(report) })],
-        start: () => runner.start(),
+        async start() {
+          await runner.start();
+          await scheduler.start();
+        },
       };
     },
   });

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Client, WatchOptions } from "@sluice/client";
 import { LOCAL_USER, type Action, type Routes, type RouteEnvironment } from "@sluice/component";
-import { runManager } from "@sluice/controller";
+import { runManager, systemClock, type Clock } from "@sluice/controller";
 import { openDatabase, type Database } from "@sluice/database";
 import { ApiError, pathOf, type KubernetesObject, type ObjectKey, type Resource, type WatchEvent } from "@sluice/kubernetes";
 import { openDirectoryStore, type ObjectStore } from "@sluice/object-store";
@@ -16,6 +16,7 @@ import { pipelinesMigrations } from "./migrations/index.ts";
 import { pipelineRoutes } from "./routes/index.ts";
 import { PODS, type ObservedPod } from "./runner/kinds.ts";
 import { Runner } from "./runner/runner.ts";
+import { Scheduler } from "./schedules/scheduler.ts";
 import { pipelinesDatabase } from "./store/tables.ts";
 import { Store } from "./store/store.ts";
 
@@ -41,6 +42,7 @@ export class World {
   readonly created: string[] = [];
   readonly asked: Action[] = [];
   readonly forbidden: Set<string> = new Set();
+  clock: Clock = systemClock;
   /** By task: what its pods do. */
   work: (pod: ObservedPod) => PodWork = () => ({});
   runner!: Runner;
@@ -113,17 +115,7 @@ export class World {
       warn: () => undefined,
       error: (message: string, fields?: object) => process.stderr.write(`${message} ${inspect(fields)}\n`),
     };
-    const clock = {
-      now: () => Date.now(),
-      sleep: (ms: number, signal: AbortSignal) =>
-        new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, ms);
-          signal.addEventListener("abort", () => {
-            clearTimeout(timer);
-            resolve();
-          });
-        }),
-    };
+    const { clock } = this;
     const shared = { store: this.store, client: this.client, objects: this.objectStore, clock, logger, signal: this.#stop.signal };
     this.runner = new Runner({ ...shared, engine });
     const gate = {
@@ -133,7 +125,7 @@ export class World {
         return Promise.resolve();
       },
     };
-    const { api } = pipelineRoutes({ ...shared, runner: this.runner, gate, newId: randomUUID });
+    const { api } = pipelineRoutes({ ...shared, runner: this.runner, gate, newId: randomUUID, timeZone: "UTC" });
     const app = new Hono<RouteEnvironment>();
     app.use(async (context, next) => {
       context.set("identity", LOCAL_USER);
@@ -143,6 +135,7 @@ export class World {
     this.app = app;
     void runManager({ client: this.client, controllers: [runPods(this.runner)], clock, logger, signal: this.#stop.signal });
     await this.runner.start();
+    await new Scheduler({ ...shared, runner: this.runner, sha256: engine.sha256, timeZone: "UTC" }).start();
     this.#running.resolve();
   }
 

@@ -9,6 +9,6 @@ export { newRun, restoreRun } from "./restore.ts";
 export { advance, outstandingEffects } from "./advance.ts";
 export { checkEdit } from "./edit.ts";
 export { runParameters } from "./parameter-type.ts";
-export { podNameOf } from "./task-id.ts";
+export { derivedUuid, podNameOf } from "./task-id.ts";
 export { podOf } from "./pod.ts";
 export { workspaceClaimName, workspaceClaimOf } from "./volume-claim.ts";

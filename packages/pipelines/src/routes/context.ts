@@ -23,6 +23,8 @@ export interface RouteOptions {
   readonly gate: Gate;
   readonly clock: Clock;
   readonly newId: () => string;
+  /** The time zone of schedules that name none. */
+  readonly timeZone: string;
   readonly logger: Logger;
   readonly signal: AbortSignal;
 }
@@ -34,7 +36,12 @@ export type RouteContext = Context<RouteEnvironment>;
 export async function authorize(
   { gate }: Pick<RouteOptions, "gate">,
   context: RouteContext,
-  action: { readonly verb: string; readonly resource: "experiments" | "pipelines" | "runs"; readonly namespace: string; readonly name?: string },
+  action: {
+    readonly verb: string;
+    readonly resource: "experiments" | "jobs" | "pipelines" | "runs";
+    readonly namespace: string;
+    readonly name?: string;
+  },
 ): Promise<void> {
   await gate.authorize(context.get("identity"), { group: "pipelines.kubeflow.org", ...action });
 }

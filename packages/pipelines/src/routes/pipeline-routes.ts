@@ -8,6 +8,7 @@ import type { RouteOptions } from "./context.ts";
 import { experimentRoutes } from "./experiments.ts";
 import { logRoutes } from "./logs.ts";
 import { pipelineAndVersionRoutes } from "./pipelines.ts";
+import { recurringRunRoutes } from "./recurring-runs.ts";
 import { runRoutes } from "./runs.ts";
 import { uploadRoutes } from "./upload.ts";
 import { whyRoutes } from "./why.ts";
@@ -28,6 +29,7 @@ export function pipelineRoutes(options: RouteOptions): { readonly api: Routes; r
   whyRoutes(api, options);
   cacheRoutes(api, options);
   runRoutes(api, options);
+  recurringRunRoutes(api, options);
   artifactRoutes(api, options);
   logRoutes(api, options);
   const logs = newApp(options.logger);

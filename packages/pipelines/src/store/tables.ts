@@ -15,6 +15,7 @@ export interface PipelinesTables {
   pipelines_reports: { task_id: string; attempt: number; run_id: string; report: string };
   pipelines_results: ResultRow;
   pipelines_outbox: OutboxRow;
+  pipelines_recurring_runs: RecurringRunRow;
 }
 
 /** A group of runs. */
@@ -74,6 +75,41 @@ export interface RunRow {
   created_at: number;
   scheduled_at: number;
   finished_at: number;
+  /** What started it, if it was a schedule. */
+  recurring_run_id: string;
+}
+
+/** A schedule of runs. `parameters`, `plugins_input` and `trigger` are JSON; `spec` is empty where a pipeline's version is named. */
+export interface RecurringRunRow {
+  id: string;
+  namespace: string;
+  experiment_id: string;
+  name: string;
+  description: string;
+  service_account: string;
+  pipeline_id: string;
+  /** Empty for the latest version at the time of each run. */
+  version_id: string;
+  spec: string;
+  parameters: string;
+  pipeline_root: string;
+  plugins_input: string;
+  /** A `Trigger` as `schedules/trigger.ts` has it. */
+  trigger: string;
+  status: "ENABLED" | "DISABLED";
+  /** Why the last slot had no run; empty if it had one. */
+  error: string;
+  max_concurrency: number;
+  /** How many runs that are over its Kubernetes object lists. */
+  max_history: number;
+  /** 1 or 0. */
+  no_catchup: number;
+  created_at: number;
+  updated_at: number;
+  /** The last slot that was dealt with. */
+  last_slot_at: number;
+  /** How many runs it has started. */
+  last_index: number;
 }
 
 /** One artifact that a task made. `record` is JSON: an `ArtifactRecord`. */
