@@ -89,7 +89,7 @@ describe.each([["namespaces"], ["none"]] as const)("a warm Python with isolation
     return { ...result, isWarm, seen };
   };
   /** What is made anew for each container has no name. */
-  const comparable = ({ namespaces, open, ...seen }: Seen): string =>
+  const comparable = ({ namespaces, open: _open, ...seen }: Seen): string =>
     JSON.stringify({ ...seen, own: isolation === "none" ? namespaces : undefined }, undefined, 1)
       .replaceAll(/tmp\.\w{10}/gu, "tmp.NEW")
       .replaceAll(/(uid-p\/main\.)\d+/gu, "$1NEW");
