@@ -1,7 +1,7 @@
 import type { Routes } from "@sluice/component";
-import { ApiError, isApiError } from "@sluice/kubernetes";
-import { parseObjectUri } from "@sluice/object-store";
+import { ApiError } from "@sluice/kubernetes";
 import { runParameters } from "../engine/parameter-type.ts";
+import { checkedRoot } from "../runner/artifact-root.ts";
 import { equals } from "../store/page.ts";
 import type { ExperimentRow, RunRow } from "../store/tables.ts";
 import { authorize, found, listJson, namespaceOf, type RouteContext, type RouteOptions } from "./context.ts";
@@ -117,7 +117,7 @@ async function readRun(options: RouteOptions, context: RouteContext, body: Messa
   const parameters = config?.object("parameters") ?? {};
   runParameters(parsed.pipelineSpec.root, parameters);
   const pipelineRoot = config?.text("pipeline_root") ?? "";
-  if (pipelineRoot !== "") checkRoot(pipelineRoot);
+  if (pipelineRoot !== "") checkedRoot(pipelineRoot, "runtime_config.pipeline_root");
   const now = clock.now();
   const [name, description, serviceAccount] = [body.required("display_name"), body.text("description"), body.text("service_account")];
   const row: RunRow = {
@@ -127,16 +127,6 @@ async function readRun(options: RouteOptions, context: RouteContext, body: Messa
     ...{ history: JSON.stringify([{ time: now, state: "PENDING" }]), created_at: now, scheduled_at: now, finished_at: 0 },
   };
   return named === undefined ? { row, fallback: newExperiment(options, namespace, DEFAULT_EXPERIMENT) } : { row };
-}
-
-/** Where artifacts go must be an object's URI; what follows "?" tells other object stores how to reach theirs. */
-function checkRoot(root: string): void {
-  try {
-    parseObjectUri(root.replace(/\?.*$/su, ""));
-  } catch (error) {
-    if (!isApiError(error)) throw error;
-    throw invalid("runtime_config.pipeline_root", `${error.message}; give one such as minio://bucket/path`);
-  }
 }
 
 interface RunSource {

@@ -1,7 +1,7 @@
 import type { Client } from "@sluice/client";
 import type { Clock, Logger } from "@sluice/controller";
 import { isApiError, pathOf, type KubernetesObject, type ObjectKey, type Resource } from "@sluice/kubernetes";
-import type { ObjectStore } from "@sluice/object-store";
+import type { ArtifactStores } from "../artifact-stores/artifact-stores.ts";
 import type { CachedResult, Effect, EngineEvent } from "../engine/types.ts";
 import type { Store } from "../store/store.ts";
 import type { OutboxRow, RunRow } from "../store/tables.ts";
@@ -20,7 +20,7 @@ type EffectOf<T extends Effect["type"]> = Extract<Effect, { readonly type: T }>;
 export interface EffectsOptions {
   readonly store: Store;
   readonly client: Client;
-  readonly objects: ObjectStore;
+  readonly objects: ArtifactStores;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly signal: AbortSignal;
@@ -224,7 +224,9 @@ export class Effects {
     try {
       const fingerprints = lookups.map(({ fingerprint }) => fingerprint);
       hits = await store.cache.find(run.row.namespace, run.pipeline, fingerprints);
-      const whole = await Promise.all([...hits].map(async ([key, hit]) => ((await this.#isWhole(hit)) ? [[key, hit] as const] : [])));
+      const whole = await Promise.all(
+        [...hits].map(async ([key, hit]) => ((await this.#isWhole(hit, run.row.namespace)) ? [[key, hit] as const] : [])),
+      );
       hits = new Map(whole.flat());
     } catch (error) {
       logger.warn("cannot read the cache; tasks run instead", { run: run.row.id, error });
@@ -237,9 +239,9 @@ export class Effects {
     }
   }
 
-  async #isWhole({ outputs }: CachedResult): Promise<boolean> {
-    const { objects } = this.#options;
-    for (const { uri, digest } of Object.values(outputs.artifacts).flat()) {
+  async #isWhole({ outputs }: CachedResult, namespace: string): Promise<boolean> {
+    for (const { uri, digest, store } of Object.values(outputs.artifacts).flat()) {
+      const objects = this.#options.objects.of(namespace, { query: store });
       if (digest === undefined || (await objects.stat(uri)) !== undefined) continue;
       const first = await objects.list(uri)[Symbol.asyncIterator]().next();
       if (first.done === true) return false;
