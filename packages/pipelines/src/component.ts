@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { defineComponent, type Component } from "@sluice/component";
+import { ArtifactStores, type ArtifactSettings } from "./artifact-stores/artifact-stores.ts";
 import { artifactAgent } from "./agent/artifact-agent.ts";
 import { runPods } from "./controllers/run-pods.ts";
 import type { PodSettings } from "./engine/pod-types.ts";
@@ -17,17 +18,20 @@ export interface PipelinesOptions {
   readonly isCacheEnabled?: boolean;
   /** The time zone of schedules that name none; UTC, unless set. */
   readonly scheduleTimeZone?: string;
+  readonly artifacts?: ArtifactSettings;
 }
 
 /** Kubeflow Pipelines: its REST API, and what runs pipelines behind it. */
-export function pipelinesComponent({ pods = {}, isCacheEnabled = true, scheduleTimeZone: timeZone = "UTC" }: PipelinesOptions = {}): Component {
+export function pipelinesComponent(options: PipelinesOptions = {}): Component {
+  const { pods = {}, isCacheEnabled = true, scheduleTimeZone: timeZone = "UTC", artifacts } = options;
   return defineComponent({
     name: "pipelines",
     resources: [],
     migrations: pipelinesMigrations,
-    build({ client, database, objects, gate, clock, logger, newId, signal }) {
+    build({ client, database, objects: embedded, gate, clock, logger, newId, signal }) {
       const store = new Store(pipelinesDatabase(database));
       const engine = { sha256: (text: string) => createHash("sha256").update(text).digest("hex"), settings: pods, isCacheEnabled };
+      const objects = new ArtifactStores({ embedded, client, settings: artifacts });
       const runner = new Runner({ store, client, objects, clock, logger, engine, signal });
       const { api, logs } = pipelineRoutes({ store, runner, client, objects, gate, clock, newId, timeZone, logger, signal });
       const scheduler = new Scheduler({ store, runner, clock, logger, sha256: engine.sha256, timeZone, signal });
@@ -37,7 +41,7 @@ export function pipelinesComponent({ pods = {}, isCacheEnabled = true, scheduleT
           { paths: ["/apis/v1alpha1", "/pipeline/apis/v1alpha1"], app: logs },
         ],
         controllers: [runPods(runner)],
-        programs: [artifactAgent({ objects, report: (report) => runner.report(report) })],
+        programs: [artifactAgent({ stores: objects, report: (report, namespace) => runner.report(report, namespace) })],
         async start() {
           await runner.start();
           await scheduler.start();

@@ -11,6 +11,7 @@ import { Hono } from "hono";
 import { createHash, randomUUID } from "node:crypto";
 import { inspect } from "node:util";
 import { ATTEMPT_LABEL, RUN_LABEL, TASK_LABEL, type EngineContext, type TaskReport } from "./engine/index.ts";
+import { ArtifactStores } from "./artifact-stores/artifact-stores.ts";
 import { runPods } from "./controllers/run-pods.ts";
 import { pipelinesMigrations } from "./migrations/index.ts";
 import { pipelineRoutes } from "./routes/index.ts";
@@ -48,11 +49,14 @@ export class World {
   runner!: Runner;
   store!: Store;
   app!: Routes;
+  /** The objects of the default namespace. */
   objectStore!: ObjectStore;
+  artifacts!: ArtifactStores;
   readonly #watchers = new Set<(event: WatchEvent<KubernetesObject>) => void>();
   #version = 1;
   #stop = new AbortController();
   #database: Database | undefined;
+  #embedded: ObjectStore | undefined;
   #processes = 0;
   /** Settles once a process runs. */
   #running = Promise.withResolvers<void>();
@@ -106,7 +110,7 @@ export class World {
     if (existsSync(before)) cpSync(before, home, { recursive: true });
     await this.#close();
     this.#database = await openDatabase({ path: join(home, "test.db") });
-    this.objectStore = await openDirectoryStore({ directory: join(home, "objects") });
+    this.#embedded = await openDirectoryStore({ directory: join(home, "objects") });
     await this.#database.migrate("pipelines", pipelinesMigrations);
     this.store = new Store(pipelinesDatabase(this.#database));
     const engine: EngineContext = { sha256: (text) => createHash("sha256").update(text).digest("hex"), settings: {}, isCacheEnabled: true };
@@ -116,7 +120,9 @@ export class World {
       error: (message: string, fields?: object) => process.stderr.write(`${message} ${inspect(fields)}\n`),
     };
     const { clock } = this;
-    const shared = { store: this.store, client: this.client, objects: this.objectStore, clock, logger, signal: this.#stop.signal };
+    this.artifacts = new ArtifactStores({ embedded: this.#embedded, client: this.client });
+    this.objectStore = this.artifacts.of("kubeflow");
+    const shared = { store: this.store, client: this.client, objects: this.artifacts, clock, logger, signal: this.#stop.signal };
     this.runner = new Runner({ ...shared, engine });
     const gate = {
       authorize: (_identity: unknown, action: Action) => {
@@ -152,16 +158,16 @@ export class World {
 
   async #close(): Promise<void> {
     await this.#database?.[Symbol.asyncDispose]();
-    await this.objectStore?.[Symbol.asyncDispose]();
+    await this.#embedded?.[Symbol.asyncDispose]();
   }
 
   /** What the agent of a pod does: the death of the process that it reports to is its own, and then it begins again. */
-  async #report(report: TaskReport): Promise<void> {
+  async #report(report: TaskReport, namespace: string): Promise<void> {
     for (;;) {
       await this.#running.promise;
       const stop = this.#stop;
       try {
-        await this.runner.report(report);
+        await this.runner.report(report, namespace);
       } catch (error) {
         if (!stop.signal.aborted) throw error;
       }
@@ -189,7 +195,7 @@ export class World {
       set({ phase: "Running" });
       if (hangs) return;
       if (exitCode === 0) {
-        await Promise.all(Object.entries(files).map(([uri, bytes]) => this.objectStore.put(uri, bytes)));
+        await Promise.all(Object.entries(files).map(([uri, bytes]) => this.artifacts.of(pod.metadata.namespace ?? "").put(uri, bytes)));
         const report = {
           runId: labels[RUN_LABEL] ?? "",
           taskId: labels[TASK_LABEL] ?? "",
@@ -198,7 +204,7 @@ export class World {
           artifacts,
           problems: [],
         };
-        const isReported = await this.#report(report).then(
+        const isReported = await this.#report(report, pod.metadata.namespace ?? "").then(
           () => true,
           () => false,
         );

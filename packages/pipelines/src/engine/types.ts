@@ -26,6 +26,8 @@ export interface ArtifactRecord {
   readonly metadata: JsonObject;
   readonly digest?: string;
   readonly size?: number;
+  /** How its store is reached where its pipeline root said so: what followed "?". */
+  readonly store?: string;
 }
 
 /** Values of inputs or outputs, by name. An input or output artifact is a list, of one unless it was collected. */
@@ -136,6 +138,7 @@ export interface ReportedArtifact {
   readonly metadata: JsonObject;
   readonly digest?: string;
   readonly size?: number;
+  readonly store?: string;
 }
 
 /** An earlier task's result that fits a fingerprint. */

@@ -1,8 +1,8 @@
 import type { Routes } from "@sluice/component";
-import { ApiError, isApiError } from "@sluice/kubernetes";
-import { parseObjectUri } from "@sluice/object-store";
+import { ApiError } from "@sluice/kubernetes";
 import type { JsonObject } from "../domain/ir.ts";
 import { runParameters } from "../engine/parameter-type.ts";
+import { checkedRoot } from "../runner/artifact-root.ts";
 import { equals } from "../store/page.ts";
 import type { ExperimentRow, RunRow } from "../store/tables.ts";
 import { authorize, found, listJson, namespaceOf, type RouteContext, type RouteOptions } from "./context.ts";
@@ -132,18 +132,8 @@ export function readRuntimeConfig(body: Message): { readonly parameters: JsonObj
   if (!body.has("runtime_config")) return { parameters: {}, pipelineRoot: "" };
   const config = new Message(body.value("runtime_config"), "runtime_config", ["parameters", "pipeline_root"]);
   const pipelineRoot = config.text("pipeline_root");
-  if (pipelineRoot !== "") checkRoot(pipelineRoot);
+  if (pipelineRoot !== "") checkedRoot(pipelineRoot, "runtime_config.pipeline_root");
   return { parameters: config.object("parameters") ?? {}, pipelineRoot };
-}
-
-/** Where artifacts go must be an object's URI; what follows "?" tells other object stores how to reach theirs. */
-function checkRoot(root: string): void {
-  try {
-    parseObjectUri(root.replace(/\?.*$/su, ""));
-  } catch (error) {
-    if (!isApiError(error)) throw error;
-    throw invalid("runtime_config.pipeline_root", `${error.message}; give one such as minio://bucket/path`);
-  }
 }
 
 /** A pipeline, and where it is stored, if it is. */

@@ -15,15 +15,18 @@ export interface CacheSettings {
 /** What the cache says to one task. */
 export type CacheAnswer = { readonly hit: CachedResult } | { readonly miss: CacheMiss };
 
+/** The store that an artifact lies in. */
+type ObjectsOf = (artifact: ArtifactRecord) => ObjectStore;
+
 type Lookup = Extract<Effect, { readonly type: "lookupCache" }>;
 
 /** What the cache says to each of some tasks; one query for all of them. */
 export async function lookUp(
   lookups: readonly Lookup[],
   scope: { readonly namespace: string; readonly pipeline: string },
-  options: { readonly store: Store; readonly objects: ObjectStore; readonly now: number; readonly settings: CacheSettings },
+  options: { readonly store: Store; readonly objectsOf: ObjectsOf; readonly now: number; readonly settings: CacheSettings },
 ): Promise<ReadonlyMap<Lookup, CacheAnswer>> {
-  const { store, objects, now, settings } = options;
+  const { store, objectsOf, now, settings } = options;
   const where = settings.scope === "namespace" ? { namespace: scope.namespace } : scope;
   const rows = await store.cache.find(
     where,
@@ -31,7 +34,7 @@ export async function lookUp(
   );
   const checks = new Map<ResultRow, Promise<CacheMiss | undefined>>();
   const check = (row: ResultRow, result: CachedResult): Promise<CacheMiss | undefined> => {
-    const known = checks.get(row) ?? damageOf(result, objects, settings.check ?? "existence");
+    const known = checks.get(row) ?? damageOf(result, objectsOf, settings.check ?? "existence");
     checks.set(row, known);
     return known;
   };
@@ -57,12 +60,13 @@ function judge(row: ResultRow | undefined, { maxAgeMs }: Lookup, now: number): C
 /** What is wrong with a result's artifacts. One whose content was never stored here has none to lose. */
 async function damageOf(
   { outputs, ...result }: CachedResult,
-  objects: ObjectStore,
+  objectsOf: ObjectsOf,
   check: NonNullable<CacheSettings["check"]>,
 ): Promise<CacheMiss | undefined> {
   const artifacts = Object.entries(outputs.artifacts).flatMap(([name, list]) => list.map((one) => [name, one] as const));
   for (const [artifact, record] of artifacts) {
     if (record.digest === undefined) continue;
+    const objects = objectsOf(record);
     const digest = await (check === "digest" ? digestOf(record, objects) : presenceOf(record, objects));
     if (digest === undefined) return { type: "absent", result, artifact, uri: record.uri };
     if (digest !== record.digest) return { type: "altered", result, artifact, uri: record.uri };

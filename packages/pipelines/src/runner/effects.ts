@@ -2,7 +2,8 @@ import type { Client } from "@sluice/client";
 import type { Clock, Logger } from "@sluice/controller";
 import { isApiError, pathOf, type KubernetesObject, type ObjectKey, type Resource } from "@sluice/kubernetes";
 import type { ObjectStore } from "@sluice/object-store";
-import type { Effect, EngineEvent } from "../engine/types.ts";
+import type { ArtifactStores } from "../artifact-stores/artifact-stores.ts";
+import type { ArtifactRecord, Effect, EngineEvent } from "../engine/types.ts";
 import type { Store } from "../store/store.ts";
 import type { OutboxRow, RunRow } from "../store/tables.ts";
 import { lookUp, type CacheAnswer, type CacheSettings } from "./cache-lookup.ts";
@@ -21,7 +22,7 @@ type EffectOf<T extends Effect["type"]> = Extract<Effect, { readonly type: T }>;
 export interface EffectsOptions {
   readonly store: Store;
   readonly client: Client;
-  readonly objects: ObjectStore;
+  readonly objects: ArtifactStores;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly signal: AbortSignal;
@@ -230,7 +231,8 @@ export class Effects {
     let answers: ReadonlyMap<EffectOf<"lookupCache">, CacheAnswer> = new Map();
     let problem = "";
     try {
-      answers = await lookUp(lookups, scope, { store, objects, now: clock.now(), settings });
+      const objectsOf = ({ store: query }: ArtifactRecord): ObjectStore => objects.of(scope.namespace, { query });
+      answers = await lookUp(lookups, scope, { store, objectsOf, now: clock.now(), settings });
     } catch (error) {
       problem = messageOf(error);
       logger.warn("cannot read the cache; tasks run instead", { run: run.row.id, error });

@@ -1,7 +1,6 @@
 import type { Client } from "@sluice/client";
 import type { Clock, Logger } from "@sluice/controller";
 import { ApiError, isApiError } from "@sluice/kubernetes";
-import type { ObjectStore } from "@sluice/object-store";
 import {
   ATTEMPT_LABEL,
   checkEdit,
@@ -16,6 +15,7 @@ import {
   type RunInfo,
   type TaskReport,
 } from "../engine/index.ts";
+import type { ArtifactStores } from "../artifact-stores/artifact-stores.ts";
 import type { Store } from "../store/store.ts";
 import type { ExperimentRow, RunRow } from "../store/tables.ts";
 import type { CacheSettings } from "./cache-lookup.ts";
@@ -24,6 +24,7 @@ import { PODS, type ObservedPod } from "./kinds.ts";
 import { LiveRun, type Batch } from "./live-run.ts";
 import { isOver, obstacleOf, podOutcome } from "./pod-outcome.ts";
 import { RunNotices, type RunNotice } from "./run-notices.ts";
+import { artifactRootOf } from "./artifact-root.ts";
 import { advanceRecord, historyOf, isFinal, progressOf, runInfoOf } from "./run-record.ts";
 
 const RETRY_MS = 500;
@@ -33,7 +34,7 @@ const LONGEST_RETRY_MS = 30_000;
 export interface RunnerOptions {
   readonly store: Store;
   readonly client: Client;
-  readonly objects: ObjectStore;
+  readonly objects: ArtifactStores;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly engine: EngineContext;
@@ -90,8 +91,9 @@ export class Runner {
   /** Stores a run, as `Store.createRun` does, and starts it. */
   async create(row: RunRow, fallback?: ExperimentRow): Promise<RunRow> {
     await this.#started.promise;
-    const state = newRun(runInfoOf(row));
-    const stored = await this.#options.store.runs.create(row, fallback);
+    const artifactRoot = await artifactRootOf(row, this.#options.objects);
+    const state = newRun(runInfoOf({ ...row, artifact_root: artifactRoot }));
+    const stored = await this.#options.store.runs.create({ ...row, artifact_root: artifactRoot }, fallback);
     const run = new LiveRun(stored, state, []);
     this.#runs.set(row.id, run);
     void this.#push(run, { type: "runStarted", time: this.#now() });
@@ -144,10 +146,10 @@ export class Runner {
     this.#effects.removeLeftovers(leftovers);
   }
 
-  /** Takes what a pod's agent found; resolves once that is on disk. */
-  async report(report: TaskReport): Promise<void> {
+  /** Takes what the agent of a pod in `namespace` found; resolves once that is on disk. */
+  async report(report: TaskReport, namespace: string): Promise<void> {
     await this.#started.promise;
-    await this.#options.store.tasks.putReport(report);
+    await this.#options.store.tasks.putReport(report, namespace);
     this.#runs.get(report.runId)?.putReport(report);
   }
 

@@ -26,8 +26,8 @@ export interface RunChange {
 }
 
 /** The run that a change is of, which must exist. */
-export async function existingRun(transaction: PipelinesTransaction, id: string): Promise<Pick<RunRow, "finished_at">> {
-  const run = await transaction.selectFrom("pipelines_runs").select("finished_at").where("id", "=", id).executeTakeFirst();
+export async function existingRun(transaction: PipelinesTransaction, id: string): Promise<Pick<RunRow, "finished_at" | "namespace">> {
+  const run = await transaction.selectFrom("pipelines_runs").select(["finished_at", "namespace"]).where("id", "=", id).executeTakeFirst();
   if (run === undefined) throw new ApiError("NotFound", `run ${id} does not exist`);
   return run;
 }

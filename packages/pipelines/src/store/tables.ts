@@ -70,6 +70,8 @@ export interface RunRow {
   parameters: string;
   /** As the user gave it; empty for the default. */
   pipeline_root: string;
+  /** Where its artifacts go, as was decided when it was created. */
+  artifact_root?: string | undefined;
   progress: string;
   history: string;
   created_at: number;
