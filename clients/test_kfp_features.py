@@ -1,14 +1,11 @@
 """Every feature of the SDK, in pipelines that the SDK compiles."""
 
-import ast
 import importlib
-import inspect
-import pathlib
 import pkgutil
 
 import kfp_features
+import kubernetes
 import pytest
-from kfp import dsl, kubernetes
 from kfp_features.observed_run import NAMESPACE, core
 from kubernetes.utils import create_from_dict
 
@@ -21,15 +18,27 @@ FEATURES = [
 ]
 
 
+@pytest.fixture(scope="session")
+def namespace() -> str:
+    """Where pods of runs are; the first run makes it, if nobody has."""
+    try:
+        core().create_namespace({"metadata": {"name": NAMESPACE}})
+    except kubernetes.client.ApiException as problem:
+        assert problem.status == 409
+    return NAMESPACE
+
+
 @pytest.mark.parametrize("make", FEATURES)
-def test_feature(make, client):
+def test_feature(make, client, namespace):
     feature = make()
-    api = core().api_client
-    created = [create_from_dict(api, one, namespace=NAMESPACE) for one in feature.objects]
+    delete = {
+        "V1Secret": core().delete_namespaced_secret,
+        "V1ConfigMap": core().delete_namespaced_config_map,
+        "V1PersistentVolumeClaim": core().delete_namespaced_persistent_volume_claim,
+    }
+    created = [one for thing in feature.objects for one in create_from_dict(core().api_client, thing, namespace=namespace)]
     try:
         feature.run(client)
     finally:
-        for (one,) in created:
-            kind = type(one).__name__.removeprefix("V1")
-            delete = getattr(core(), f"delete_namespaced_{''.join('_' + c.lower() if c.isupper() else c for c in kind).lstrip('_')}")
-            delete(one.metadata.name, one.metadata.namespace)
+        for one in created:
+            delete[type(one).__name__](one.metadata.name, namespace)
