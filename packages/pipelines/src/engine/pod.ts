@@ -67,7 +67,7 @@ export function podOf(run: RunState, task: TaskRecord, context: Pick<EngineConte
     runId: info.id,
     taskId: task.id,
     attempt: task.attempt,
-    inputs: inputs.filter(({ uri, path }) => isStored(uri) && !path.startsWith("/kfp-workspace/")),
+    inputs: inputs.filter(({ uri }) => isStored(uri)),
     home: homeOf(run, task, sha256),
     ...(query === "" ? {} : { store: query }),
     outputFile: input.outputs?.outputFile ?? "",
