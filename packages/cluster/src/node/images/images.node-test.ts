@@ -104,6 +104,13 @@ describe.each([["namespaces"], ["none"]] as const)("images with isolation %s", (
     expect(await run(image)).toEqual({ code: 0, output: "1.17.0\nidna\n1.16.0" });
   });
 
+  test("a virtual environment of a container sees what the image has, if it is to", async () => {
+    const script =
+      'pip install -q six==1.16.0 && cd "$(mktemp -d)" && python3 -m venv --without-pip --system-site-packages with && python3 -m venv --without-pip without && ' +
+      "with/bin/python -c 'import six; print(six.__version__)' && ! without/bin/python -c 'import six' 2>/dev/null";
+    expect(await run(await resolve("python:3.11", ["sh", "-c", script]))).toEqual({ code: 0, output: "1.16.0" });
+  });
+
   test("what cannot be installed fails with pip's words and leaves nothing", async () => {
     const failure = resolve("python:3.11", ["sh", "-c", "pip install sluice-has-no-such-package"]);
     await expect(failure).rejects.toMatchObject({
