@@ -60,6 +60,11 @@ describe.each([["namespaces"], ["none"]] as const)("images with isolation %s", (
     expect(await run(await resolve("alpine:3.20", ["sh", "-c", "echo $((6*7)) | tee /tmp/x && cat /tmp/x"]))).toEqual({ code: 0, output: "42\n42" });
   });
 
+  test("the shell of Alpine knows more than Debian's", async () => {
+    const script = 'if [[ "$0" == "a" ]]; then echo yes; fi; echo "a\\nb"';
+    expect(await run(await resolve("alpine", ["sh", "-c", script, "a"]))).toEqual({ code: 0, output: "yes\na\\nb" });
+  });
+
   test("a kfp component runs unchanged: its environment is built once for all that ask at once, and again never", async () => {
     const command = ["sh", "-c", INSTALL, "sh", "-ec", RUN, COMPONENT, "--executor_input", JSON.stringify(INPUT), "--function_to_execute", "train"];
     const lines: string[] = [];
