@@ -15,6 +15,7 @@ import re
 import sys
 import tempfile
 import time
+import zipfile
 
 import kfp
 import kfp_server_api
@@ -51,18 +52,25 @@ NEEDS = {
     "local_execution/local_execution_pipeline_with_retry.yaml": (ITSELF, "counts its attempts in a file, and on Kubernetes each has files of its own"),
     "pipeline_with_condition_dynamic_task_output_custom_training_job.yaml": (ACCOUNT, "starts a Vertex AI training job"),
     "pipeline_with_dynamic_task_output_custom_training_job.yaml": (ACCOUNT, "starts a Vertex AI training job"),
+    "pipeline_with_google_artifact_type.yaml": (IMAGE, "installs the package aiplatform, which PyPI does not have"),
+    "pipeline_with_importer.json": (INTERNET, "reads gs://ml-pipeline-playground"),
+    "pipeline_with_importer.yaml": (INTERNET, "reads gs://ml-pipeline-playground"),
     "pipeline_with_importer_and_gcpc_types.yaml": (IMAGE, "the image is called dummy"),
     "pipeline_with_metadata_fields.yaml": (CALLER, "the pipeline takes an artifact, and no API of KFP gives any to a run"),
     "pipeline_with_string_machine_fields_task_output.yaml": (ACCOUNT, "asks for a NVIDIA_TESLA_P4, which only Vertex AI calls so"),
     "pipeline_with_various_io_types.yaml": (IMAGE, "gcr.io/image does not exist"),
+    "pythonic_artifact_with_single_return.yaml": (INTERNET, "reads gs://ml-pipeline-playground"),
     "sequential_v2.yaml": (ACCOUNT, "gsutil copies an object of one's own Google Cloud bucket"),
     "two_step_pipeline.yaml": (ACCOUNT, "gsutil writes to the pipeline root: it must be a Google Cloud bucket of one's own"),
+    "upload_download_compiled.yaml": (ACCOUNT, "reads its artifact over S3, with keys and an address that it is given"),
     "xgboost_sample_pipeline.yaml": (INTERNET, "downloads taxi trips from data.cityofchicago.org"),
 }
 
 # Outside of `failing`, and yet a task in it fails on purpose, and with it the run.
 FAIL = (
     "local_execution/local_execution_pipeline_with_ignore_upstream_failure.yaml",
+    "pipeline_as_exit_task.yaml",
+    "pipeline_with_task_final_status.yaml",
     "pipeline_with_task_using_ignore_upstream_failure.yaml",
 )
 
@@ -87,9 +95,17 @@ FINAL = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 SECRETS = {"test-secret-1": {"username": "user1"}, "test-secret-2": {"password": "psw1"}, "test-secret-3": {"password": "psw2"}}
 
 
+def text_of(file: pathlib.Path) -> bytes:
+    """A pipeline's own text; an archive has one file."""
+    if file.suffix != ".zip":
+        return file.read_bytes()
+    with zipfile.ZipFile(file) as archive:
+        return archive.read(archive.namelist()[0])
+
+
 def inputs_of(file: pathlib.Path, name: str) -> dict:
     """Values for what the pipeline requires of whoever runs it."""
-    root = next(yaml.safe_load_all(file.read_text()))["root"]
+    root = next(yaml.safe_load_all(text_of(file)))["root"]
     declared = root.get("inputDefinitions", {}).get("parameters", {})
     required = {key: VALUES[spec["parameterType"]] for key, spec in declared.items() if "defaultValue" not in spec and not spec.get("isOptional")}
     return {**required, **PARAMETERS.get(name, {})}
@@ -139,7 +155,7 @@ class Upstream:
         wanted = "FAILED" if name.startswith("failing/") or name in FAIL else "SUCCEEDED"
         version = self.client.list_pipeline_versions(uploaded.pipeline_id).pipeline_versions[0].pipeline_version_id
         try:
-            parameters = inputs_of(path, name) if path.suffix == ".yaml" else {"param2": "text"}
+            parameters = inputs_of(path, name)
             started = self.client.run_pipeline(self.experiment, name, pipeline_id=uploaded.pipeline_id, version_id=version, params=parameters)
         except kfp_server_api.ApiException as problem:
             return ("bad", "yes", "refused", str(problem.body))
