@@ -7,9 +7,10 @@ import { claimEffect, claimOutputs } from "./claim-task.ts";
 import { isStopped, stopRun } from "./stop-run.ts";
 import { Transition } from "./transition.ts";
 import { podOf } from "./pod.ts";
-import { type Advance, type Effect, type EngineContext, type EngineEvent, hasEnded, type TaskRecord } from "./types.ts";
+import { type Advance, type Effect, type EngineContext, type EngineEvent, hasEnded, NO_VALUES, type TaskRecord } from "./types.ts";
 import { workspaceClaimOf } from "./volume-claim.ts";
-import { componentOf } from "./plan.ts";
+import { needsAgent } from "./needs-agent.ts";
+import { componentOf, containerOf } from "./plan.ts";
 
 type EventOf<T extends EngineEvent["type"]> = Extract<EngineEvent, { type: T }>;
 
@@ -106,9 +107,14 @@ function finishPod(transition: Transition, event: EventOf<"podFinished">, contex
     const how = isStuck ? "its pod cannot start" : exitCode === undefined ? "its pod failed" : `its container exited with code ${exitCode}`;
     return transition.fail(task, message === undefined || message === "" ? how : `${how}: ${message}`);
   }
-  if (report === undefined) return transition.fail(task, "its pod succeeded, but the artifact agent reported no outputs");
-  if (report.problems.length > 0) return transition.fail(task, report.problems.join("; "));
   const { message: _message, ...rest } = task;
+  if (report === undefined) {
+    const component = componentOf(run.info.spec, task.component);
+    const container = containerOf(run.info.spec, component);
+    if (container !== undefined && !needsAgent(task, component, container)) return transition.end(rest, "SUCCEEDED", { outputs: NO_VALUES });
+    return transition.fail(task, "its pod succeeded, but the artifact agent reported no outputs");
+  }
+  if (report.problems.length > 0) return transition.fail(task, report.problems.join("; "));
   transition.end(rest, "SUCCEEDED", { outputs: reportedOutputs(task, report, context.sha256) });
 }
 
