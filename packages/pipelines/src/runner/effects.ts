@@ -60,6 +60,8 @@ export class Effects {
   readonly #limiter = new Limiter(IN_FLIGHT);
   /** Namespaces that are known to have what pods need, by `namespace/account`. */
   readonly #prepared = new Map<string, Promise<void>>();
+  /** Questions to the cache whose answers are not on disk yet. */
+  readonly #lookups = new Set<Promise<void>>();
   /** What is on its way into being, by path: only once it is there can it be deleted. */
   readonly #creating = new Map<string, Promise<unknown>>();
 
@@ -93,23 +95,50 @@ export class Effects {
           break;
       }
     }
-    if (lookups.length > 0) this.#start(run, (signal) => this.#lookup(run, lookups, signal));
+    if (lookups.length > 0) {
+      this.#start(run, (signal) => {
+        const answered = this.#lookup(run, lookups, signal);
+        this.#lookups.add(answered);
+        return answered.finally(() => this.#lookups.delete(answered));
+      });
+    }
   }
 
-  /** Deletes what runs that are over have left in the cluster, and then the word of it. */
-  removeLeftovers(rows: readonly OutboxRow[]): void {
-    for (const row of rows) void this.#removeLeftover(row);
+  /** Deletes what runs that are over have left in the cluster and of artifacts, and then the word of it. Never rejects. */
+  async removeLeftovers(rows: readonly OutboxRow[]): Promise<void> {
+    await Promise.all(rows.map((row) => this.#removeLeftover(row)));
   }
 
-  async #removeLeftover({ id, kind, namespace, name }: OutboxRow): Promise<void> {
+  async #removeLeftover(row: OutboxRow): Promise<void> {
     const { store, logger, signal } = this.#options;
-    const resource = kind === "deleteClaim" ? CLAIMS : PODS;
+    const { id, kind, namespace, name } = row;
+    let isDone = true;
+    const remove = async (): Promise<void> => {
+      if (kind === "deleteArtifacts") isDone = await this.#removeArtifacts(row);
+      else await this.#delete(kind === "deleteClaim" ? CLAIMS : PODS, { namespace, name });
+    };
     try {
-      await this.#limiter.run(() => this.#persist(signal, async () => void (await this.#delete(resource, { namespace, name }))));
-      if (!signal.aborted) await store.outbox.remove([id]);
+      await this.#limiter.run(() => this.#persist(signal, remove));
+      if (!signal.aborted && isDone) await store.outbox.remove([id]);
     } catch (error) {
       if (!signal.aborted) logger.warn("cannot remove what a run has left; tried again on the next start", { kind, namespace, name, error });
     }
+  }
+
+  /** Deletes the artifacts that a deleted run has made; tells whether none is left because another run uses it. */
+  async #removeArtifacts({ run_id: runId, name: home }: OutboxRow): Promise<boolean> {
+    const { store, objects } = this.#options;
+    // Who has just been told of a result that is gone now may still be about to use it.
+    await Promise.allSettled(this.#lookups);
+    const used = await store.upkeep.usedBelow(home, runId);
+    if (used.length === 0) {
+      await objects.delete(home);
+      return true;
+    }
+    for await (const { uri } of objects.list(home)) {
+      if (!used.some((kept) => uri === kept || uri.startsWith(`${kept}/`))) await objects.delete(uri);
+    }
+    return false;
   }
 
   #start(run: LiveRun, work: (signal: AbortSignal) => Promise<void>): void {
@@ -237,10 +266,12 @@ export class Effects {
     }
     if (signal.aborted) return;
     const time = clock.now();
-    for (const lookup of lookups) {
+    const stored = lookups.map((lookup) => {
       const answer = answers.get(lookup) ?? { miss: { type: "unreadable", problem } };
-      void push(run, { type: "cacheAnswered", time, taskId: lookup.taskId, ...answer });
-    }
+      return push(run, { type: "cacheAnswered", time, taskId: lookup.taskId, ...answer });
+    });
+    // Rejects when the run is over meanwhile: then nothing was taken from the cache.
+    await Promise.allSettled(stored);
   }
 
   async #wake(run: LiveRun, time: number): Promise<void> {
