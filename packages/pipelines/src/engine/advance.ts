@@ -2,6 +2,7 @@ import { editedInfo, editOf } from "./edit.ts";
 import { type EditedRun, resetUnfinished } from "./retry-run.ts";
 import { RunState } from "./run-state.ts";
 import { reportedOutputs } from "./reported-outputs.ts";
+import { lookupEffect } from "./cache-key.ts";
 import { claimEffect, claimOutputs } from "./claim-task.ts";
 import { isStopped, stopRun } from "./stop-run.ts";
 import { Transition } from "./transition.ts";
@@ -79,16 +80,17 @@ function awaiting(run: RunState, id: string, step: TaskRecord["step"], attempt?:
   return attempt === undefined || task.attempt === attempt ? task : undefined;
 }
 
-function answerCache(transition: Transition, { taskId, hit }: EventOf<"cacheAnswered">): void {
+function answerCache(transition: Transition, { taskId, hit, miss = { type: "none" } }: EventOf<"cacheAnswered">): void {
   const task = awaiting(transition.run, taskId, "cache");
   if (task === undefined) return;
   const declared = componentOf(transition.run.info.spec, task.component).outputDefinitions;
+  if (hit === undefined) return transition.launch({ ...task, why: { type: "missed", miss } });
+  const { outputs, ...result } = hit;
   const isComplete =
-    hit !== undefined &&
-    Object.keys(declared?.parameters ?? {}).every((name) => Object.hasOwn(hit.outputs.parameters, name)) &&
-    Object.keys(declared?.artifacts ?? {}).every((name) => Object.hasOwn(hit.outputs.artifacts, name));
-  if (!isComplete) return transition.launch(task);
-  transition.end(task, "CACHED", { outputs: hit.outputs, cachedFrom: hit.taskId });
+    Object.keys(declared?.parameters ?? {}).every((name) => Object.hasOwn(outputs.parameters, name)) &&
+    Object.keys(declared?.artifacts ?? {}).every((name) => Object.hasOwn(outputs.artifacts, name));
+  if (!isComplete) return transition.launch({ ...task, why: { type: "missed", miss: { type: "incomplete", result } } });
+  transition.end(task, "CACHED", { outputs, cachedFrom: hit.taskId, why: { type: "shared", result } });
 }
 
 function finishPod(transition: Transition, event: EventOf<"podFinished">, context: EngineContext): void {
@@ -130,7 +132,7 @@ export function outstandingEffects(run: RunState, context: EngineContext): reado
     if (hasEnded(task.state)) continue;
     const { id: taskId, attempt } = task;
     if (task.step === "cache" && task.fingerprint !== undefined) {
-      effects.push({ type: "lookupCache", taskId, fingerprint: task.fingerprint });
+      effects.push(lookupEffect(run, task, task.fingerprint, context));
     } else if (task.step === "claim") {
       effects.push(claimEffect(run, task));
     } else if (task.step === "backoff" && task.retryAt !== undefined) {

@@ -92,7 +92,12 @@ class World {
     const { time } = this;
     if (effect.type === "lookupCache") {
       const hit = this.cache.get(effect.fingerprint);
-      this.send({ type: "cacheAnswered", time, taskId: effect.taskId, ...(hit ? { hit: { taskId: hit.id, outputs: hit.outputs } } : {}) });
+      this.send({
+        type: "cacheAnswered",
+        time,
+        taskId: effect.taskId,
+        ...(hit ? { hit: { runId: hit.runId, taskId: hit.id, madeAt: 0, outputs: hit.outputs } } : {}),
+      });
     } else if (effect.type === "createPod") {
       this.pods.push(effect);
       const task = this.run.get(effect.taskId);

@@ -68,11 +68,8 @@ function leafKindOf(run: RunState, { component }: PlannedTask): TaskKind {
   return importerOf(run.info.spec, component) === undefined ? "RUNTIME" : "IMPORTER";
 }
 
-/** Why a task that needs all tasks before it cannot start; undefined if it can. */
-export function obstacleTo(run: RunState, parent: TaskRecord, task: PlannedTask): string | undefined {
-  for (const name of task.dependencies) {
-    const state = run.child(parent.id, name)?.state;
-    if (state !== undefined && !hasSucceeded(state)) return `task ${JSON.stringify(name)} before it is ${state}`;
-  }
-  return undefined;
+/** The task without whose success one that needs all tasks before it cannot start; undefined if it can. */
+export function obstacleTo(run: RunState, parent: TaskRecord, task: PlannedTask): TaskRecord | undefined {
+  const before = task.dependencies.map((name) => run.child(parent.id, name));
+  return before.find((one) => one !== undefined && !hasSucceeded(one.state));
 }

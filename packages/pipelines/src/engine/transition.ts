@@ -1,6 +1,6 @@
 import { UserError } from "@sluice/kubernetes";
 import { evaluateCondition } from "../domain/condition.ts";
-import { cacheKeyOf } from "./cache-key.ts";
+import { cacheKeyOf, lookupEffect } from "./cache-key.ts";
 import { claimEffect } from "./claim-task.ts";
 import { closingOf } from "./closing.ts";
 import { executorInputsOf } from "./executor.ts";
@@ -29,6 +29,7 @@ import {
   type TaskValues,
 } from "./types.ts";
 import { CLAIM_IMAGES, workspaceClaimOf } from "./volume-claim.ts";
+import { blockedBy, conditionFalse } from "./why.ts";
 
 /** How many tasks one event starts, so that nothing else waits long; the rest follows as soon as that has had its turn. */
 const MOST_STARTS = 200;
@@ -211,14 +212,14 @@ export class Transition {
     this.#starts++;
     const record = taskRecord(this.run, parent, task, { sha256: this.#context.sha256, time: this.#time });
     const obstacle = runsAnyway(task.spec) ? undefined : obstacleTo(this.run, parent, task);
-    if (obstacle !== undefined) return this.end(record, "SKIPPED", { message: obstacle });
+    if (obstacle !== undefined) return this.end(record, "SKIPPED", blockedBy(obstacle));
     this.#try(record, () => {
       const inputs = resolveInputs(this.run, parent, task, record.id);
       const ready = { ...record, inputs };
       const condition = task.spec.triggerPolicy?.condition;
       if (condition !== undefined && condition !== "") {
-        const holds = evaluateCondition(condition, executorInputsOf(task.component, inputs));
-        if (!holds) return this.end(ready, "SKIPPED", { message: `its condition is false: ${condition}` });
+        const known = executorInputsOf(task.component, inputs);
+        if (!evaluateCondition(condition, known)) return this.end(ready, "SKIPPED", conditionFalse(condition, known.parameterValues));
       }
       if (isLoop(task.spec)) this.#openLoop(ready, task);
       else this.#begin(ready, task);
@@ -243,10 +244,16 @@ export class Transition {
     if (container === undefined) throw new UserError(`component ${JSON.stringify(record.component)} has nothing to run`);
     if (container.image === CLAIM_IMAGES.create || container.image === CLAIM_IMAGES.delete) return this.#changeClaim(record);
     const pvcNames = claimNamesOf(this.run, record);
-    const key = this.#context.isCacheEnabled ? cacheKeyOf(task, container, record.inputs, { sha256: this.#context.sha256, pvcNames }) : undefined;
-    if (key === undefined) return this.launch(record);
-    this.put({ ...record, step: "cache", fingerprint: key });
-    this.effect({ type: "lookupCache", taskId: record.id, fingerprint: key });
+    const { isCacheEnabled, sha256 } = this.#context;
+    const key = isCacheEnabled ? cacheKeyOf(task, container, record.inputs, { sha256, pvcNames }) : undefined;
+    if (key === undefined) return this.launch({ ...record, why: { type: "uncached", because: isCacheEnabled ? "pipeline" : "installation" } });
+    const { fingerprint, parts: keyParts } = key;
+    const keyed: TaskRecord = { ...record, fingerprint, keyParts };
+    const effect = lookupEffect(this.run, keyed, fingerprint, this.#context);
+    // Its result may be shared by others all the same.
+    if (effect.maxAgeMs === 0) return this.launch({ ...keyed, why: { type: "uncached", because: "staleness" } });
+    this.put({ ...keyed, step: "cache" });
+    this.effect(effect);
   }
 
   #changeClaim(record: TaskRecord): void {

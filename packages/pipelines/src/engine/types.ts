@@ -1,7 +1,9 @@
 import type { KubernetesObject } from "@sluice/kubernetes";
 import type { ArtifactTypeSchema, JsonObject, Named, PipelineSpec, PlatformSpec } from "../domain/ir.ts";
 import type { Sha256 } from "../domain/fingerprint.ts";
+import type { KeyParts } from "./cache-parts.ts";
 import type { PodManifest, PodSettings } from "./pod-types.ts";
+import type { CacheMiss, ResultSource, Why } from "./why.ts";
 
 /** A task's id: a UUID derived from the run's id and the task's path, so unique everywhere and the same after a crash. */
 export type TaskId = string;
@@ -71,6 +73,9 @@ export interface TaskRecord {
   readonly outputs: TaskValues;
   /** The key of its result in the cache, if it may be cached. */
   readonly fingerprint?: string;
+  /** That key in parts, for people to compare. */
+  readonly keyParts?: KeyParts;
+  readonly why?: Why;
   /** The task whose result it shares, if CACHED. */
   readonly cachedFrom?: TaskId;
   /** Milliseconds since the epoch, here and below. */
@@ -134,16 +139,21 @@ export interface ReportedArtifact {
 }
 
 /** An earlier task's result that fits a fingerprint. */
-export interface CachedResult {
-  readonly taskId: TaskId;
+export interface CachedResult extends ResultSource {
   readonly outputs: TaskValues;
 }
 
 /** What happened. `time` is in milliseconds since the epoch. An event about a past attempt or an ended task changes nothing. */
 export type EngineEvent =
   | { readonly type: "runStarted"; readonly time: number }
-  /** The answer to `lookupCache`; no `hit` means that the task must run. */
-  | { readonly type: "cacheAnswered"; readonly time: number; readonly taskId: TaskId; readonly hit?: CachedResult }
+  /** The answer to `lookupCache`; no `hit` means that the task must run, because of `miss`. */
+  | {
+      readonly type: "cacheAnswered";
+      readonly time: number;
+      readonly taskId: TaskId;
+      readonly hit?: CachedResult;
+      readonly miss?: CacheMiss;
+    }
   | { readonly type: "podRunning"; readonly time: number; readonly taskId: TaskId; readonly attempt: number }
   /** The pod ended, was deleted, could not be created, or cannot start (`isStuck`: it is still there); `message` says why it failed. */
   | {
@@ -173,7 +183,8 @@ export type EngineEvent =
 
 /** What the caller must do. Every effect may be done twice; `outstandingEffects` tells them again after a crash. */
 export type Effect =
-  | { readonly type: "lookupCache"; readonly taskId: TaskId; readonly fingerprint: string }
+  /** Look for a result that may be shared; one older than `maxAgeMs` may not. */
+  | { readonly type: "lookupCache"; readonly taskId: TaskId; readonly fingerprint: string; readonly maxAgeMs?: number }
   /** Create the pod; one of that name that exists is this one. */
   | { readonly type: "createPod"; readonly taskId: TaskId; readonly attempt: number; readonly pod: PodManifest }
   /** Delete the pod, and tell `podFinished` once it is gone. */
@@ -206,6 +217,8 @@ export interface EngineContext {
   readonly settings: PodSettings;
   /** Whether tasks may share results at all. */
   readonly isCacheEnabled: boolean;
+  /** How old a shared result may be (milliseconds) where a pipeline does not say; as old as it likes unless given. */
+  readonly cacheMaxAgeMs?: number | undefined;
 }
 
 /** What one event did: what to store, in one transaction, and then what to do. */

@@ -9,6 +9,7 @@ import {
   outstandingEffects,
   restoreRun,
   RUN_LABEL,
+  runHomeOf,
   TASK_LABEL,
   workspaceClaimOf,
   type EngineContext,
@@ -17,7 +18,9 @@ import {
   type TaskReport,
 } from "../engine/index.ts";
 import type { Store } from "../store/store.ts";
-import type { ExperimentRow, RunRow } from "../store/tables.ts";
+import type { ExperimentRow, OutboxRow, RunRow } from "../store/tables.ts";
+import { DEFAULT_LIFECYCLE, podsDueAt, type ArtifactPolicy, type LifecycleSettings } from "../lifecycle/lifecycle-settings.ts";
+import type { CacheSettings } from "./cache-lookup.ts";
 import { Effects, outboxRow, outboxRowsOf } from "./effects.ts";
 import { PODS, type ObservedPod } from "./kinds.ts";
 import { LiveRun, type Batch } from "./live-run.ts";
@@ -36,6 +39,8 @@ export interface RunnerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly engine: EngineContext;
+  readonly cache?: CacheSettings | undefined;
+  readonly lifecycle?: LifecycleSettings | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -46,15 +51,21 @@ export interface RunnerOptions {
 export class Runner {
   readonly #options: RunnerOptions;
   readonly #effects: Effects;
+  readonly #lifecycle: LifecycleSettings;
   readonly #runs = new Map<string, LiveRun>();
   /** Which attempt a pod is, by `namespace/name`. */
   readonly #pods = new Map<string, { readonly runId: string; readonly taskId: string; readonly attempt: number }>();
   readonly #notices = new RunNotices();
+  /** The word of the artifacts of runs that were deleted while they went on: their pods may still bring some. */
+  readonly #cutShort = new Map<string, OutboxRow>();
+  /** What is being deleted of runs that are over, by run: none of them may go on meanwhile. */
+  readonly #releasing = new Map<string, Promise<void>>();
   /** Resolves once the runs of an earlier process are known: before, nobody may ask for anything. */
   readonly #started = Promise.withResolvers<void>();
 
   constructor(options: RunnerOptions) {
     this.#options = options;
+    this.#lifecycle = options.lifecycle ?? DEFAULT_LIFECYCLE;
     this.#effects = new Effects({ ...options, push: (run, event) => this.#push(run, event) });
   }
 
@@ -80,7 +91,7 @@ export class Runner {
     const pending = new Set(outbox.map(({ id }) => id));
     for (const run of runs) this.#adopt(run, pods, pending);
     const orphans = outbox.filter(({ run_id }) => !this.#runs.has(run_id));
-    this.#effects.removeLeftovers(orphans.filter(({ kind }) => kind !== "createPod"));
+    void this.#effects.removeLeftovers(orphans.filter(({ kind }) => kind !== "createPod"));
     await store.outbox.remove(orphans.filter(({ kind }) => kind === "createPod").map(({ id }) => id));
     this.#started.resolve();
   }
@@ -111,6 +122,7 @@ export class Runner {
    */
   async retry(runId: string, edited: Partial<Pick<RunInfo, "spec" | "platform">> = {}): Promise<void> {
     await this.#started.promise;
+    await this.#releasing.get(runId);
     const live = this.#runs.get(runId);
     const row = live?.row ?? (await this.#options.store.runs.find(runId));
     if (row === undefined) throw new ApiError("NotFound", `run ${runId} not found`);
@@ -124,9 +136,37 @@ export class Runner {
     await this.#push(run, { type: "retryRequested", time: this.#now(), ...edited });
   }
 
-  /** Deletes a run with its pods and its workspace. */
-  async delete(row: RunRow): Promise<void> {
+  /** Deletes a run with its pods and its workspace, and by policy with its artifacts: those that no other run uses. */
+  async delete(row: RunRow, artifacts: ArtifactPolicy = this.#lifecycle.artifacts): Promise<void> {
     await this.#started.promise;
+    const run = this.#runs.get(row.id);
+    const leftovers = await this.#leftoversOf(row);
+    const bytes = outboxRow(row, "deleteArtifacts", runHomeOf(run?.state.info ?? runInfoOf(row)));
+    if (artifacts === "delete") leftovers.push(bytes);
+    const freed = await this.#options.store.upkeep.remove(row.id, leftovers);
+    if (artifacts === "delete" && row.finished_at === 0) this.#cutShort.set(row.id, bytes);
+    if (run !== undefined) this.#forget(run);
+    this.#notices.tell({ row, tasks: [], isOver: true });
+    void this.#effects.removeLeftovers([...leftovers, ...freed]);
+  }
+
+  /** Deletes the pods and the workspace of a run that is over; its record, its results and its artifacts stay. */
+  async releasePods(row: RunRow): Promise<void> {
+    await this.#started.promise;
+    if (this.#runs.has(row.id)) return;
+    const released = Promise.withResolvers<void>();
+    this.#releasing.set(row.id, released.promise);
+    try {
+      const leftovers = await this.#leftoversOf(row);
+      if (await this.#options.store.upkeep.releasePods(row.id, leftovers)) await this.#effects.removeLeftovers(leftovers);
+    } finally {
+      this.#releasing.delete(row.id);
+      released.resolve();
+    }
+  }
+
+  /** What a run has in the cluster, or may have. */
+  async #leftoversOf(row: RunRow): Promise<OutboxRow[]> {
     const { store, client } = this.#options;
     const page = await client.list(PODS, { namespace: row.namespace, labelSelector: `${RUN_LABEL}=${row.id}` });
     const run = this.#runs.get(row.id);
@@ -136,16 +176,19 @@ export class Runner {
     const workspace = workspaceClaimOf(run?.state.info ?? runInfoOf(row));
     const leftovers = [...pods].map((name) => outboxRow(row, "deletePod", name));
     if (workspace !== undefined) leftovers.push(outboxRow(row, "deleteClaim", workspace.metadata.name));
-    await store.runs.delete(row.id, leftovers);
-    if (run !== undefined) this.#forget(run);
-    this.#notices.tell({ row, tasks: [], isOver: true });
-    this.#effects.removeLeftovers(leftovers);
+    return leftovers;
   }
 
   /** Takes what a pod's agent found; resolves once that is on disk. */
   async report(report: TaskReport): Promise<void> {
     await this.#started.promise;
-    await this.#options.store.tasks.putReport(report);
+    try {
+      await this.#options.store.tasks.putReport(report);
+    } catch (error) {
+      const bytes = this.#cutShort.get(report.runId);
+      if (bytes !== undefined) void this.#effects.removeLeftovers([bytes]);
+      throw error;
+    }
     this.#runs.get(report.runId)?.putReport(report);
   }
 
@@ -296,7 +339,7 @@ export class Runner {
     const isOver = isFinal(run.state.progress.phase);
     this.#notices.tell({ row: run.row, tasks, isOver });
     // What is left to do after a run does not end with it.
-    if (isOver) this.#effects.removeLeftovers(outboxRowsOf(run.row, effects));
+    if (isOver) void this.#effects.removeLeftovers(outboxRowsOf(run.row, effects));
     else this.#carryOut(run, effects);
   }
 
@@ -308,10 +351,14 @@ export class Runner {
     if (tasks.length === 0 && progress === undefined && outbox.length === 0) return;
     const advanced = progress === undefined ? run : advanceRecord(run, progress, time);
     const { history } = advanced;
-    const row = spec === undefined ? advanced.row : { ...advanced.row, spec };
+    const row = spec === undefined ? advanced.row : { ...advanced.row, spec, version_id: "" };
     const { id, namespace } = row;
     const change = { run: { id, namespace, pipeline: run.pipeline }, tasks, time, outbox, done, ...(spec === undefined ? {} : { spec }) };
-    await store.runs.commit(progress === undefined ? change : { ...change, progress: { value: progress, history } });
+    await store.runs.commit(
+      progress === undefined
+        ? change
+        : { ...change, progress: { value: progress, history, podsDueAt: podsDueAt(run.state.info, progress, this.#lifecycle) } },
+    );
     run.row = row;
     run.history = history;
     run.done = run.done.slice(done.length);
