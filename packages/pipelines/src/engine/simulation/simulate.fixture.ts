@@ -192,7 +192,9 @@ export class Simulation {
         const { path } = this.run.get(effect.taskId);
         const { out, uri } = cachedOutput(path);
         const art = [{ id: uri, name: "art", type: DATASET, uri, metadata: {} }];
-        const hit = this.outcomes.isCached(path) ? { hit: { taskId: "earlier", outputs: { parameters: { out }, artifacts: { art } } } } : {};
+        const hit = this.outcomes.isCached(path)
+          ? { hit: { runId: "earlier", taskId: "earlier", madeAt: 0, outputs: { parameters: { out }, artifacts: { art } } } }
+          : {};
         return this.#offer({ type: "cacheAnswered", time, taskId: effect.taskId, ...hit });
       }
       case "createPod":
