@@ -5,6 +5,7 @@ import { type PipelineValues, resolveConstant } from "../domain/placeholders.ts"
 import { conform, typeOf } from "./parameter-type.ts";
 import { own, type PlannedTask } from "./plan.ts";
 import type { LoopItem, RunState } from "./run-state.ts";
+import { runResourceName } from "./task-id.ts";
 import { type ArtifactRecord, hasSucceeded, type TaskId, type TaskRecord, type TaskState, type TaskValues } from "./types.ts";
 
 const WORKSPACE_PATH = "/kfp-workspace";
@@ -15,7 +16,7 @@ export function pipelineValues(run: RunState, task: { readonly name: string; rea
   const utc = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
   return {
     pipeline_job_name: info.displayName,
-    pipeline_job_resource_name: info.id,
+    pipeline_job_resource_name: runResourceName(info.spec.pipelineInfo.name, info.id),
     pipeline_job_uuid: info.id,
     pipeline_task_name: task.name,
     pipeline_task_uuid: task.id,
@@ -61,7 +62,7 @@ function finalStatus(run: RunState, graph: TaskRecord, producer: string): JsonOb
   const { state, message = "it did not run" } = run.child(graph.id, producer) ?? { state: "CANCELED" };
   return {
     state: FINAL_STATES[state],
-    pipelineJobResourceName: run.info.id,
+    pipelineJobResourceName: runResourceName(run.info.spec.pipelineInfo.name, run.info.id),
     pipelineTaskName: producer,
     error: hasSucceeded(state) ? {} : { code: state === "FAILED" ? UNKNOWN : CANCELLED, message },
   };

@@ -51,7 +51,8 @@ if __name__ == "__main__":
 
 /**
  * Runs whenever the environment's Python starts. It answers a request that the environment was built for before Python has
- * loaded anything else, and puts the container's own packages before the shared ones. Where containers are plain processes,
+ * loaded anything else, and puts the container's own packages before the shared ones. A virtual environment that a container
+ * makes, and that is to see the system's packages, sees the environment's. Where containers are plain processes,
  * and no artifact volume lies at `/minio` and its like, it shows kfp where it is.
  */
 const START = `
@@ -107,6 +108,23 @@ def place_artifacts(root):
     sys.meta_path.insert(0, Finder)
 
 
+def show_below(packages):
+    import venv
+
+    create = venv.EnvBuilder.create_configuration
+
+    def create_configuration(self, context):
+        create(self, context)
+        if self.system_site_packages:
+            own = os.path.join(context.env_dir, "lib", "python%d.%d" % sys.version_info[:2], "site-packages")
+            with open(os.path.join(own, "sluice-below.pth"), "w") as file:
+                file.write("import site; site.addsitedir(%r)\\n" % packages)
+
+    venv.EnvBuilder.create_configuration = create_configuration
+
+
+if getattr(sys, "orig_argv", [])[1:3] == ["-m", "venv"]:
+    show_below(os.path.dirname(os.path.abspath(__file__)))
 if getattr(sys, "orig_argv", [])[1:4] == ["-m", "pip", "install"]:
     answer(sys.orig_argv[4:])
 if os.environ.get(${JSON.stringify(OVERLAY_VARIABLE)}):
