@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { chmod, mkdir, readdir, readFile, realpath, stat } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import type { Program, ProgramContext } from "@sluice/component";
@@ -22,6 +23,8 @@ interface Stored {
   readonly size: number;
 }
 
+/** Where tasks of a run share files. */
+const WORKSPACE = "/kfp-workspace/";
 const LARGE = 16 * 2 ** 20;
 const MEBIBYTE = 2 ** 20;
 /** How many files of a directory are copied at once: small ones share their way to the disk. */
@@ -74,6 +77,8 @@ async function fetchInputs(task: AgentTask, objects: ObjectStore, context: Progr
   const wanted = new Map(task.inputs.map((input) => [input.path, input.uri]));
   for (const [path, uri] of wanted) {
     context.signal.throwIfAborted();
+    // Another task has brought it, and tasks since may have changed it.
+    if (path.startsWith(WORKSPACE) && existsSync(context.hostPath(path))) continue;
     const info = await objects.stat(uri);
     let count = 0;
     if (info !== undefined) {

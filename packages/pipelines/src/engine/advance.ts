@@ -95,9 +95,11 @@ function answerCache(transition: Transition, { taskId, hit, miss = { type: "none
 
 function finishPod(transition: Transition, event: EventOf<"podFinished">, context: EngineContext): void {
   const { run } = transition;
-  const task = awaiting(run, event.taskId, "pod", event.attempt);
-  if (task === undefined) return;
+  const awaited = awaiting(run, event.taskId, "pod", event.attempt);
+  if (awaited === undefined) return;
   const { succeeded, isStuck = false, exitCode, message, report } = event;
+  // Whoever is quick has ended before anybody has seen it run.
+  const task = succeeded || exitCode !== undefined ? { ...awaited, startedAt: awaited.startedAt ?? event.time } : awaited;
   if (!succeeded) {
     if (isStuck && task.podName !== undefined)
       transition.effect({ type: "deletePod", taskId: task.id, attempt: task.attempt, podName: task.podName });

@@ -9,6 +9,7 @@ import { own } from "./plan.ts";
 import type { RunState } from "./run-state.ts";
 import { derivedUuid } from "./task-id.ts";
 import type { TaskRecord, TaskValues } from "./types.ts";
+import { workspaceClaimOf } from "./volume-claim.ts";
 
 /** The output of an importer: one artifact that is taken to exist. Unless it is to be imported anew, its id depends on its content alone. */
 export function importedArtifact(run: RunState, task: TaskRecord, component: ComponentSpec, importer: ImporterSpec, sha256: Sha256): TaskValues {
@@ -21,7 +22,14 @@ export function importedArtifact(run: RunState, task: TaskRecord, component: Com
     const from = runtimeParameter === undefined ? "its artifactUri" : `input parameter ${JSON.stringify(runtimeParameter)}`;
     throw new UserError(`the importer has no address to import: ${from} must be a string that is not empty`);
   }
-  const metadata = resolve({ ...importer.properties, ...importer.customProperties, ...importer.metadata });
+  const isInWorkspace = importer.downloadToWorkspace === true && workspaceClaimOf(run.info) !== undefined;
+  const metadata = resolve({
+    ...importer.properties,
+    ...importer.customProperties,
+    ...importer.metadata,
+    // Whoever takes it finds it in the workspace, where the first one's agent brings it.
+    ...(isInWorkspace ? { _kfp_workspace: true } : {}),
+  });
   const [name, output] = Object.entries(component.outputDefinitions?.artifacts ?? {})[0] ?? ["artifact", undefined];
   const type = importer.typeSchema ?? output?.artifactType ?? { schemaTitle: "system.Artifact" };
   const identity = importer.reimport === true ? task.id : run.info.namespace;

@@ -63,7 +63,7 @@ export function podOf(run: RunState, task: TaskRecord, context: Pick<EngineConte
     runId: info.id,
     taskId: task.id,
     attempt: task.attempt,
-    inputs: inputs.filter(({ uri, path }) => isStored(uri) && !path.startsWith("/kfp-workspace/")),
+    inputs: inputs.filter(({ uri }) => isStored(uri)),
     outputFile: input.outputs?.outputFile ?? "",
     parameters: Object.fromEntries(
       Object.entries(component.outputDefinitions?.parameters ?? {}).map(([name, spec]) => [
