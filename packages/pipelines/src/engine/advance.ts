@@ -62,9 +62,9 @@ function retry(transition: Transition, { time, spec, platform }: EventOf<"retryR
     const before = run.info;
     const after = editedInfo(before, { spec, ...(platform === undefined ? {} : { platform }) });
     const earlier = run.root === undefined ? {} : run.get(run.root).inputs.parameters;
-    const plans = new RunState(before, run.progress);
-    edited = { edit: editOf(before, after, earlier), plannedBefore: (component, task) => plans.plan(component).get(task) };
+    const unedited = new RunState(before, run.progress);
     run.edit(after);
+    edited = { edit: editOf(unedited, run, earlier), plannedBefore: (component, task) => unedited.plan(component).get(task) };
   }
   for (const record of resetUnfinished(run, edited)) transition.put(record);
   const { startedAt: _s, endedAt: _e, message: _m, stopping: _t, isForced: _f, ...rest } = run.progress;
