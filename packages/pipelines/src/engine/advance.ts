@@ -120,8 +120,15 @@ function wake(transition: Transition, time: number): void {
   transition.launchDue();
 }
 
-/** What a restored run still needs done. A task that is RUNNING has had its pod created; the caller looks whether it still exists. */
-export function outstandingEffects(run: RunState, context: EngineContext): readonly Effect[] {
+/**
+ * What a restored run still needs done. A task that is RUNNING has had its pod created, the caller looks whether it still exists; no
+ * effect creates a pod that `hasPod` knows.
+ */
+export function outstandingEffects(
+  run: RunState,
+  context: EngineContext,
+  { hasPod = () => false }: { readonly hasPod?: (name: string) => boolean } = {},
+): readonly Effect[] {
   const { phase } = run.progress;
   if (phase !== "RUNNING" && phase !== "CANCELING") return [];
   const effects: Effect[] = [];
@@ -141,7 +148,7 @@ export function outstandingEffects(run: RunState, context: EngineContext): reado
       effects.push({ type: "wakeAt", time: task.retryAt });
     } else if (task.step === "pod" && task.podName !== undefined && isStopped(run, task)) {
       effects.push({ type: "deletePod", taskId, attempt, podName: task.podName });
-    } else if (task.step === "pod" && task.state === "PENDING") {
+    } else if (task.step === "pod" && task.state === "PENDING" && !hasPod(task.podName ?? "")) {
       effects.push({ type: "createPod", taskId, attempt, pod: podOf(run, task, context) });
     }
   }

@@ -61,7 +61,7 @@ export class Effects {
   /** Namespaces that are known to have what pods need, by `namespace/account`. */
   readonly #prepared = new Map<string, Promise<void>>();
   /** Questions to the cache whose answers are not on disk yet. */
-  readonly #lookups = new Set<Promise<void>>();
+  readonly #lookups = new Set<Promise<unknown>>();
   /** What is on its way into being, by path: only once it is there can it be deleted. */
   readonly #creating = new Map<string, Promise<unknown>>();
 
@@ -95,13 +95,7 @@ export class Effects {
           break;
       }
     }
-    if (lookups.length > 0) {
-      this.#start(run, (signal) => {
-        const answered = this.#lookup(run, lookups, signal);
-        this.#lookups.add(answered);
-        return answered.finally(() => this.#lookups.delete(answered));
-      });
-    }
+    if (lookups.length > 0) this.#start(run, (signal) => this.#lookup(run, lookups, signal));
   }
 
   /** Deletes what runs that are over have left in the cluster and of artifacts, and then the word of it. Never rejects. */
@@ -252,9 +246,11 @@ export class Effects {
     return (await this.#options.client.delete(resource, key)) !== undefined;
   }
 
-  /** Answers all lookups of a batch together. */
-  async #lookup(run: LiveRun, lookups: readonly EffectOf<"lookupCache">[], signal: AbortSignal): Promise<void> {
-    const { store, objects, clock, logger, push, cache: settings = {} } = this.#options;
+  /** What the cache says to questions of a run; `stored` settles once the answers are on disk. */
+  async answers(run: LiveRun, lookups: readonly EffectOf<"lookupCache">[], stored: Promise<unknown>): Promise<EngineEvent[]> {
+    const { store, objects, clock, logger, cache: settings = {} } = this.#options;
+    this.#lookups.add(stored);
+    void stored.finally(() => this.#lookups.delete(stored));
     const scope = { namespace: run.row.namespace, pipeline: run.pipeline };
     let answers: ReadonlyMap<EffectOf<"lookupCache">, CacheAnswer> = new Map();
     let problem = "";
@@ -264,14 +260,19 @@ export class Effects {
       problem = messageOf(error);
       logger.warn("cannot read the cache; tasks run instead", { run: run.row.id, error });
     }
-    if (signal.aborted) return;
     const time = clock.now();
-    const stored = lookups.map((lookup) => {
+    return lookups.map((lookup) => {
       const answer = answers.get(lookup) ?? { miss: { type: "unreadable", problem } };
-      return push(run, { type: "cacheAnswered", time, taskId: lookup.taskId, ...answer });
+      return { type: "cacheAnswered", time, taskId: lookup.taskId, ...answer };
     });
+  }
+
+  async #lookup(run: LiveRun, lookups: readonly EffectOf<"lookupCache">[], signal: AbortSignal): Promise<void> {
+    const stored = Promise.withResolvers<void>();
+    const events = await this.answers(run, lookups, stored.promise);
     // Rejects when the run is over meanwhile: then nothing was taken from the cache.
-    await Promise.allSettled(stored);
+    if (!signal.aborted) await Promise.allSettled(events.map((event) => this.#options.push(run, event)));
+    stored.resolve();
   }
 
   async #wake(run: LiveRun, time: number): Promise<void> {

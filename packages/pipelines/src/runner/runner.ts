@@ -30,6 +30,10 @@ import { advanceRecord, historyOf, isFinal, progressOf, runInfoOf } from "./run-
 
 const RETRY_MS = 500;
 const LONGEST_RETRY_MS = 30_000;
+/** What one batch may hold, so that the main thread is soon free for others. */
+const MOST_EVENTS = 200;
+const MOST_ROUNDS = 50;
+const MOST_TASKS = 2000;
 
 /** What a runner works with. */
 export interface RunnerOptions {
@@ -255,7 +259,7 @@ export class Runner {
       void this.#push(run, { type: "runStarted", time: this.#now() });
       return;
     }
-    const effects = outstandingEffects(run.state, this.#options.engine);
+    const effects = outstandingEffects(run.state, this.#options.engine, { hasPod: (name) => pods.has(podKey(row.namespace, name)) });
     const creations = new Map(effects.flatMap((effect) => (effect.type === "createPod" ? [[effect.taskId, effect]] : [])));
     this.#carryOut(
       run,
@@ -290,13 +294,14 @@ export class Runner {
     const isWanted = (): boolean => run.queue.length > 0 && !run.stop.signal.aborted && !signal.aborted;
     for (let failures = 0; isWanted();) {
       let queued: LiveRun["queue"] = [];
+      const stored = Promise.withResolvers<void>();
       try {
         // A decision that was not stored is none: the next one must not build on it.
         if (failures > 0) await this.#restore(run);
         if (!isWanted()) break;
-        queued = run.queue;
-        run.queue = [];
-        const batch = this.#decide(run, queued);
+        queued = run.queue.slice(0, MOST_EVENTS);
+        run.queue = run.queue.slice(MOST_EVENTS);
+        const batch = await this.#decide(run, queued, stored.promise);
         await this.#commit(run, batch);
         failures = 0;
         for (const { settle } of queued) settle.resolve();
@@ -307,6 +312,8 @@ export class Runner {
         if (!isWanted()) break;
         logger.error("cannot store what a run did", { run: run.row.id, error });
         await clock.sleep(Math.min(RETRY_MS * 2 ** failures++, LONGEST_RETRY_MS), signal);
+      } finally {
+        stored.resolve();
       }
     }
     run.isBusy = false;
@@ -322,14 +329,24 @@ export class Runner {
   }
 
   /** A mistake in the engine ends the run it happens in, and no other. */
-  #decide(run: LiveRun, queued: LiveRun["queue"]): Batch {
+  async #decide(run: LiveRun, queued: LiveRun["queue"], stored: Promise<void>): Promise<Batch> {
+    const { engine, logger } = this.#options;
     try {
-      return run.advance(
+      const batch = run.advance(
         queued.map(({ event }) => event),
-        this.#options.engine,
+        engine,
       );
+      // What the cache answers changes nothing but the run, so that many shared results in a row are one commit.
+      for (let round = 0; round < MOST_ROUNDS && batch.tasks.size < MOST_TASKS; round++) {
+        const lookups = batch.effects.filter((effect) => effect.type === "lookupCache");
+        if (lookups.length === 0) break;
+        const answers = await this.#effects.answers(run, lookups, stored);
+        batch.effects = batch.effects.filter(({ type }) => type !== "lookupCache");
+        run.advance(answers, engine, batch);
+      }
+      return batch;
     } catch (error) {
-      this.#options.logger.error("the engine failed", { run: run.row.id, error });
+      logger.error("the engine failed", { run: run.row.id, error });
       return run.giveUp(`internal error: ${error instanceof Error ? error.message : String(error)}`, this.#now());
     }
   }
@@ -337,7 +354,7 @@ export class Runner {
   /** Does what follows from a batch that is stored. */
   #follow(run: LiveRun, { tasks, effects }: Batch): void {
     const isOver = isFinal(run.state.progress.phase);
-    this.#notices.tell({ row: run.row, tasks, isOver });
+    this.#notices.tell({ row: run.row, tasks: [...tasks.values()], isOver });
     // What is left to do after a run does not end with it.
     if (isOver) void this.#effects.removeLeftovers(outboxRowsOf(run.row, effects));
     else this.#carryOut(run, effects);
@@ -348,12 +365,19 @@ export class Runner {
     const time = this.#now();
     const outbox = outboxRowsOf(run.row, effects);
     const done = [...run.done];
-    if (tasks.length === 0 && progress === undefined && outbox.length === 0) return;
+    if (tasks.size === 0 && progress === undefined && outbox.length === 0) return;
     const advanced = progress === undefined ? run : advanceRecord(run, progress, time);
     const { history } = advanced;
     const row = spec === undefined ? advanced.row : { ...advanced.row, spec, version_id: "" };
     const { id, namespace } = row;
-    const change = { run: { id, namespace, pipeline: run.pipeline }, tasks, time, outbox, done, ...(spec === undefined ? {} : { spec }) };
+    const change = {
+      run: { id, namespace, pipeline: run.pipeline },
+      tasks: [...tasks.values()],
+      time,
+      outbox,
+      done,
+      ...(spec === undefined ? {} : { spec }),
+    };
     await store.runs.commit(
       progress === undefined
         ? change
