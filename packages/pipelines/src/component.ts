@@ -4,8 +4,11 @@ import { ArtifactStores, type ArtifactSettings } from "./artifact-stores/artifac
 import { artifactAgent } from "./agent/artifact-agent.ts";
 import { runPods } from "./controllers/run-pods.ts";
 import type { PodSettings } from "./engine/pod-types.ts";
+import { DEFAULT_LIFECYCLE, type LifecycleSettings } from "./lifecycle/lifecycle-settings.ts";
+import { Upkeep } from "./lifecycle/upkeep.ts";
 import { pipelinesMigrations } from "./migrations/index.ts";
 import { pipelineRoutes } from "./routes/index.ts";
+import type { CacheSettings } from "./runner/cache-lookup.ts";
 import { Runner } from "./runner/runner.ts";
 import { Scheduler } from "./schedules/scheduler.ts";
 import { pipelinesDatabase } from "./store/tables.ts";
@@ -19,20 +22,26 @@ export interface PipelinesOptions {
   /** The time zone of schedules that name none; UTC, unless set. */
   readonly scheduleTimeZone?: string;
   readonly artifacts?: ArtifactSettings;
+  /** How old a shared result may be (milliseconds) where a pipeline does not say. */
+  readonly cacheMaxAgeMs?: number | undefined;
+  readonly cache?: CacheSettings | undefined;
+  readonly lifecycle?: Partial<LifecycleSettings> | undefined;
 }
 
 /** Kubeflow Pipelines: its REST API, and what runs pipelines behind it. */
 export function pipelinesComponent(options: PipelinesOptions = {}): Component {
-  const { pods = {}, isCacheEnabled = true, scheduleTimeZone: timeZone = "UTC", artifacts } = options;
+  const { pods = {}, isCacheEnabled = true, cacheMaxAgeMs, cache, scheduleTimeZone: timeZone = "UTC", artifacts } = options;
+  const lifecycle: LifecycleSettings = { ...DEFAULT_LIFECYCLE, ...options.lifecycle };
   return defineComponent({
     name: "pipelines",
     resources: [],
     migrations: pipelinesMigrations,
     build({ client, database, objects: embedded, gate, clock, logger, newId, signal }) {
       const store = new Store(pipelinesDatabase(database));
-      const engine = { sha256: (text: string) => createHash("sha256").update(text).digest("hex"), settings: pods, isCacheEnabled };
+      const engine = { sha256: (text: string) => createHash("sha256").update(text).digest("hex"), settings: pods, isCacheEnabled, cacheMaxAgeMs };
       const objects = new ArtifactStores({ embedded, client, settings: artifacts });
-      const runner = new Runner({ store, client, objects, clock, logger, engine, signal });
+      const runner = new Runner({ store, client, objects, clock, logger, engine, cache, lifecycle, signal });
+      const upkeep = new Upkeep({ store, runner, settings: lifecycle, clock, logger, signal });
       const { api, logs } = pipelineRoutes({ store, runner, client, objects, gate, clock, newId, timeZone, logger, signal });
       const scheduler = new Scheduler({ store, runner, clock, logger, sha256: engine.sha256, timeZone, signal });
       return {
@@ -44,6 +53,7 @@ export function pipelinesComponent(options: PipelinesOptions = {}): Component {
         programs: [artifactAgent({ stores: objects, report: (report, namespace) => runner.report(report, namespace) })],
         async start() {
           await runner.start();
+          await upkeep.start();
           await scheduler.start();
         },
       };

@@ -13,10 +13,11 @@ import { inspect } from "node:util";
 import { ATTEMPT_LABEL, RUN_LABEL, TASK_LABEL, type EngineContext, type TaskReport } from "./engine/index.ts";
 import { ArtifactStores } from "./artifact-stores/artifact-stores.ts";
 import { runPods } from "./controllers/run-pods.ts";
+import { Upkeep } from "./lifecycle/upkeep.ts";
 import { pipelinesMigrations } from "./migrations/index.ts";
 import { pipelineRoutes } from "./routes/index.ts";
 import { PODS, type ObservedPod } from "./runner/kinds.ts";
-import { Runner } from "./runner/runner.ts";
+import { Runner, type RunnerOptions } from "./runner/runner.ts";
 import { Scheduler } from "./schedules/scheduler.ts";
 import { pipelinesDatabase } from "./store/tables.ts";
 import { Store } from "./store/store.ts";
@@ -52,6 +53,10 @@ export class World {
   /** The objects of the default namespace. */
   objectStore!: ObjectStore;
   artifacts!: ArtifactStores;
+  /** What a process that boots from now on is configured with. */
+  options: Pick<RunnerOptions, "cache" | "lifecycle"> & Pick<EngineContext, "cacheMaxAgeMs"> = {};
+  /** Added to the machine's time. */
+  elapsed = 0;
   readonly #watchers = new Set<(event: WatchEvent<KubernetesObject>) => void>();
   #version = 1;
   #stop = new AbortController();
@@ -113,17 +118,24 @@ export class World {
     this.#embedded = await openDirectoryStore({ directory: join(home, "objects") });
     await this.#database.migrate("pipelines", pipelinesMigrations);
     this.store = new Store(pipelinesDatabase(this.#database));
-    const engine: EngineContext = { sha256: (text) => createHash("sha256").update(text).digest("hex"), settings: {}, isCacheEnabled: true };
+    const engine: EngineContext = {
+      sha256: (text) => createHash("sha256").update(text).digest("hex"),
+      settings: {},
+      isCacheEnabled: true,
+      cacheMaxAgeMs: this.options.cacheMaxAgeMs,
+    };
     const logger = {
       info: () => undefined,
       warn: () => undefined,
       error: (message: string, fields?: object) => process.stderr.write(`${message} ${inspect(fields)}\n`),
     };
-    const { clock } = this;
+    const own = this.clock;
+    const clock: Clock = { now: () => own.now() + this.elapsed, sleep: (ms, signal) => own.sleep(ms, signal) };
     this.artifacts = new ArtifactStores({ embedded: this.#embedded, client: this.client });
     this.objectStore = this.artifacts.of("kubeflow");
     const shared = { store: this.store, client: this.client, objects: this.artifacts, clock, logger, signal: this.#stop.signal };
-    this.runner = new Runner({ ...shared, engine });
+    const { cache, lifecycle } = this.options;
+    this.runner = new Runner({ ...shared, engine, cache, lifecycle });
     const gate = {
       authorize: (_identity: unknown, action: Action) => {
         this.asked.push(action);
@@ -142,6 +154,7 @@ export class World {
     void runManager({ client: this.client, controllers: [runPods(this.runner)], clock, logger, signal: this.#stop.signal });
     await this.runner.start();
     await new Scheduler({ ...shared, runner: this.runner, sha256: engine.sha256, timeZone: "UTC" }).start();
+    if (lifecycle !== undefined) await new Upkeep({ ...shared, runner: this.runner, settings: lifecycle }).start();
     this.#running.resolve();
   }
 

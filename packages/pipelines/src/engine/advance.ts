@@ -63,9 +63,9 @@ function retry(transition: Transition, { time, spec, platform }: EventOf<"retryR
     const before = run.info;
     const after = editedInfo(before, { spec, ...(platform === undefined ? {} : { platform }) });
     const earlier = run.root === undefined ? {} : run.get(run.root).inputs.parameters;
-    const plans = new RunState(before, run.progress);
-    edited = { edit: editOf(before, after, earlier), plannedBefore: (component, task) => plans.plan(component).get(task) };
+    const unedited = new RunState(before, run.progress);
     run.edit(after);
+    edited = { edit: editOf(unedited, run, earlier), plannedBefore: (component, task) => unedited.plan(component).get(task) };
   }
   for (const record of resetUnfinished(run, edited)) transition.put(record);
   const { startedAt: _s, endedAt: _e, message: _m, stopping: _t, isForced: _f, ...rest } = run.progress;
@@ -126,8 +126,15 @@ function wake(transition: Transition, time: number): void {
   transition.launchDue();
 }
 
-/** What a restored run still needs done. A task that is RUNNING has had its pod created; the caller looks whether it still exists. */
-export function outstandingEffects(run: RunState, context: EngineContext): readonly Effect[] {
+/**
+ * What a restored run still needs done. A task that is RUNNING has had its pod created, the caller looks whether it still exists; no
+ * effect creates a pod that `hasPod` knows.
+ */
+export function outstandingEffects(
+  run: RunState,
+  context: EngineContext,
+  { hasPod = () => false }: { readonly hasPod?: (name: string) => boolean } = {},
+): readonly Effect[] {
   const { phase } = run.progress;
   if (phase !== "RUNNING" && phase !== "CANCELING") return [];
   const effects: Effect[] = [];
@@ -147,7 +154,7 @@ export function outstandingEffects(run: RunState, context: EngineContext): reado
       effects.push({ type: "wakeAt", time: task.retryAt });
     } else if (task.step === "pod" && task.podName !== undefined && isStopped(run, task)) {
       effects.push({ type: "deletePod", taskId, attempt, podName: task.podName });
-    } else if (task.step === "pod" && task.state === "PENDING") {
+    } else if (task.step === "pod" && task.state === "PENDING" && !hasPod(task.podName ?? "")) {
       effects.push({ type: "createPod", taskId, attempt, pod: podOf(run, task, context) });
     }
   }

@@ -3,8 +3,8 @@ import { canonicalJson } from "../domain/fingerprint.ts";
 import { isJsonObject } from "../domain/executor-input.ts";
 import type { ComponentSpec, JsonObject, JsonValue, TaskSpec } from "../domain/ir.ts";
 import { runParameters } from "./parameter-type.ts";
-import { componentOf, containerOf, importerOf, isLoop, own, type PlannedTask, planOf } from "./plan.ts";
-import type { RunState } from "./run-state.ts";
+import { componentOf, containerOf, importerOf, isLoop, own, type Plan, type PlannedTask } from "./plan.ts";
+import { RunState } from "./run-state.ts";
 import type { RunInfo, TaskRecord } from "./types.ts";
 
 /** What an edited pipeline changes of a run. */
@@ -22,36 +22,44 @@ export function editedInfo(info: RunInfo, { spec, platform }: Pick<RunInfo, "spe
 }
 
 /** What differs between two pipelines of one run, which had `earlier` as its parameters. */
-export function editOf(before: RunInfo, after: RunInfo, earlier: JsonObject): Edit {
-  const touched = new Map<string, boolean>();
-  const changedInputs = new Set<string>();
-  const later = runParameters(after.spec.root, after.parameters);
-  for (const name of [...Object.keys(earlier), ...Object.keys(later)]) if (!isSame(earlier[name], later[name])) changedInputs.add(name);
+export function editOf(before: RunState, after: RunState, earlier: JsonObject): Edit {
+  const later = runParameters(after.info.spec.root, after.info.parameters);
+  const changedInputs = new Set([...Object.keys(earlier), ...Object.keys(later)].filter((name) => !isSame(earlier[name], later[name])));
 
-  const isChanged = (one: PlannedTask, other: PlannedTask, isInRoot: boolean): boolean =>
-    !isSame(wiringOf(one.spec), wiringOf(other.spec)) ||
-    !isSame(interfaceOf(one.component), interfaceOf(other.component)) ||
-    !isSame(executorOf(before, one.component), executorOf(after, other.component)) ||
-    (isInRoot && takesAny(other.spec, changedInputs));
-
-  const isTouched = (one: string, other: string): boolean => {
-    const key = JSON.stringify([one, other]);
-    const known = touched.get(key);
-    if (known !== undefined) return known;
-    const [from, to] = [planOf(before.spec, componentOf(before.spec, one)), planOf(after.spec, componentOf(after.spec, other))];
-    const outputs = [componentOf(before.spec, one).dag?.outputs, componentOf(after.spec, other).dag?.outputs] as const;
-    const isIt =
-      from.size !== to.size ||
-      !isSame(...outputs) ||
-      [...from.values()].some((task) => {
-        const now = to.get(task.name);
-        if (now === undefined || isChanged(task, now, other === "")) return true;
-        return isTouched(task.spec.componentRef.name, now.spec.componentRef.name);
-      });
-    touched.set(key, isIt);
-    return isIt;
+  const isChanged = remembered(
+    (one: PlannedTask, other: PlannedTask) =>
+      !isSame(wiringOf(one.spec), wiringOf(other.spec)) ||
+      !isSame(interfaceOf(one.component), interfaceOf(other.component)) ||
+      !isSame(executorOf(before.info, one.component), executorOf(after.info, other.component)),
+  );
+  const isTouched = remembered((from: Plan, to: Plan): boolean => {
+    if (from.size !== to.size) return true;
+    return [...from.values()].some((task) => {
+      const now = to.get(task.name);
+      return now === undefined || isChanged(task, now) || edit.isTouched(task.spec.componentRef.name, now.spec.componentRef.name);
+    });
+  });
+  const outputsOf = ({ info }: RunState, name: string): unknown => componentOf(info.spec, name).dag?.outputs;
+  const edit: Edit = {
+    isChanged: (one, other, isInRoot) => isChanged(one, other) || (isInRoot && takesAny(other.spec, changedInputs)),
+    isTouched: (one, other) =>
+      isTouched(before.plan(one), after.plan(other)) ||
+      !isSame(outputsOf(before, one), outputsOf(after, other)) ||
+      (other === "" && [...after.plan("").values()].some(({ spec }) => takesAny(spec, changedInputs))),
   };
-  return { isChanged, isTouched };
+  return edit;
+}
+
+/** A function of two things that works out each pair once. */
+function remembered<T extends object>(compare: (one: T, other: T) => boolean): (one: T, other: T) => boolean {
+  const known = new Map<T, Map<T, boolean>>();
+  return (one, other) => {
+    const row = known.get(one) ?? new Map<T, boolean>();
+    known.set(one, row);
+    const result = row.get(other) ?? compare(one, other);
+    row.set(other, result);
+    return result;
+  };
 }
 
 /** Throws a `UserError` if a run cannot go on as another pipeline: what it has reached must be there, as what it was. */
@@ -61,8 +69,9 @@ export function checkEdit(run: RunState, pipeline: Pick<RunInfo, "spec" | "platf
   const now = after.spec.pipelineInfo.name;
   if (now !== name) throw new UserError(`the run is of pipeline ${JSON.stringify(name)}, the edited one is ${JSON.stringify(now)}`, REMEDY);
   runParameters(after.spec.root, after.parameters);
+  const edited = new RunState(after, run.progress);
   const visit = (task: TaskRecord, component: string): void => {
-    const plan = planOf(after.spec, componentOf(after.spec, component));
+    const plan = edited.plan(component);
     for (const child of run.children(task.id)) {
       if (child.iteration !== undefined) {
         visit(child, component);

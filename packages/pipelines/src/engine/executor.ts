@@ -5,7 +5,7 @@ import type { ComponentSpec } from "../domain/ir.ts";
 import { withDefaults } from "./parameter-type.ts";
 import type { RunState } from "./run-state.ts";
 import { derivedUuid } from "./task-id.ts";
-import type { ArtifactRecord, TaskRecord, TaskValues } from "./types.ts";
+import type { ArtifactRecord, RunInfo, TaskRecord, TaskValues } from "./types.ts";
 
 /** The directory of the files that containers write their output parameters to. */
 export const OUTPUT_DIRECTORY = "/tmp/kfp/outputs";
@@ -20,12 +20,14 @@ export function executorInputsOf(component: ComponentSpec, inputs: TaskValues): 
   return { parameterValues: withDefaults(component, inputs.parameters), artifacts: Object.fromEntries(artifacts) };
 }
 
+/** Where all artifacts of a run lie that its tasks make and do not put elsewhere themselves. */
+export function runHomeOf({ id, pipelineRoot, spec }: Pick<RunInfo, "id" | "pipelineRoot" | "spec">): string {
+  return [splitRoot(pipelineRoot).uri.replace(/\/+$/, ""), segment(spec.pipelineInfo.name), id].join("/");
+}
+
 /** The address below which an attempt of a task stores; no other attempt's is the same. */
 export function homeOf(run: RunState, task: TaskRecord, sha256: Sha256): string {
-  const { info } = run;
-  const root = splitRoot(info.pipelineRoot).uri.replace(/\/+$/, "");
-  const attempt = derivedUuid(sha256, "attempt", task.id, String(task.attempt));
-  return [root, info.spec.pipelineInfo.name, info.id, task.name, attempt].map((part, at) => (at === 0 ? part : segment(part))).join("/");
+  return [runHomeOf(run.info), segment(task.name), derivedUuid(sha256, "attempt", task.id, String(task.attempt))].join("/");
 }
 
 /** A name as one part of an address, whatever its author called it. */

@@ -10,5 +10,6 @@ export { advance, outstandingEffects } from "./advance.ts";
 export { checkEdit } from "./edit.ts";
 export { runParameters } from "./parameter-type.ts";
 export { derivedUuid, podNameOf } from "./task-id.ts";
+export { runHomeOf } from "./executor.ts";
 export { podOf } from "./pod.ts";
 export { workspaceClaimName, workspaceClaimOf } from "./volume-claim.ts";

@@ -21,8 +21,12 @@ export function pipelineValues(run: RunState, task: { readonly name: string; rea
     pipeline_job_uuid: info.id,
     pipeline_task_name: task.name,
     pipeline_task_uuid: task.id,
-    pipeline_job_create_time_utc: utc(info.createdAt),
-    pipeline_job_schedule_time_utc: utc(info.scheduledAt ?? info.createdAt),
+    get pipeline_job_create_time_utc() {
+      return utc(info.createdAt);
+    },
+    get pipeline_job_schedule_time_utc() {
+      return utc(info.scheduledAt ?? info.createdAt);
+    },
     pipeline_root: info.pipelineRoot,
     workspace_path: WORKSPACE_PATH,
   };

@@ -1,7 +1,10 @@
 import type { Migration } from "@sluice/database";
 import { sql } from "kysely";
 
-/** Results are kept by the task that made them, each with the parts of its key; and runs know when their upkeep is due. */
+/**
+ * Results are kept by the task that made them, each with the parts of its key; runs know when they were shelved and when their
+ * pods are to go, and which artifacts they use that lie elsewhere.
+ */
 export const cacheSchema: Migration = {
   name: "004-cache",
   async up(database) {
@@ -30,5 +33,29 @@ export const cacheSchema: Migration = {
       from pipelines_cache as cache left join pipelines_tasks as task on task.id = cache.task_id where true
       on conflict do nothing`.execute(database);
     await schema.dropTable("pipelines_cache").execute();
+
+    for (const column of ["shelved_at", "pods_due_at"]) {
+      await schema
+        .alterTable("pipelines_runs")
+        .addColumn(column, "bigint", (definition) => definition.notNull().defaultTo(0))
+        .execute();
+    }
+    await sql`create index pipelines_runs_shelf on pipelines_runs (storage_state, max(finished_at, shelved_at), namespace) where finished_at > 0`.execute(
+      database,
+    );
+    await sql`create index pipelines_runs_pods on pipelines_runs (pods_due_at) where pods_due_at > 0`.execute(database);
+
+    let shares = schema.createTable("pipelines_shares");
+    for (const name of ["task_id", "run_id", "source_task_id", "uri"]) shares = shares.addColumn(name, "text", (column) => column.notNull());
+    await shares.addPrimaryKeyConstraint("pipelines_shares_key", ["task_id", "uri"] as never[]).execute();
+    for (const column of ["run_id", "source_task_id", "uri"]) {
+      await schema.createIndex(`pipelines_shares_${column}`).on("pipelines_shares").column(column).execute();
+    }
+    await sql`
+      insert into pipelines_shares (task_id, run_id, source_task_id, uri)
+      select distinct task.id, task.run_id, coalesce(task.record ->> 'cachedFrom', ''), artifact.value ->> 'uri'
+      from pipelines_tasks as task, json_each(task.record, '$.outputs.artifacts') as output, json_each(output.value) as artifact
+      where task.state in ('SUCCEEDED', 'CACHED') and task.record ->> 'kind' in ('RUNTIME', 'IMPORTER')
+        and instr(artifact.value ->> 'uri', '/' || task.run_id || '/') = 0`.execute(database);
   },
 };

@@ -6,6 +6,7 @@ import { artifactRoutes } from "./artifacts.ts";
 import { cacheRoutes } from "./cache.ts";
 import type { RouteOptions } from "./context.ts";
 import { experimentRoutes } from "./experiments.ts";
+import { lifecycleRoutes } from "./lifecycle.ts";
 import { logRoutes } from "./logs.ts";
 import { pipelineAndVersionRoutes } from "./pipelines.ts";
 import { recurringRunRoutes } from "./recurring-runs.ts";
@@ -24,6 +25,7 @@ export function pipelineRoutes(options: RouteOptions): { readonly api: Routes; r
   const api = newApp(options.logger);
   api.get("/healthz", (context) => context.json({ multi_user: false, pipeline_store: "database", tag_name: "2.17.0" }));
   uploadRoutes(api, options);
+  lifecycleRoutes(api, options);
   experimentRoutes(api, options);
   pipelineAndVersionRoutes(api, options);
   whyRoutes(api, options);

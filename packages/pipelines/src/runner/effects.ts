@@ -2,6 +2,7 @@ import type { Client } from "@sluice/client";
 import type { Clock, Logger } from "@sluice/controller";
 import { isApiError, pathOf, type KubernetesObject, type ObjectKey, type Resource } from "@sluice/kubernetes";
 import type { ObjectStore } from "@sluice/object-store";
+import { splitRoot } from "../domain/pipeline-root.ts";
 import type { ArtifactStores } from "../artifact-stores/artifact-stores.ts";
 import type { ArtifactRecord, Effect, EngineEvent } from "../engine/types.ts";
 import type { Store } from "../store/store.ts";
@@ -61,6 +62,8 @@ export class Effects {
   readonly #limiter = new Limiter(IN_FLIGHT);
   /** Namespaces that are known to have what pods need, by `namespace/account`. */
   readonly #prepared = new Map<string, Promise<void>>();
+  /** Questions to the cache whose answers are not on disk yet. */
+  readonly #lookups = new Set<Promise<unknown>>();
   /** What is on its way into being, by path: only once it is there can it be deleted. */
   readonly #creating = new Map<string, Promise<unknown>>();
 
@@ -97,20 +100,43 @@ export class Effects {
     if (lookups.length > 0) this.#start(run, (signal) => this.#lookup(run, lookups, signal));
   }
 
-  /** Deletes what runs that are over have left in the cluster, and then the word of it. */
-  removeLeftovers(rows: readonly OutboxRow[]): void {
-    for (const row of rows) void this.#removeLeftover(row);
+  /** Deletes what runs that are over have left in the cluster and of artifacts, and then the word of it. Never rejects. */
+  async removeLeftovers(rows: readonly OutboxRow[]): Promise<void> {
+    await Promise.all(rows.map((row) => this.#removeLeftover(row)));
   }
 
-  async #removeLeftover({ id, kind, namespace, name }: OutboxRow): Promise<void> {
+  async #removeLeftover(row: OutboxRow): Promise<void> {
     const { store, logger, signal } = this.#options;
-    const resource = kind === "deleteClaim" ? CLAIMS : PODS;
+    const { id, kind, namespace, name } = row;
+    let isDone = true;
+    const remove = async (): Promise<void> => {
+      if (kind === "deleteArtifacts") isDone = await this.#removeArtifacts(row);
+      else await this.#delete(kind === "deleteClaim" ? CLAIMS : PODS, { namespace, name });
+    };
     try {
-      await this.#limiter.run(() => this.#persist(signal, async () => void (await this.#delete(resource, { namespace, name }))));
-      if (!signal.aborted) await store.outbox.remove([id]);
+      await this.#limiter.run(() => this.#persist(signal, remove));
+      if (!signal.aborted && isDone) await store.outbox.remove([id]);
     } catch (error) {
       if (!signal.aborted) logger.warn("cannot remove what a run has left; tried again on the next start", { kind, namespace, name, error });
     }
+  }
+
+  /** Deletes the artifacts that a deleted run has made; tells whether none is left because another run uses it. */
+  async #removeArtifacts({ run_id: runId, namespace, name }: OutboxRow): Promise<boolean> {
+    const { store } = this.#options;
+    const { uri: home, query } = splitRoot(name);
+    const objects = this.#options.objects.of(namespace, { query });
+    // Who has just been told of a result that is gone now may still be about to use it.
+    await Promise.allSettled(this.#lookups);
+    const used = await store.upkeep.usedBelow(home, runId);
+    if (used.length === 0) {
+      await objects.delete(home);
+      return true;
+    }
+    for await (const { uri } of objects.list(home)) {
+      if (!used.some((kept) => uri === kept || uri.startsWith(`${kept}/`))) await objects.delete(uri);
+    }
+    return false;
   }
 
   #start(run: LiveRun, work: (signal: AbortSignal) => Promise<void>): void {
@@ -224,9 +250,11 @@ export class Effects {
     return (await this.#options.client.delete(resource, key)) !== undefined;
   }
 
-  /** Answers all lookups of a batch together. */
-  async #lookup(run: LiveRun, lookups: readonly EffectOf<"lookupCache">[], signal: AbortSignal): Promise<void> {
-    const { store, objects, clock, logger, push, cache: settings = {} } = this.#options;
+  /** What the cache says to questions of a run; `stored` settles once the answers are on disk. */
+  async answers(run: LiveRun, lookups: readonly EffectOf<"lookupCache">[], stored: Promise<unknown>): Promise<EngineEvent[]> {
+    const { store, objects, clock, logger, cache: settings = {} } = this.#options;
+    this.#lookups.add(stored);
+    void stored.finally(() => this.#lookups.delete(stored));
     const scope = { namespace: run.row.namespace, pipeline: run.pipeline };
     let answers: ReadonlyMap<EffectOf<"lookupCache">, CacheAnswer> = new Map();
     let problem = "";
@@ -237,12 +265,19 @@ export class Effects {
       problem = messageOf(error);
       logger.warn("cannot read the cache; tasks run instead", { run: run.row.id, error });
     }
-    if (signal.aborted) return;
     const time = clock.now();
-    for (const lookup of lookups) {
+    return lookups.map((lookup) => {
       const answer = answers.get(lookup) ?? { miss: { type: "unreadable", problem } };
-      void push(run, { type: "cacheAnswered", time, taskId: lookup.taskId, ...answer });
-    }
+      return { type: "cacheAnswered", time, taskId: lookup.taskId, ...answer };
+    });
+  }
+
+  async #lookup(run: LiveRun, lookups: readonly EffectOf<"lookupCache">[], signal: AbortSignal): Promise<void> {
+    const stored = Promise.withResolvers<void>();
+    const events = await this.answers(run, lookups, stored.promise);
+    // Rejects when the run is over meanwhile: then nothing was taken from the cache.
+    if (!signal.aborted) await Promise.allSettled(events.map((event) => this.#options.push(run, event)));
+    stored.resolve();
   }
 
   async #wake(run: LiveRun, time: number): Promise<void> {

@@ -1,6 +1,6 @@
 import { ApiError } from "@sluice/kubernetes";
-import type { RunProgress, TaskRecord } from "../engine/types.ts";
-import type { ArtifactRow, OutboxRow, PipelinesTransaction, ResultRow, RunRow } from "./tables.ts";
+import { hasSucceeded, type RunProgress, type TaskRecord } from "../engine/types.ts";
+import type { ArtifactRow, OutboxRow, PipelinesTransaction, ResultRow, RunRow, ShareRow } from "./tables.ts";
 
 /** Rows per statement: well below the number of variables that any database takes. */
 const CHUNK = 500;
@@ -16,7 +16,7 @@ export interface HistoryEntry {
 export interface RunChange {
   readonly run: { readonly id: string; readonly namespace: string; readonly pipeline: string };
   readonly tasks: readonly TaskRecord[];
-  readonly progress?: { readonly value: RunProgress; readonly history: readonly HistoryEntry[] };
+  readonly progress?: { readonly value: RunProgress; readonly history: readonly HistoryEntry[]; readonly podsDueAt: number };
   /** Its pipeline, if that has been replaced. */
   readonly spec?: string;
   readonly time: number;
@@ -72,6 +72,18 @@ export async function upsertTasks(transaction: PipelinesTransaction, { run, task
       .insertInto("pipelines_artifacts")
       .values([...some])
       .onConflict((conflict) => conflict.doNothing())
+      .execute();
+  }
+  const given = tasks.filter(({ kind, state }) => hasSucceeded(state) && (kind === "RUNTIME" || kind === "IMPORTER"));
+  const shares = given.flatMap(({ id, outputs, cachedFrom = "" }) => {
+    const uris = Object.values(outputs.artifacts).flatMap((list) => list.map(({ uri }) => uri));
+    const foreign = new Set(uris.filter((uri) => !uri.includes(`/${run.id}/`)));
+    return [...foreign].map((uri): ShareRow => ({ task_id: id, run_id: run.id, source_task_id: cachedFrom, uri }));
+  });
+  for (const some of chunks(shares)) {
+    await transaction
+      .replaceInto("pipelines_shares")
+      .values([...some])
       .execute();
   }
   const results = made.flatMap(({ id, component, fingerprint, keyParts = {}, outputs }): ResultRow[] => {

@@ -43,11 +43,11 @@ export class ExperimentStore {
   }
 
   /** Shelves an experiment; what it holds goes with it when it is archived, and its schedules are disabled. */
-  async shelve(id: string, state: StorageState): Promise<void> {
+  async shelve(id: string, state: StorageState, at: number): Promise<void> {
     const disabled = await this.#database.transaction(async (transaction) => {
       await transaction.updateTable("pipelines_experiments").set({ storage_state: state }).where("id", "=", id).execute();
       if (state === "AVAILABLE") return [];
-      await transaction.updateTable("pipelines_runs").set({ storage_state: state }).where("experiment_id", "=", id).execute();
+      await transaction.updateTable("pipelines_runs").set({ storage_state: state, shelved_at: at }).where("experiment_id", "=", id).execute();
       const disable = transaction.updateTable("pipelines_recurring_runs").set({ status: "DISABLED" });
       return disable.where("experiment_id", "=", id).where("status", "=", "ENABLED").returning("id").execute();
     });

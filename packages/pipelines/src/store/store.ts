@@ -7,6 +7,7 @@ import { PipelineStore } from "./pipeline-store.ts";
 import { RecurringRunStore } from "./recurring-run-store.ts";
 import { RunStore } from "./run-store.ts";
 import { TaskStore } from "./task-store.ts";
+import { UpkeepStore } from "./upkeep-store.ts";
 import { VersionStore } from "./version-store.ts";
 import type { PipelinesDatabase } from "./tables.ts";
 
@@ -23,6 +24,7 @@ export class Store {
   readonly cache: CacheStore;
   readonly outbox: OutboxStore;
   readonly artifacts: ArtifactStore;
+  readonly upkeep: UpkeepStore;
 
   constructor(database: PipelinesDatabase) {
     this.experiments = new ExperimentStore(database, this.changes);
@@ -34,5 +36,6 @@ export class Store {
     this.cache = new CacheStore(database);
     this.outbox = new OutboxStore(database);
     this.artifacts = new ArtifactStore(database);
+    this.upkeep = new UpkeepStore(database);
   }
 }

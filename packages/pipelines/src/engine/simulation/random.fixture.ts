@@ -40,6 +40,6 @@ export function digest(text: string): string {
 /** A hash of the length of SHA-256 that is quick to compute. */
 export function quickHash(text: string): string {
   const first = digest(text);
-  const second = digest(`${first}${text}`);
+  const second = digest(first);
   return first + second + digest(second) + digest(`${second}.`);
 }

@@ -97,25 +97,12 @@ export function interpret(spec: PipelineSpec, outcomes: Outcomes): ReadonlyMap<s
     });
     const parameters: Record<string, JsonValue> = {};
     for (const name of Object.keys(of.outputDefinitions?.parameters ?? {})) {
-      const each = iterations.flatMap((one) => (one.parameters[name] === undefined ? [] : [one.parameters[name]]));
-      parameters[name] = isFannedIn(of, name) ? (each as JsonValue[][]).flat() : each;
+      parameters[name] = iterations.map((one) => one.parameters[name]).filter((value) => value !== undefined);
     }
     const artifacts: Record<string, readonly string[]> = {};
     for (const name of Object.keys(of.outputDefinitions?.artifacts ?? {})) artifacts[name] = iterations.flatMap((one) => one.artifacts[name] ?? []);
     const failed = iterations.some(({ state }) => state === "FAILED");
     return { state: failed ? "FAILED" : "SUCCEEDED", parameters, artifacts, attempt: 0 };
-  }
-
-  /** Whether a component's output is a list already, because a loop in it made it. */
-  function isFannedIn(of: ComponentSpec, name: string): boolean {
-    const { valueFromParameter, valueFromOneof } = of.dag?.outputs?.parameters?.[name] ?? {};
-    const selectors = valueFromParameter === undefined ? (valueFromOneof?.parameterSelectors ?? []) : [valueFromParameter];
-    return selectors.some(({ producerSubtask, outputParameterKey }) => {
-      const task = of.dag?.tasks?.[producerSubtask];
-      if (task === undefined) return false;
-      if (task.parameterIterator !== undefined || task.artifactIterator !== undefined) return true;
-      return isFannedIn(component(task.componentRef.name), outputParameterKey);
-    });
   }
 
   function once(of: ComponentSpec, given: Values, path: string, { task, retries }: { readonly task: TaskSpec; readonly retries: number }): Ended {

@@ -57,7 +57,7 @@ export class Simulation {
   readonly #random: Random;
   readonly #pods = new Map<string, Pod>();
   readonly #delivered: EngineEvent[] = [];
-  #stored = new Map<string, string>();
+  #stored = new Map<string, TaskRecord>();
   #progress: RunProgress = { phase: "PENDING" };
   #info: RunInfo;
   #pending: Pending[] = [];
@@ -159,7 +159,7 @@ export class Simulation {
       check(!seen.has(record.id), "a record is told once");
       seen.add(record.id);
       check(this.run.tasks.get(record.id) === record, "a changed record is the present one");
-      this.#stored.set(record.id, JSON.stringify(record));
+      this.#stored.set(record.id, record);
     }
     this.#info = this.run.info;
     if (progress === undefined) return;
@@ -169,8 +169,9 @@ export class Simulation {
 
   /** The end of the process: what is stored and what runs in the cluster is all that is left. */
   #crash(): void {
-    const records = [...this.#stored.values()].map((text) => JSON.parse(text) as TaskRecord);
-    this.run = restoreRun(this.#info, JSON.parse(JSON.stringify(this.#progress)) as RunProgress, records);
+    const isRead = this.#random.oneIn(4);
+    const records = [...this.#stored.values()].map((record) => (isRead ? (JSON.parse(JSON.stringify(record)) as TaskRecord) : record));
+    this.run = restoreRun(this.#info, this.#progress, records);
     const asked = this.#pending.filter(({ what }) => what === "event") as Extract<Pending, { what: "event" }>[];
     // Who asked for something asks again.
     this.#pending = asked.filter(({ event: { type } }) => type === "terminateRequested" || type === "retryRequested" || type === "runStarted");
@@ -193,7 +194,7 @@ export class Simulation {
         const { out, uri } = cachedOutput(path);
         const art = [{ id: uri, name: "art", type: DATASET, uri, metadata: {} }];
         const hit = this.outcomes.isCached(path)
-          ? { hit: { runId: "earlier", madeAt: 0, taskId: "earlier", outputs: { parameters: { out }, artifacts: { art } } } }
+          ? { hit: { runId: "earlier", taskId: "earlier", madeAt: 0, outputs: { parameters: { out }, artifacts: { art } } } }
           : {};
         return this.#offer({ type: "cacheAnswered", time, taskId: effect.taskId, ...hit });
       }
