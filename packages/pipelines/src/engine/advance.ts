@@ -107,7 +107,8 @@ function finishPod(transition: Transition, event: EventOf<"podFinished">, contex
   if (report === undefined) return transition.fail(task, "its pod succeeded, but the artifact agent reported no outputs");
   if (report.problems.length > 0) return transition.fail(task, report.problems.join("; "));
   const { message: _message, ...rest } = task;
-  transition.end(rest, "SUCCEEDED", { outputs: reportedOutputs(task, report, context.sha256) });
+  const { imageId } = event;
+  transition.end(rest, "SUCCEEDED", { outputs: reportedOutputs(task, report, context.sha256), ...(imageId === undefined ? {} : { imageId }) });
 }
 
 function wake(transition: Transition, time: number): void {

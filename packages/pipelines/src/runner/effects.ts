@@ -9,6 +9,7 @@ import { lookUp, type CacheAnswer, type CacheSettings } from "./cache-lookup.ts"
 import { CLAIMS, NAMESPACES, PODS, SERVICE_ACCOUNTS } from "./kinds.ts";
 import { Limiter } from "./limiter.ts";
 import type { LiveRun } from "./live-run.ts";
+import { presentImages } from "./present-images.ts";
 
 /** How many requests of one runner the Kubernetes API sees at once. */
 const IN_FLIGHT = 256;
@@ -254,12 +255,12 @@ export class Effects {
 
   /** Answers all lookups of a batch together. */
   async #lookup(run: LiveRun, lookups: readonly EffectOf<"lookupCache">[], signal: AbortSignal): Promise<void> {
-    const { store, objects, clock, logger, push, cache: settings = {} } = this.#options;
+    const { store, client, objects, clock, logger, push, cache: settings = {} } = this.#options;
     const scope = { namespace: run.row.namespace, pipeline: run.pipeline };
     let answers: ReadonlyMap<EffectOf<"lookupCache">, CacheAnswer> = new Map();
     let problem = "";
     try {
-      answers = await lookUp(lookups, scope, { store, objects, now: clock.now(), settings });
+      answers = await lookUp(lookups, scope, { store, objects, images: () => presentImages(client), now: clock.now(), settings });
     } catch (error) {
       problem = messageOf(error);
       logger.warn("cannot read the cache; tasks run instead", { run: run.row.id, error });
