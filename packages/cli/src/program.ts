@@ -1,7 +1,6 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { installedVersion } from "./installation.ts";
-
-const DEFAULT_HOST = "http://127.0.0.1:8080";
+import { addCacheCommands, addLifecycleCommands, collect, finish, host } from "./lifecycle-commands.ts";
 
 /** The command line's grammar; commands load what they need when they run. */
 export function createProgram(): Command {
@@ -22,6 +21,7 @@ Examples:
   addPlatformCommands(program);
   addImageCommands(program.command("image").description("load container images, and see which there are"));
   addRunCommands(program.command("run").description("submit pipeline runs and follow them"));
+  addCacheCommands(program.command("cache").description("say which results may be shared no more"));
   return program;
 }
 
@@ -111,8 +111,7 @@ function addImageCommands(image: Command): void {
 }
 
 function addRunCommands(run: Command): void {
-  const command = (name: string): Command =>
-    run.command(name).addOption(new Option("--host <url>", "the server").env("SLUICE_HOST").default(DEFAULT_HOST));
+  const command = (name: string): Command => run.command(name).addOption(host());
 
   command("submit")
     .argument("<file>", "a compiled pipeline (YAML or JSON), a .py file that defines one, or a .ts or .js module that exports one")
@@ -150,15 +149,7 @@ function addRunCommands(run: Command): void {
     .argument("<run>", "a run's id, or `latest`")
     .description("stop a run")
     .action(async (run: string, options) => (await import("./commands/run-terminate.ts")).terminateRun(run, options));
-}
-
-/** Commands that tell success by exit code. */
-async function finish(succeeded: Promise<boolean>): Promise<void> {
-  if (!(await succeeded)) process.exitCode = 1;
-}
-
-function collect(value: string, values: readonly string[] = []): readonly string[] {
-  return [...values, value];
+  addLifecycleCommands(command);
 }
 
 function positive(value: string): number {

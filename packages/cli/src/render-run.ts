@@ -26,7 +26,7 @@ export interface RenderOptions {
 type Style = Parameters<typeof styleText>[0];
 
 /** How a state is shown in one character. */
-const MARKS: Readonly<Record<string, readonly [mark: string, style: Style]>> = {
+export const MARKS: Readonly<Record<string, readonly [mark: string, style: Style]>> = {
   PENDING: ["○", "dim"],
   RUNNING: ["●", "cyan"],
   SUCCEEDED: ["✓", "green"],

@@ -7,6 +7,7 @@ export * from "./object.ts";
 export * from "./resource.ts";
 export * from "./schema.ts";
 export * from "./quantity.ts";
+export * from "./duration.ts";
 export * from "./label-selector.ts";
 export * from "./field-selector.ts";
 export * from "./merge-patch.ts";

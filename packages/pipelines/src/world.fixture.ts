@@ -30,6 +30,8 @@ export interface PodWork {
   /** What its agent stores before it reports, by address. */
   readonly files?: Readonly<Record<string, Uint8Array>>;
   readonly log?: string;
+  /** What its container ran. */
+  readonly imageId?: string;
   /** Waits for ever, for this reason. */
   readonly waits?: { readonly reason: string; readonly message: string };
   /** Stays running. */
@@ -195,7 +197,7 @@ export class World {
   /** What a pod's node and agent do, in the order in which they do it. */
   #start(pod: ObservedPod): void {
     this.created.push(pod.metadata.name);
-    const { exitCode = 0, parameters = {}, artifacts = [], files = {}, log = "", waits, hangs = false } = this.work(pod);
+    const { exitCode = 0, parameters = {}, artifacts = [], files = {}, log = "", imageId, waits, hangs = false } = this.work(pod);
     this.logs.set(pod.metadata.name, log);
     const labels = pod.metadata.labels ?? {};
     const set = (status: NonNullable<ObservedPod["status"]>): void => {
@@ -225,7 +227,13 @@ export class World {
       }
       set({
         phase: exitCode === 0 ? "Succeeded" : "Failed",
-        containerStatuses: [{ name: "main", state: { terminated: { exitCode, reason: exitCode === 0 ? "Completed" : "Error" } } }],
+        containerStatuses: [
+          {
+            name: "main",
+            state: { terminated: { exitCode, reason: exitCode === 0 ? "Completed" : "Error" } },
+            ...(imageId === undefined ? {} : { imageID: imageId }),
+          },
+        ],
       });
     };
     setImmediate(() => void act());

@@ -5,6 +5,7 @@ import type { OidcOptions } from "@sluice/cluster";
 import { isQuantity, UserError } from "@sluice/kubernetes";
 import { parse } from "yaml";
 import { z } from "zod";
+import { pipelinesSchema, type PipelinesConfig } from "./pipelines-config.ts";
 
 const port = z.coerce.number().int().min(0).max(65535);
 
@@ -52,6 +53,8 @@ export interface Config {
   readonly nodes?: readonly NodeConfig[] | undefined;
   /** An OpenID Connect issuer whose tokens the Kubernetes API takes, as kube-apiserver's `--oidc-*` flags say it. */
   readonly oidc?: OidcConfig | undefined;
+  /** How pipelines share results, and what becomes of runs that are over. */
+  readonly pipelines?: PipelinesConfig | undefined;
   /** The built dashboard, if it is not the one of this installation. */
   readonly dashboard?: string | undefined;
 }
@@ -121,6 +124,7 @@ const schema = z.strictObject({
       caFile: z.string().optional(),
     })
     .optional(),
+  pipelines: pipelinesSchema.optional(),
   dashboard: z.string().optional(),
 }) satisfies z.ZodType<Config>;
 

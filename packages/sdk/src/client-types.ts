@@ -76,6 +76,19 @@ export interface RunTask {
   readonly cached_from?: string;
 }
 
+/** Why a task stands as it does: the weightiest reason first, in plain words and for programs. */
+export interface TaskExplanation {
+  /** Absent while the task has not begun. */
+  readonly task_id?: string;
+  readonly name: string;
+  readonly display_name?: string;
+  readonly scope_path?: string;
+  readonly type?: RunTask["type"];
+  readonly state: TaskState;
+  readonly summary?: string;
+  readonly reasons?: readonly { readonly type: string; readonly message: string; readonly [fact: string]: JsonValue }[];
+}
+
 /** A run and its tasks so far; `changed` are those that this change brought. The map is the same one, kept up to date. */
 export interface RunChange {
   readonly run: Run;

@@ -11,6 +11,7 @@ import {
   type RunChange,
   type RunTask,
   type StoredPipeline,
+  type TaskExplanation,
 } from "./client-types.ts";
 import type { JsonValue } from "./types.ts";
 
@@ -34,6 +35,18 @@ export interface SubmitOptions {
   /** Overrides what the pipeline says of every task. */
   readonly caching?: boolean;
 }
+
+/** What a copy of a run has otherwise. */
+export interface CloneOptions {
+  readonly name?: string;
+  /** Only those that are to be otherwise. */
+  readonly parameters?: Readonly<Record<string, JsonValue>>;
+  /** An experiment's name; it is created if there is none. */
+  readonly experiment?: string;
+}
+
+/** A pipeline's results, or those that a run, or one of its tasks, made or shared. */
+export type CacheScope = { readonly pipeline: string; readonly namespace?: string } | { readonly runId: string; readonly task?: string };
 
 /** A page of a list. */
 export interface PageOptions {
@@ -70,12 +83,20 @@ export interface PipelinesClient {
   /** Newest first. */
   listRuns(options?: ListRunsOptions): Promise<Paged<"runs", Run>>;
   terminate(runId: string): Promise<void>;
-  /** Starts again what failed in a run that is over. */
-  retry(runId: string): Promise<void>;
+  /** Starts again what failed in a run that is over; as an edited pipeline, if one is given. */
+  retry(runId: string, options?: { readonly pipeline?: PipelineSource }): Promise<void>;
+  /** Starts a run like another. */
+  clone(runId: string, options?: CloneOptions): Promise<Run>;
+  /** Why a task, by its id, path or name, stands as it does. */
+  why(runId: string, task: string): Promise<TaskExplanation>;
+  /** The same of all tasks that the run has reached. */
+  whyAll(runId: string): Promise<readonly TaskExplanation[]>;
+  /** Lets later runs make results anew; tells how many. */
+  invalidateCache(scope: CacheScope): Promise<number>;
   archive(runId: string): Promise<void>;
   unarchive(runId: string): Promise<void>;
-  /** Deletes a run with its pods and records. */
-  deleteRun(runId: string): Promise<void>;
+  /** Deletes a run with its pods and records, and by the installation's policy, unless it is said here, with its artifacts. */
+  deleteRun(runId: string, options?: { readonly artifacts?: "delete" | "keep" }): Promise<void>;
   /** The run now and after every change, through one connection: returns when the run is over, throws when the connection breaks. */
   watch(runId: string, options?: WaitOptions): AsyncIterable<Pick<RunChange, "run" | "changed">>;
   /** The runs that are new, change their state or go away, through one connection: throws when the connection breaks. */
@@ -223,11 +244,30 @@ export function createPipelinesClient({ host, fetch: send = globalThis.fetch }: 
       return { runs: answer.runs ?? [], ...restOf(answer) };
     },
     terminate: (runId) => act(runId, "terminate"),
-    retry: (runId) => act(runId, "retry"),
+    async retry(runId, { pipeline } = {}) {
+      if (pipeline === undefined) return act(runId, "retry");
+      const { pipelineSpecOf } = await import("./client-spec.ts");
+      await post(`${runPath(runId)}:retry`, { pipeline_spec: pipelineSpecOf(pipeline) });
+    },
+    async clone(runId, { name, parameters, experiment } = {}) {
+      return post<Run>(`${runPath(runId)}:clone`, {
+        ...(name === undefined ? {} : { display_name: name }),
+        ...(parameters === undefined ? {} : { parameters }),
+        ...(experiment === undefined ? {} : { experiment_id: await experimentId(experiment) }),
+      });
+    },
+    why: (runId, task) => get<TaskExplanation>(`${runPath(runId)}/tasks/${encodeURIComponent(task)}:why`),
+    async whyAll(runId) {
+      return (await get<{ tasks?: readonly TaskExplanation[] }>(`${runPath(runId)}/tasks:why`)).tasks ?? [];
+    },
+    async invalidateCache(scope) {
+      const body = "pipeline" in scope ? scope : { run_id: scope.runId, task_id: scope.task ?? "" };
+      return (await post<{ invalidated?: number }>("/cache:invalidate", body)).invalidated ?? 0;
+    },
     archive: (runId) => act(runId, "archive"),
     unarchive: (runId) => act(runId, "unarchive"),
-    async deleteRun(runId) {
-      await request(runPath(runId), { method: "DELETE" });
+    async deleteRun(runId, { artifacts } = {}) {
+      await request(`${runPath(runId)}${query({ artifacts })}`, { method: "DELETE" });
     },
     watch,
     watchRuns,

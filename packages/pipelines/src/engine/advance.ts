@@ -108,14 +108,16 @@ function finishPod(transition: Transition, event: EventOf<"podFinished">, contex
     return transition.fail(task, message === undefined || message === "" ? how : `${how}: ${message}`);
   }
   const { message: _message, ...rest } = task;
+  const { imageId } = event;
+  const ran = imageId === undefined ? {} : { imageId };
   if (report === undefined) {
     const component = componentOf(run.info.spec, task.component);
     const container = containerOf(run.info.spec, component);
-    if (container !== undefined && !needsAgent(task, component, container)) return transition.end(rest, "SUCCEEDED", { outputs: NO_VALUES });
+    if (container !== undefined && !needsAgent(task, component, container)) return transition.end(rest, "SUCCEEDED", { outputs: NO_VALUES, ...ran });
     return transition.fail(task, "its pod succeeded, but the artifact agent reported no outputs");
   }
   if (report.problems.length > 0) return transition.fail(task, report.problems.join("; "));
-  transition.end(rest, "SUCCEEDED", { outputs: reportedOutputs(task, report, context.sha256) });
+  transition.end(rest, "SUCCEEDED", { outputs: reportedOutputs(task, report, context.sha256), ...ran });
 }
 
 function wake(transition: Transition, time: number): void {

@@ -2,7 +2,7 @@ import { type CacheKey, fingerprint, fingerprintOfCustomKey, type Sha256 } from 
 import type { ContainerSpec } from "../domain/ir.ts";
 import { type KeyParts, keyPartsOf } from "./cache-parts.ts";
 import { typeOf } from "./parameter-type.ts";
-import type { PlannedTask } from "./plan.ts";
+import { componentOf, containerOf, type PlannedTask } from "./plan.ts";
 import { maxStalenessOf } from "./platform.ts";
 import type { RunState } from "./run-state.ts";
 import type { Effect, EngineContext, TaskRecord, TaskValues } from "./types.ts";
@@ -47,7 +47,8 @@ export function cacheKeyOf(
 /** The question whether a task's result is known. */
 export function lookupEffect(run: RunState, record: TaskRecord, fingerprint: string, context: EngineContext): LookupEffect {
   const maxAgeMs = maxStalenessOf(run, record) ?? context.cacheMaxAgeMs;
-  return { type: "lookupCache", taskId: record.id, fingerprint, ...(maxAgeMs === undefined ? {} : { maxAgeMs }) };
+  const image = containerOf(run.info.spec, componentOf(run.info.spec, record.component))?.image ?? "";
+  return { type: "lookupCache", taskId: record.id, fingerprint, image, ...(maxAgeMs === undefined ? {} : { maxAgeMs }) };
 }
 
 function mapValues<T, U>(record: Readonly<Record<string, T>>, change: (value: T) => U): Record<string, U> {

@@ -1,4 +1,4 @@
-import type { CacheKey, Sha256 } from "../domain/fingerprint.ts";
+import { type CacheKey, canonicalJson, type Sha256 } from "../domain/fingerprint.ts";
 import type { JsonValue } from "../domain/ir.ts";
 
 /**
@@ -19,25 +19,19 @@ const HASH_LENGTH = 12;
 
 /** The parts of a key. */
 export function keyPartsOf({ container, inputParameters, inputArtifacts, outputArtifacts, outputParameters }: CacheKey, sha256: Sha256): KeyParts {
-  const short = (value: JsonValue): string => {
-    const text = typeof value === "string" ? value : JSON.stringify(value);
-    return text.length <= LONGEST_PART ? text : `${text.slice(0, LONGEST_PART - HASH_LENGTH - 2)}…#${sha256(text).slice(0, HASH_LENGTH)}`;
-  };
-  const all = (word: string, values: Readonly<Record<string, JsonValue>> = {}): [string, string][] =>
-    Object.entries(values).map(([name, value]) => [`${word} ${name}`, short(value)]);
+  const shorten = (text: string): string =>
+    text.length <= LONGEST_PART ? text : `${text.slice(0, LONGEST_PART - HASH_LENGTH - 2)}…#${sha256(text).slice(0, HASH_LENGTH)}`;
+  // Without regard to the order of members, and without escapes that nobody wrote.
+  const json = (value: JsonValue): string => shorten(JSON.stringify(JSON.parse(canonicalJson(value))));
   const claims = [...new Set(container.pvcNames ?? [])].sort();
   return Object.fromEntries([
-    ["image", short(container.image)],
-    ["command", short([...container.command, ...container.args])],
-    ...(claims.length === 0 ? [] : [["claims", short(claims)]]),
-    ["outputs", short([sorted(outputParameters), sorted(outputArtifacts)])],
-    ...all("parameter", inputParameters),
-    ...all("artifact", inputArtifacts),
+    ["image", shorten(container.image)],
+    ["command", json([...container.command, ...container.args])],
+    ...(claims.length === 0 ? [] : [["claims", json(claims)]]),
+    ["outputs", json([outputParameters ?? {}, outputArtifacts ?? {}])],
+    ...Object.entries(inputParameters ?? {}).map(([name, value]) => [`parameter ${name}`, json(value)]),
+    ...Object.entries(inputArtifacts ?? {}).map(([name, ids]) => [`artifact ${name}`, json(ids)]),
   ]);
-}
-
-function sorted(record: Readonly<Record<string, JsonValue>> = {}): JsonValue {
-  return Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
 /** In what two keys differ, in the order of the newer one's parts. */

@@ -1,6 +1,5 @@
-import { UserError } from "@sluice/kubernetes";
+import { parseDuration, UserError } from "@sluice/kubernetes";
 import { isJsonObject } from "../domain/executor-input.ts";
-import { parseDuration } from "../domain/duration.ts";
 import type { JsonObject, JsonValue, KubernetesExecutorConfig, PvcMount, TaskInputParameter } from "../domain/ir.ts";
 import { resolveParameter } from "./inputs.ts";
 import { componentOf, own } from "./plan.ts";

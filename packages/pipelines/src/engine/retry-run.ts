@@ -22,7 +22,7 @@ export function resetUnfinished(run: RunState, edited?: EditedRun): readonly Tas
       return;
     }
     const { step: _step, message: _message, podName: _pod, fingerprint: _key, cachedFrom: _from, ...rest } = task;
-    const { startedAt: _started, endedAt: _ended, retryAt: _retryAt, keyParts: _parts, why: _why, ...kept } = rest;
+    const { startedAt: _started, endedAt: _ended, retryAt: _retryAt, keyParts: _parts, why: _why, imageId: _image, ...kept } = rest;
     const attempt = task.podName === undefined ? task.attempt : task.attempt + 1;
     reset.push({ ...kept, component, state: "PENDING", step: "turn", attempt, retries: 0, outputs: NO_VALUES });
     if (task.kind === "LOOP") {

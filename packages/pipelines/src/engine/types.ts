@@ -73,6 +73,8 @@ export interface TaskRecord {
   /** What the graph gave it, without its component's defaults. */
   readonly inputs: TaskValues;
   readonly outputs: TaskValues;
+  /** What its container ran, as the node names it: with a digest, if it is an image that has one. */
+  readonly imageId?: string;
   /** The key of its result in the cache, if it may be cached. */
   readonly fingerprint?: string;
   /** That key in parts, for people to compare. */
@@ -167,6 +169,7 @@ export type EngineEvent =
       readonly succeeded: boolean;
       readonly isStuck?: boolean;
       readonly exitCode?: number;
+      readonly imageId?: string;
       readonly message?: string;
       readonly report?: TaskReport;
     }
@@ -186,8 +189,8 @@ export type EngineEvent =
 
 /** What the caller must do. Every effect may be done twice; `outstandingEffects` tells them again after a crash. */
 export type Effect =
-  /** Look for a result that may be shared; one older than `maxAgeMs` may not. */
-  | { readonly type: "lookupCache"; readonly taskId: TaskId; readonly fingerprint: string; readonly maxAgeMs?: number }
+  /** Look for a result that may be shared; one older than `maxAgeMs` may not, nor one that was made with other bytes than `image` names now. */
+  | { readonly type: "lookupCache"; readonly taskId: TaskId; readonly fingerprint: string; readonly image: string; readonly maxAgeMs?: number }
   /** Create the pod; one of that name that exists is this one. */
   | { readonly type: "createPod"; readonly taskId: TaskId; readonly attempt: number; readonly pod: PodManifest }
   /** Delete the pod, and tell `podFinished` once it is gone. */

@@ -10,7 +10,18 @@ export const cacheSchema: Migration = {
   async up(database) {
     const { schema } = database;
     let table = schema.createTable("pipelines_results");
-    for (const name of ["task_id", "run_id", "namespace", "pipeline", "component", "fingerprint", "key_parts", "outputs", "invalidated_by"]) {
+    for (const name of [
+      "task_id",
+      "run_id",
+      "namespace",
+      "pipeline",
+      "component",
+      "fingerprint",
+      "key_parts",
+      "outputs",
+      "image_id",
+      "invalidated_by",
+    ]) {
       table = table.addColumn(name, "text", (column) => column.notNull());
     }
     for (const name of ["made_at", "invalidated_at"]) table = table.addColumn(name, "bigint", (column) => column.notNull());
@@ -27,9 +38,9 @@ export const cacheSchema: Migration = {
     await index("run", ["run_id"]);
     await sql`
       insert into pipelines_results
-        (task_id, run_id, namespace, pipeline, component, fingerprint, key_parts, outputs, invalidated_by, made_at, invalidated_at)
+        (task_id, run_id, namespace, pipeline, component, fingerprint, key_parts, outputs, image_id, invalidated_by, made_at, invalidated_at)
       select cache.task_id, coalesce(task.run_id, ''), cache.namespace, cache.pipeline, coalesce(task.record ->> 'component', ''),
-        cache.fingerprint, '{}', cache.outputs, '', cache.created_at, 0
+        cache.fingerprint, '{}', cache.outputs, '', '', cache.created_at, 0
       from pipelines_cache as cache left join pipelines_tasks as task on task.id = cache.task_id where true
       on conflict do nothing`.execute(database);
     await schema.dropTable("pipelines_cache").execute();

@@ -17,9 +17,14 @@
  *   POST|GET /pipelines/{id}/versions                  GET|PATCH|DELETE /pipelines/{id}/versions/{version}
  *   POST   /runs               Run {display_name, pipeline_spec | pipeline_version_reference, runtime_config, experiment_id}
  *   GET    /runs?namespace&experiment_id               GET /runs/{id}?view=FULL (adds tasks)   DELETE /runs/{id}
- *   POST   /runs/{id}:terminate|:retry|:archive|:unarchive    {}
+ *   POST   /runs/{id}:terminate|:retry|:archive|:unarchive    {}; :retry takes {pipeline_spec}, to go on as an edited pipeline
  *   POST   /recurringruns      RecurringRun            GET /recurringruns?namespace&experiment_id   {recurringRuns: […], …}
  *   GET|DELETE /recurringruns/{id}                     POST /recurringruns/{id}:enable|:disable    {}
+ *   POST   /runs/{id}:clone    {display_name, parameters, experiment_id, …: what is to be otherwise}   → Run
+ *   DELETE /runs/{id}?artifacts=delete|keep            DELETE /experiments/{id}?cascade=true (its runs as well, with ?artifacts)
+ *   GET    /runs/{id}/tasks/{task}:why                 {task_id, state, summary, reasons: [{type, message, …}]} by id, path or name
+ *   GET    /runs/{id}/tasks:why                        {tasks: [the same of each]}
+ *   POST   /cache:invalidate   {pipeline, namespace} | {run_id, task_id}    {invalidated: how many results}
  *   GET    /runs/{id}/tasks?page_size&page_token       {tasks: [Task], total_size, next_page_token}   GET /runs/{id}/tasks/{task}
  *   GET    /runs/{id}:watch    server-sent events, `event: run`, `data: {run, tasks: [Task]}`: first all of it, then the run
  *                              without its pipeline and the tasks that changed; `event: end` once the run is over, then the stream ends
@@ -34,7 +39,7 @@
  * Run is KFP's, with `tasks` when asked for; `run_details.task_details` is KFP's PipelineTaskDetail.
  * Task: {task_id, run_id, name, display_name, scope_path, type (ROOT|DAG|LOOP|CONDITION|CONDITION_BRANCH|EXIT_HANDLER|
  * IMPORTER|RUNTIME), state (PENDING|RUNNING|SUCCEEDED|CACHED|SKIPPED|FAILED|CANCELED), parent_task_id, create_time, start_time,
- * end_time, status_metadata {message}, type_attributes {iteration_index, iteration_count}, pods [{name, type}],
+ * end_time, status_metadata {message, why {type, …}}, type_attributes {iteration_index, iteration_count}, pods [{name, type}],
  * inputs|outputs {parameters [{parameter_key, value}], artifacts [{artifact_key, artifacts [Artifact]}]}}.
  * Artifact: {artifact_id, name, type (e.g. `Dataset`), schema_title, uri, metadata, number_value, size, digest, created_at, namespace}.
  */

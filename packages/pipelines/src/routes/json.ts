@@ -1,3 +1,4 @@
+import { isJsonObject } from "../domain/executor-input.ts";
 import { parsePipelineObject } from "../domain/ir-parse.ts";
 import type { JsonObject, JsonValue } from "../domain/ir.ts";
 import { hasEnded, type ArtifactRecord, type TaskRecord, type TaskState, type TaskValues } from "../engine/types.ts";
@@ -116,7 +117,7 @@ export function taskJson(task: TaskRecord, run: Pick<RunRow, "namespace">): Json
     ...{ task_id: task.id, run_id: task.runId, name: task.name, display_name: task.displayName, scope_path: task.path, type: task.kind },
     ...{ state: task.state, parent_task_id: task.parentId, cache_fingerprint: task.fingerprint },
     ...{ create_time: timestamp(task.createdAt), start_time: timestamp(task.startedAt), end_time: timestamp(task.endedAt) },
-    status_metadata: compact({ message: task.message }),
+    status_metadata: compact({ message: task.message, why: task.why === undefined ? undefined : snakeCase(task.why) }),
     // An index of 0 says something, so it stays.
     type_attributes: definedOnly({ iteration_index: task.iteration, iteration_count: task.iterationCount }),
     pods: task.podName === undefined ? [] : [{ name: task.podName, type: "EXECUTOR" }],
@@ -124,6 +125,14 @@ export function taskJson(task: TaskRecord, run: Pick<RunRow, "namespace">): Json
     retry_at: hasEnded(task.state) ? undefined : timestamp(task.retryAt),
     ...{ attempt: task.attempt },
   });
+}
+
+/** A record with its fields named as the API names them. */
+function snakeCase(record: object): JsonObject {
+  const fields = Object.entries(record) as [string, JsonValue][];
+  const name = (key: string): string => key.replace(/[A-Z]/gu, (letter) => `_${letter.toLowerCase()}`);
+  // The names of values are not ours.
+  return Object.fromEntries(fields.map(([key, value]) => [name(key), key !== "values" && isJsonObject(value) ? snakeCase(value) : value]));
 }
 
 function definedOnly(fields: Fields): JsonObject {

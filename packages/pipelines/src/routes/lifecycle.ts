@@ -1,11 +1,10 @@
 import type { Routes } from "@sluice/component";
-import type { RunInfo } from "../engine/index.ts";
 import type { JsonObject } from "../domain/ir.ts";
 import type { ArtifactPolicy } from "../lifecycle/lifecycle-settings.ts";
 import { equals } from "../store/page.ts";
 import type { RunRow } from "../store/tables.ts";
 import { authorize, found, type RouteContext, type RouteOptions } from "./context.ts";
-import { runJson, specJson } from "./json.ts";
+import { runJson } from "./json.ts";
 import { invalid, Message, readJson } from "./message.ts";
 import { loadRun, readRun } from "./runs.ts";
 
@@ -83,12 +82,4 @@ async function cloneOf({ store }: RouteOptions, row: RunRow, body: Message): Pro
     runtime_config: { parameters, pipeline_root: given("pipeline_root", row.pipeline_root) },
   };
   return new Message(message, "", RUN);
-}
-
-/** What a `:retry` says that the pipeline is now, if it says so. */
-export async function readEdit(context: RouteContext): Promise<Partial<Pick<RunInfo, "spec" | "platform">>> {
-  const body = new Message(await readJson(context, {}), "", ["run_id", "pipeline_spec"]);
-  if (!body.has("pipeline_spec")) return {};
-  const { pipelineSpec: spec, platformSpec: platform } = specJson(body.value("pipeline_spec")).parsed;
-  return platform === undefined ? { spec } : { spec, platform };
 }

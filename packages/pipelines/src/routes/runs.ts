@@ -8,9 +8,9 @@ import type { ExperimentRow, RunRow } from "../store/tables.ts";
 import { authorize, found, listJson, namespaceOf, type RouteContext, type RouteOptions } from "./context.ts";
 import { DEFAULT_EXPERIMENT, newExperiment } from "./experiments.ts";
 import { runJson, specJson, taskJson } from "./json.ts";
-import { readEdit } from "./lifecycle.ts";
 import { listRequest } from "./list-options.ts";
 import { invalid, Message, readJson } from "./message.ts";
+import { readEdit } from "./read-edit.ts";
 import { watchRun } from "./run-watch.ts";
 import { watchRuns } from "./runs-watch.ts";
 

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import type { ArtifactRecord, CachedResult, CacheMiss, Effect, TaskValues } from "../engine/index.ts";
 import type { Store } from "../store/store.ts";
 import type { ResultRow } from "../store/tables.ts";
+import { digestIn, hasDigest, type PresentImages } from "./present-images.ts";
 
 /** What an installation may decide about shared results. */
 export interface CacheSettings {
@@ -24,9 +25,15 @@ type Lookup = Extract<Effect, { readonly type: "lookupCache" }>;
 export async function lookUp(
   lookups: readonly Lookup[],
   scope: { readonly namespace: string; readonly pipeline: string },
-  options: { readonly store: Store; readonly objectsOf: ObjectsOf; readonly now: number; readonly settings: CacheSettings },
+  options: {
+    readonly store: Store;
+    readonly objectsOf: ObjectsOf;
+    readonly images: () => Promise<PresentImages>;
+    readonly now: number;
+    readonly settings: CacheSettings;
+  },
 ): Promise<ReadonlyMap<Lookup, CacheAnswer>> {
-  const { store, objectsOf, now, settings } = options;
+  const { store, objectsOf, now: time, settings } = options;
   const where = settings.scope === "namespace" ? { namespace: scope.namespace } : scope;
   const rows = await store.cache.find(
     where,
@@ -38,10 +45,19 @@ export async function lookUp(
     checks.set(row, known);
     return known;
   };
+  let images: Promise<PresentImages> | undefined;
   const answer = async (lookup: Lookup): Promise<CacheAnswer> => {
     const row = rows.get(lookup.fingerprint);
-    const judged = judge(row, lookup, now);
+    const judged = judge(row, lookup, time);
     if ("miss" in judged || row === undefined) return judged;
+    if (hasDigest(row.image_id)) {
+      const [{ outputs: _outputs, ...result }, present] = [judged.hit, await (images ??= options.images())];
+      const now = present.digestsOf(lookup.image);
+      const [to] = now;
+      if (to !== undefined && !now.includes(digestIn(row.image_id))) {
+        return { miss: { type: "imageChanged", result, from: digestIn(row.image_id), to } };
+      }
+    }
     const miss = await check(row, judged.hit);
     return miss === undefined ? judged : { miss };
   };
@@ -69,7 +85,8 @@ async function damageOf(
     const objects = objectsOf(record);
     const digest = await (check === "digest" ? digestOf(record, objects) : presenceOf(record, objects));
     if (digest === undefined) return { type: "absent", result, artifact, uri: record.uri };
-    if (digest !== record.digest) return { type: "altered", result, artifact, uri: record.uri };
+    // Some stores know no digest of what they keep.
+    if (digest.startsWith("sha256:") && digest !== record.digest) return { type: "altered", result, artifact, uri: record.uri };
   }
   return undefined;
 }

@@ -11,6 +11,7 @@ import { lookUp, type CacheAnswer, type CacheSettings } from "./cache-lookup.ts"
 import { CLAIMS, NAMESPACES, PODS, SERVICE_ACCOUNTS } from "./kinds.ts";
 import { Limiter } from "./limiter.ts";
 import type { LiveRun } from "./live-run.ts";
+import { presentImages, type PresentImages } from "./present-images.ts";
 
 /** How many requests of one runner the Kubernetes API sees at once. */
 const IN_FLIGHT = 256;
@@ -252,7 +253,7 @@ export class Effects {
 
   /** What the cache says to questions of a run; `stored` settles once the answers are on disk. */
   async answers(run: LiveRun, lookups: readonly EffectOf<"lookupCache">[], stored: Promise<unknown>): Promise<EngineEvent[]> {
-    const { store, objects, clock, logger, cache: settings = {} } = this.#options;
+    const { store, client, objects, clock, logger, cache: settings = {} } = this.#options;
     this.#lookups.add(stored);
     void stored.finally(() => this.#lookups.delete(stored));
     const scope = { namespace: run.row.namespace, pipeline: run.pipeline };
@@ -260,7 +261,8 @@ export class Effects {
     let problem = "";
     try {
       const objectsOf = ({ store: query }: ArtifactRecord): ObjectStore => objects.of(scope.namespace, { query });
-      answers = await lookUp(lookups, scope, { store, objectsOf, now: clock.now(), settings });
+      const images = (): Promise<PresentImages> => presentImages(client);
+      answers = await lookUp(lookups, scope, { store, objectsOf, images, now: clock.now(), settings });
     } catch (error) {
       problem = messageOf(error);
       logger.warn("cannot read the cache; tasks run instead", { run: run.row.id, error });

@@ -5,6 +5,7 @@ const ANY = {};
 /** How a container stands. */
 export interface ContainerStatus {
   readonly name: string;
+  readonly imageID?: string;
   readonly state?: {
     readonly waiting?: { readonly reason?: string; readonly message?: string };
     readonly terminated?: { readonly exitCode: number; readonly reason?: string; readonly message?: string; readonly signal?: number };
@@ -27,6 +28,16 @@ export interface ObservedPod extends KubernetesObject {
 export const PODS: Resource<ObservedPod> = defineResource({
   ...{ group: "", version: "v1", kind: "Pod", plural: "pods", scope: "Namespaced", schema: ANY },
   subresources: { status: true },
+});
+
+/** As much of a node as the runner looks at. */
+export interface ObservedNode extends KubernetesObject {
+  status?: { readonly images?: readonly { readonly names?: readonly string[] }[] };
+}
+
+/** Nodes, which tell what images they have. */
+export const NODES: Resource<ObservedNode> = defineResource({
+  ...{ group: "", version: "v1", kind: "Node", plural: "nodes", scope: "Cluster", schema: ANY },
 });
 
 /** Volume claims. */

@@ -12,6 +12,8 @@ const LOG_TIMEOUT_MS = 3000;
 export interface PodOutcome {
   readonly succeeded: boolean;
   readonly exitCode?: number;
+  /** What the user's container ran. */
+  readonly imageId?: string;
   /** Why it failed, for a person; what the exit code says already is left out. */
   readonly message?: string;
 }
@@ -35,7 +37,10 @@ export function obstacleOf({ status }: ObservedPod): string | undefined {
 
 /** How a pod that is over ended; of a failed one, with the last lines of its log. */
 export async function podOutcome(client: Client, pod: ObservedPod): Promise<PodOutcome> {
-  if (pod.status?.phase === "Succeeded") return { succeeded: true, exitCode: 0 };
+  if (pod.status?.phase === "Succeeded") {
+    const { imageID: imageId = "" } = pod.status.containerStatuses?.find(({ name }) => name === MAIN_CONTAINER) ?? {};
+    return { succeeded: true, exitCode: 0, ...(imageId === "" ? {} : { imageId }) };
+  }
   const { status } = pod;
   const culprit = culpritOf(pod);
   const parts: string[] = [];

@@ -86,10 +86,10 @@ export async function upsertTasks(transaction: PipelinesTransaction, { run, task
       .values([...some])
       .execute();
   }
-  const results = made.flatMap(({ id, component, fingerprint, keyParts = {}, outputs }): ResultRow[] => {
+  const results = made.flatMap(({ id, component, fingerprint, keyParts = {}, outputs, imageId = "" }): ResultRow[] => {
     if (fingerprint === undefined) return [];
     const whose = { task_id: id, run_id: run.id, namespace, pipeline, component, fingerprint };
-    const what = { key_parts: JSON.stringify(keyParts), outputs: JSON.stringify(outputs), made_at: time };
+    const what = { key_parts: JSON.stringify(keyParts), outputs: JSON.stringify(outputs), image_id: imageId, made_at: time };
     return [{ ...whose, ...what, invalidated_by: "", invalidated_at: 0 }];
   });
   for (const some of chunks(results)) {

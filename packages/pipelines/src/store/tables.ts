@@ -154,6 +154,8 @@ export interface ResultRow {
   fingerprint: string;
   key_parts: string;
   outputs: string;
+  /** What it was made with, as the node named it; empty if that is not known. */
+  image_id: string;
   invalidated_by: string;
   made_at: number;
   invalidated_at: number;
