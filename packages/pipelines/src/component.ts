@@ -3,7 +3,11 @@ import { defineComponent, type Component } from "@sluice/component";
 import { artifactAgent } from "./agent/artifact-agent.ts";
 import { runPods } from "./controllers/run-pods.ts";
 import type { PodSettings } from "./engine/pod-types.ts";
+import { PIPELINES } from "./kinds/pipeline.ts";
+import { PIPELINE_VERSIONS } from "./kinds/pipeline-version.ts";
+import { SCHEDULED_WORKFLOWS } from "./kinds/scheduled-workflow.ts";
 import { pipelinesMigrations } from "./migrations/index.ts";
+import { mirrors } from "./mirror/mirrors.ts";
 import { pipelineRoutes } from "./routes/index.ts";
 import { Runner } from "./runner/runner.ts";
 import { Scheduler } from "./schedules/scheduler.ts";
@@ -23,7 +27,7 @@ export interface PipelinesOptions {
 export function pipelinesComponent({ pods = {}, isCacheEnabled = true, scheduleTimeZone: timeZone = "UTC" }: PipelinesOptions = {}): Component {
   return defineComponent({
     name: "pipelines",
-    resources: [],
+    resources: [PIPELINES, PIPELINE_VERSIONS, SCHEDULED_WORKFLOWS],
     migrations: pipelinesMigrations,
     build({ client, database, objects, gate, clock, logger, newId, signal }) {
       const store = new Store(pipelinesDatabase(database));
@@ -36,7 +40,7 @@ export function pipelinesComponent({ pods = {}, isCacheEnabled = true, scheduleT
           { paths: ["/apis/v2beta1", "/pipeline/apis/v2beta1"], app: api },
           { paths: ["/apis/v1alpha1", "/pipeline/apis/v1alpha1"], app: logs },
         ],
-        controllers: [runPods(runner)],
+        controllers: [runPods(runner), ...mirrors({ store, runner, clock, newId, timeZone })],
         programs: [artifactAgent({ objects, report: (report) => runner.report(report) })],
         async start() {
           await runner.start();

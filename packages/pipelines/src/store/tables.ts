@@ -16,6 +16,7 @@ export interface PipelinesTables {
   pipelines_cache: { namespace: string; pipeline: string; fingerprint: string; task_id: string; created_at: number; outputs: string };
   pipelines_outbox: OutboxRow;
   pipelines_recurring_runs: RecurringRunRow;
+  pipelines_objects: ObjectLinkRow;
 }
 
 /** A group of runs. */
@@ -133,6 +134,21 @@ export interface OutboxRow {
   namespace: string;
   /** The pod's or the claim's name. */
   name: string;
+}
+
+/** Which Kubernetes object shows which row. */
+export interface ObjectLinkRow {
+  kind: "Pipeline" | "PipelineVersion" | "RecurringRun";
+  namespace: string;
+  /** The object's. */
+  name: string;
+  row_id: string;
+  /** The object's; empty before there is one. */
+  uid: string;
+  /** What both sides last agreed on, as text. */
+  base: string;
+  /** The uid of the cluster's namespace kube-system: the objects of another cluster are none of ours. */
+  cluster: string;
 }
 
 /** The component's part of the database. */
