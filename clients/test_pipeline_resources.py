@@ -172,7 +172,6 @@ def test_a_schedule_from_an_object(client, kubectl, unique, manifests):
     eventually(lambda: kubectl.get("swf each-second")["status"]["conditions"][0]["message"] == "the spec names no pipeline: give pipelineId, pipelineName or workflow.spec")
     kubectl(f"apply -f {manifests}")
     eventually(lambda: condition_of(kubectl, "notes-v1")[0] == "READY")
-    kubectl("annotate swf each-second try=again")
     schedule_id = kubectl.get("swf each-second")["metadata"]["uid"]
     read = eventually(lambda: client.get_recurring_run(schedule_id))
     assert (read.display_name, read.namespace, read.max_concurrency) == ("each-second", unique, "2")

@@ -15,7 +15,7 @@ import type { RecurringRunRow } from "../store/tables.ts";
 import type { MirrorKind } from "./mirror.ts";
 import { objectNames } from "./object-names.ts";
 import { columnsOfObject, contentOfObject, contentOfRow, objectSpecOf } from "./scheduled-workflow-content.ts";
-import { scheduledWorkflowStatus } from "./scheduled-workflow-status.ts";
+import { isRefused, scheduledWorkflowStatus } from "./scheduled-workflow-status.ts";
 
 /** What the mirror of recurring runs works with. */
 export interface ScheduledWorkflowMirrorOptions {
@@ -106,10 +106,18 @@ export function scheduledWorkflowMirror(options: ScheduledWorkflowMirrorOptions)
       const body = [{ op: "add", path: "/status", value: status }];
       await client.patch(SCHEDULED_WORKFLOWS, object.metadata, { type: "json", body, subresource: "status" });
     },
-    follow(_context, look) {
-      return runner.subscribe(EVERY_RUN, ({ row, isOver }) => {
-        if (isOver && row.recurring_run_id !== "") look(row.recurring_run_id);
-      });
+    follow({ cache, enqueue }, look) {
+      const stops = [
+        runner.subscribe(EVERY_RUN, ({ row, isOver }) => {
+          if (isOver && row.recurring_run_id !== "") look(row.recurring_run_id);
+        }),
+        // What an object lacked may be there now.
+        store.changes.subscribe(({ kind }) => {
+          if (kind === "RecurringRun") return;
+          for (const { metadata, status } of cache.list(SCHEDULED_WORKFLOWS)) if (isRefused(status)) enqueue(metadata);
+        }),
+      ];
+      return () => stops.forEach((stop) => stop());
     },
   };
 }

@@ -9,6 +9,8 @@ import { objectTime } from "./scheduled-workflow-content.ts";
 type Status = NonNullable<ScheduledWorkflow["status"]>;
 type Condition = NonNullable<Status["conditions"]>[number];
 
+const INVALID = "Invalid";
+
 /** What the status of a ScheduledWorkflow is made of. */
 export interface ScheduledWorkflowFacts {
   /** Unset for an object that is refused. */
@@ -23,13 +25,13 @@ export interface ScheduledWorkflowFacts {
 
 /** The status of a ScheduledWorkflow, as upstream writes it. */
 export function scheduledWorkflowStatus({ row, problem, active, completed, now, timeZone }: ScheduledWorkflowFacts): Status {
-  if (row === undefined) return { conditions: [errorCondition("Invalid", problem ?? "it is not known")] };
+  if (row === undefined) return { conditions: [errorCondition(INVALID, problem ?? "it is not known")] };
   const failure = problem ?? (row.error === "" ? undefined : row.error);
   const next = row.status === "ENABLED" ? nextSlot(scheduleOf(row), now, timeZone) : undefined;
   return {
     conditions: [
       condition(stateOf(row, active.length)),
-      ...(failure === undefined ? [] : [errorCondition(problem === undefined ? "NoRun" : "Invalid", failure)]),
+      ...(failure === undefined ? [] : [errorCondition(problem === undefined ? "NoRun" : INVALID, failure)]),
     ],
     trigger: {
       ...(row.last_slot_at === 0 ? {} : { lastTriggeredTime: objectTime(row.last_slot_at) }),
@@ -38,6 +40,11 @@ export function scheduledWorkflowStatus({ row, problem, active, completed, now, 
     },
     workflowHistory: { active: active.map(workflowStatus), completed: completed.map(workflowStatus) },
   };
+}
+
+/** Whether an object was told that it cannot be what it says. */
+export function isRefused(status: Status | undefined): boolean {
+  return status?.conditions?.some(({ reason }) => reason === INVALID) ?? false;
 }
 
 function stateOf(row: RecurringRunRow, active: number): string {
