@@ -50,6 +50,3 @@ export function pipelinesComponent({ pods = {}, isCacheEnabled = true, scheduleT
     },
   });
 }
-
-/** The component as it is without any settings. */
-export const pipelines: Component = pipelinesComponent();

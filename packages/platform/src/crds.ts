@@ -33,7 +33,10 @@ function isEstablished({ status }: CustomResourceDefinition): boolean {
 }
 
 /** The definition of one kind from its versions; the last one is stored. */
-function manifestOf(name: string, versions: readonly Resource<KubernetesObject>[]): { apiVersion: string; kind: string; metadata: { name: string }; spec: unknown } {
+function manifestOf(
+  name: string,
+  versions: readonly Resource<KubernetesObject>[],
+): { apiVersion: string; kind: string; metadata: { name: string }; spec: unknown } {
   const stored = versions.at(-1);
   if (stored === undefined) throw new Error(`${name} has no version`);
   const { kind, listKind, plural, singular, shortNames, categories } = stored;
