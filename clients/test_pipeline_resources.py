@@ -169,7 +169,7 @@ def test_what_rest_makes_is_there_for_kubectl(client, kubectl, unique, package):
 
 def test_a_schedule_from_an_object(client, kubectl, unique, manifests):
     kubectl("apply -f -", stdin=SCHEDULE)
-    eventually(lambda: kubectl.get("swf each-second")["status"]["conditions"][0]["message"] == "the spec names no pipeline: give pipelineId, pipelineName or workflow.spec")
+    eventually(lambda: kubectl.get("swf each-second")["status"]["conditions"][0]["message"] == 'spec.pipelineName: there is no Pipeline "notes"')
     kubectl(f"apply -f {manifests}")
     eventually(lambda: condition_of(kubectl, "notes-v1")[0] == "READY")
     schedule_id = kubectl.get("swf each-second")["metadata"]["uid"]
@@ -238,5 +238,14 @@ def test_nothing_drifts_when_the_program_dies(tmp_path, package, manifests):
         eventually(lambda: client.get_pipeline(ids[0]).display_name == "zero")
         eventually(lambda: kubectl.get("pipeline p2")["spec"]["displayName"] == "two")
         assert kubectl.get("pipeline p4")["metadata"]["labels"]["pipelines.kubeflow.org/pipeline-id"] == ids[4]
+
+        # Another cluster is filled, and what is missing there is not lost.
+        sluice.down()
+        for file in sluice.directory.glob("cluster.db*"):
+            file.unlink()
+        sluice.up()
+        client = kfp.Client(host=url())
+        eventually(lambda: len(kubectl.names("pipelineversions")) == 4)
+        assert [p.name for p in client.list_pipelines(sort_by="name").pipelines] == ["notes", "p0", "p2", "p4"]
     finally:
         sluice.down()

@@ -1,5 +1,6 @@
 import type { Controller } from "@sluice/controller";
-import { ClusterIdentity, mirror } from "./mirror.ts";
+import { ClusterIdentity } from "./cluster-identity.ts";
+import { mirror } from "./mirror.ts";
 import { pipelineMirror } from "./pipeline-mirror.ts";
 import { scheduledWorkflowMirror, type ScheduledWorkflowMirrorOptions } from "./scheduled-workflow-mirror.ts";
 import { versionMirror } from "./version-mirror.ts";

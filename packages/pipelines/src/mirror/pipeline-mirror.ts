@@ -3,7 +3,7 @@ import type { JsonObject } from "../domain/ir.ts";
 import { PIPELINE_ID_LABEL, PIPELINES, type PipelineObject } from "../kinds/pipeline.ts";
 import type { Store } from "../store/store.ts";
 import type { PipelineRow } from "../store/tables.ts";
-import type { MirrorKind } from "./mirror.ts";
+import type { MirrorKind } from "./mirror-kind.ts";
 import { objectNames } from "./object-names.ts";
 
 /** Pipelines and their objects. The id of a pipeline that was an object first is the object's uid. */

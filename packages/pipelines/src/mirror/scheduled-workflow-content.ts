@@ -18,31 +18,31 @@ export function contentOfRow(row: RecurringRunRow): JsonObject {
   };
 }
 
-/** What an object says, and of what it leaves out, what its recurring run says. */
+/** What an object says, and of what it leaves out, what its recurring run says; it names its pipeline by its id. */
 export function contentOfObject({ spec }: ScheduledWorkflow, row: RecurringRunRow | undefined): JsonObject {
-  const { pipelineId = "", pipelineVersionId = "", workflow = {} } = spec;
+  const { pipelineId, versionId, text } = sourceOf(spec, row);
   return {
     ...{ enabled: spec.enabled ?? false, noCatchup: spec.noCatchup ?? false },
     ...{ maxConcurrency: within(spec.maxConcurrency ?? 1, 1, 10), maxHistory: within(spec.maxHistory ?? 10, 0, 100) },
     trigger: { ...triggerOf(spec) },
     parameters: parametersOf(spec),
-    ...{ pipelineRoot: workflow.pipelineRoot ?? "", experimentId: spec.experimentId || (row?.experiment_id ?? "") },
-    ...{ pipelineId: pipelineId || (row?.pipeline_id ?? ""), pipelineVersionId, serviceAccount: spec.serviceAccount ?? "" },
-    ...{ spec: specText(spec) ?? row?.spec ?? "", pluginsInput: spec.pluginsInput ?? {} },
+    ...{ pipelineRoot: spec.workflow?.pipelineRoot ?? "", experimentId: spec.experimentId || (row?.experiment_id ?? "") },
+    ...{ pipelineId, pipelineVersionId: versionId, serviceAccount: spec.serviceAccount ?? "" },
+    ...{ spec: text, pluginsInput: spec.pluginsInput ?? {} },
   };
 }
 
 /** The columns of a recurring run that an object decides; throws `UserError` if its pipeline is none. */
 export function columnsOfObject(object: ScheduledWorkflow, row: RecurringRunRow | undefined): Partial<RecurringRunRow> {
   const { spec } = object;
-  if (spec.workflow?.spec !== undefined && spec.workflow.spec !== null) parsedSpec(spec.workflow.spec);
+  const { pipelineId, versionId, text } = sourceOf(spec, row);
+  if (pipelineId === "" && spec.workflow?.spec !== undefined && spec.workflow.spec !== null) parsedSpec(spec.workflow.spec);
   return {
     ...{ status: spec.enabled === true ? "ENABLED" : "DISABLED", no_catchup: spec.noCatchup === true ? 1 : 0 },
     ...{ max_concurrency: within(spec.maxConcurrency ?? 1, 1, 10), max_history: within(spec.maxHistory ?? 10, 0, 100) },
     ...{ trigger: JSON.stringify(triggerOf(spec)), parameters: JSON.stringify(parametersOf(spec)) },
     ...{ pipeline_root: spec.workflow?.pipelineRoot ?? "", service_account: spec.serviceAccount ?? "" },
-    ...{ pipeline_id: spec.pipelineId || (row?.pipeline_id ?? ""), version_id: spec.pipelineVersionId ?? "" },
-    ...{ spec: specText(spec) ?? row?.spec ?? "", plugins_input: JSON.stringify(spec.pluginsInput ?? {}) },
+    ...{ pipeline_id: pipelineId, version_id: versionId, spec: text, plugins_input: JSON.stringify(spec.pluginsInput ?? {}) },
   };
 }
 
@@ -61,9 +61,36 @@ export function objectSpecOf(row: RecurringRunRow): Spec {
   };
 }
 
+/** The object as its recurring run wants it; what runs is for the object alone to change. */
+export function withContentOf(object: ScheduledWorkflow, row: RecurringRunRow): ScheduledWorkflow {
+  const { workflow, pipelineId: _id, pipelineVersionId: _version, ...spec } = objectSpecOf(row);
+  const { pipelineId, pipelineVersionId, pipelineName, workflow: { spec: own } = {} } = object.spec;
+  return {
+    ...object,
+    spec: {
+      ...spec,
+      ...(pipelineId === undefined ? {} : { pipelineId }),
+      ...(pipelineVersionId === undefined ? {} : { pipelineVersionId }),
+      ...(pipelineName === undefined ? {} : { pipelineName }),
+      workflow: { ...workflow, ...(own === undefined ? {} : { spec: own }) },
+    },
+  };
+}
+
 /** A time as objects have it. */
 export function objectTime(time: number): string {
   return new Date(time).toISOString().replace(/\.\d+Z$/u, "Z");
+}
+
+/** What an object runs: a stored pipeline before one of its own, and what it runs already if it names neither. */
+function sourceOf(
+  { pipelineId = "", pipelineVersionId: versionId = "", ...spec }: Spec,
+  row: RecurringRunRow | undefined,
+): { readonly pipelineId: string; readonly versionId: string; readonly text: string } {
+  if (pipelineId !== "") return { pipelineId, versionId, text: "" };
+  const text = specText(spec);
+  if (text !== undefined) return { pipelineId, versionId: "", text };
+  return { pipelineId: row?.pipeline_id ?? "", versionId: row?.version_id ?? "", text: row?.spec ?? "" };
 }
 
 function triggerOf({ trigger: { cronSchedule, periodicSchedule } = {} }: Spec): Trigger {

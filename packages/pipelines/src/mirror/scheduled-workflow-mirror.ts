@@ -12,9 +12,9 @@ import { hasMacros } from "../schedules/macros.ts";
 import type { Trigger } from "../schedules/trigger.ts";
 import type { Store } from "../store/store.ts";
 import type { RecurringRunRow } from "../store/tables.ts";
-import type { MirrorKind } from "./mirror.ts";
+import type { MirrorKind } from "./mirror-kind.ts";
 import { objectNames } from "./object-names.ts";
-import { columnsOfObject, contentOfObject, contentOfRow, objectSpecOf } from "./scheduled-workflow-content.ts";
+import { columnsOfObject, contentOfObject, contentOfRow, objectSpecOf, withContentOf } from "./scheduled-workflow-content.ts";
 import { isRefused, scheduledWorkflowStatus } from "./scheduled-workflow-status.ts";
 
 /** What the mirror of recurring runs works with. */
@@ -31,16 +31,23 @@ export function scheduledWorkflowMirror(options: ScheduledWorkflowMirrorOptions)
   const { store, runner, clock, timeZone } = options;
   const { recurringRuns, experiments, pipelines, versions } = store;
 
+  /** The object with the id of the pipeline that it names. */
+  const byId = async (object: ScheduledWorkflow): Promise<ScheduledWorkflow> => {
+    const { pipelineId = "", pipelineName = "" } = object.spec;
+    if (pipelineId !== "" || pipelineName === "") return object;
+    const pipeline = await pipelines.findByName(object.metadata.namespace ?? "", pipelineName);
+    return pipeline === undefined ? object : { ...object, spec: { ...object.spec, pipelineId: pipeline.id } };
+  };
+
   /** The columns that an object decides, if all it names is there. */
   const read = async (object: ScheduledWorkflow, row: RecurringRunRow | undefined): Promise<Partial<RecurringRunRow>> => {
     const { namespace = "" } = object.metadata;
-    const { pipelineName = "", experimentId = "" } = object.spec;
-    const columns = columnsOfObject(object, row);
+    const { experimentId = "", pipelineName = "" } = object.spec;
+    const columns = columnsOfObject(await byId(object), row);
     if (experimentId !== "" && (await experiments.find(experimentId))?.namespace !== namespace) {
       throw new ApiError("NotFound", `spec.experimentId: there is no experiment ${experimentId} in namespace ${namespace}`);
     }
-    const named = columns.pipeline_id === "" && pipelineName !== "" ? await pipelines.findByName(namespace, pipelineName) : undefined;
-    const pipelineId = named?.id ?? columns.pipeline_id ?? "";
+    const pipelineId = columns.pipeline_id ?? "";
     checkTrigger(JSON.parse(columns.trigger ?? "{}") as Trigger, clock.now(), timeZone);
     let spec = columns.spec ?? "";
     if (pipelineId !== "") {
@@ -53,6 +60,7 @@ export function scheduledWorkflowMirror(options: ScheduledWorkflowMirrorOptions)
         throw new ApiError("NotFound", id === "" ? `pipeline ${pipelineId} has no version` : `pipeline version ${id} not found`);
       ({ spec } = version);
     }
+    if (spec === "" && pipelineName !== "") throw new ApiError("NotFound", `spec.pipelineName: there is no Pipeline ${JSON.stringify(pipelineName)}`);
     if (spec === "") throw new UserError("the spec names no pipeline: give pipelineId, pipelineName or workflow.spec");
     const parameters = columns.parameters ?? "{}";
     if (!hasMacros(parameters)) runParameters(parsePipelineObject(JSON.parse(spec)).pipelineSpec.root, JSON.parse(parameters) as JsonObject);
@@ -64,7 +72,8 @@ export function scheduledWorkflowMirror(options: ScheduledWorkflowMirrorOptions)
   };
 
   return {
-    ...{ kind: "RecurringRun", resource: SCHEDULED_WORKFLOWS, idLabel: RECURRING_RUN_ID_LABEL, contentOf: contentOfRow, contentIn: contentOfObject },
+    ...{ kind: "RecurringRun", resource: SCHEDULED_WORKFLOWS, idLabel: RECURRING_RUN_ID_LABEL, contentOf: contentOfRow },
+    contentIn: async (object, row) => contentOfObject(await byId(object), row),
     find: (id) => recurringRuns.find(id),
     placeOf: (row) => Promise.resolve({ namespace: row.namespace, names: objectNames(row.name, row.id).slice(1) }),
     manifest: (row, { name }) =>
@@ -74,11 +83,7 @@ export function scheduledWorkflowMirror(options: ScheduledWorkflowMirrorOptions)
         metadata: { name, namespace: row.namespace, labels: { [RECURRING_RUN_ID_LABEL]: row.id } },
         spec: objectSpecOf(row),
       }),
-    withContent(object, row) {
-      const { workflow, ...spec } = objectSpecOf(row);
-      const own = object.spec.workflow?.spec;
-      return { ...object, spec: { ...spec, workflow: { ...workflow, ...(own === undefined ? {} : { spec: own }) } } };
-    },
+    withContent: withContentOf,
     async importObject(object, link) {
       const { name, namespace = "", creationTimestamp = "" } = object.metadata;
       const columns = await read(object, undefined);

@@ -7,7 +7,7 @@ import { PIPELINE_LABEL, PIPELINE_VERSIONS, VERSION_ID_LABEL, type PipelineVersi
 import type { Store } from "../store/store.ts";
 import type { ObjectLinkRow, VersionRow } from "../store/tables.ts";
 import type { VersionHead } from "../store/version-store.ts";
-import type { MirrorKind } from "./mirror.ts";
+import type { MirrorKind } from "./mirror-kind.ts";
 import { labelValue, objectNames } from "./object-names.ts";
 
 /** How large a pipeline may be in an object, which has room for 1.5 MiB in all. */
