@@ -1,5 +1,10 @@
 """Recurring runs of the real kfp SDK."""
 
+import os
+import pathlib
+import re
+import subprocess
+import sys
 import time
 import uuid
 
@@ -106,3 +111,14 @@ def test_what_is_wrong_is_refused(client, experiment, package):
         with pytest.raises(kfp_server_api.ApiException) as refused:
             client.create_recurring_run(experiment, "wrong", **arguments)
         assert refused.value.status == 400, change
+
+
+def test_the_guide(kubectl, url, tmp_path):
+    guide = (pathlib.Path(__file__).parent.parent / "docs/guides/schedules.md").read_text()
+    python, manifest = (re.search(rf"```{language}\n(.*?)```", guide, re.DOTALL).group(1) for language in ("python", "yaml"))
+    script = tmp_path / "guide.py"
+    script.write_text(python)
+    ran = subprocess.run([sys.executable, str(script)], cwd=tmp_path, env={**os.environ, "SLUICE_URL": url}, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0 and ran.stdout.endswith("ENABLED\n"), ran.stdout + ran.stderr
+    kubectl("apply -f -", stdin=manifest)
+    assert "nightly" in kubectl("get swf")

@@ -1,7 +1,7 @@
 import type { Client } from "@sluice/client";
 import type { Clock, Controller, Logger } from "@sluice/controller";
 import type { Database, Migration } from "@sluice/database";
-import type { Resource } from "@sluice/kubernetes";
+import type { KubernetesObject, Resource } from "@sluice/kubernetes";
 import type { ObjectStore } from "@sluice/object-store";
 import type { Hono } from "hono";
 import type { Gate } from "./gate.ts";
@@ -45,7 +45,7 @@ export interface Parts {
 export interface Component {
   readonly name: string;
   /** The custom resources it needs installed. */
-  readonly resources?: readonly Resource[];
+  readonly resources?: readonly Resource<KubernetesObject>[];
   /** Its part of the database; table names start with the component's own. */
   readonly migrations?: readonly Migration[];
   build(capabilities: Capabilities): Parts;

@@ -14,6 +14,7 @@ export * from "./merge-patch.ts";
 export * from "./json-patch.ts";
 export * from "./strategic-merge-patch.ts";
 export * from "./nesting.ts";
+export * from "./canonical-json.ts";
 export * from "./json-equal.ts";
 export * from "./json-members.ts";
 export * from "./managed-fields.ts";

@@ -4,9 +4,13 @@ import { ArtifactStores, type ArtifactSettings } from "./artifact-stores/artifac
 import { artifactAgent } from "./agent/artifact-agent.ts";
 import { runPods } from "./controllers/run-pods.ts";
 import type { PodSettings } from "./engine/pod-types.ts";
+import { PIPELINES } from "./kinds/pipeline.ts";
+import { PIPELINE_VERSIONS } from "./kinds/pipeline-version.ts";
+import { SCHEDULED_WORKFLOWS } from "./kinds/scheduled-workflow.ts";
 import { DEFAULT_LIFECYCLE, type LifecycleSettings } from "./lifecycle/lifecycle-settings.ts";
 import { Upkeep } from "./lifecycle/upkeep.ts";
 import { pipelinesMigrations } from "./migrations/index.ts";
+import { mirrors } from "./mirror/mirrors.ts";
 import { pipelineRoutes } from "./routes/index.ts";
 import type { CacheSettings } from "./runner/cache-lookup.ts";
 import { Runner } from "./runner/runner.ts";
@@ -34,7 +38,7 @@ export function pipelinesComponent(options: PipelinesOptions = {}): Component {
   const lifecycle: LifecycleSettings = { ...DEFAULT_LIFECYCLE, ...options.lifecycle };
   return defineComponent({
     name: "pipelines",
-    resources: [],
+    resources: [PIPELINES, PIPELINE_VERSIONS, SCHEDULED_WORKFLOWS],
     migrations: pipelinesMigrations,
     build({ client, database, objects: embedded, gate, clock, logger, newId, signal }) {
       const store = new Store(pipelinesDatabase(database));
@@ -49,7 +53,7 @@ export function pipelinesComponent(options: PipelinesOptions = {}): Component {
           { paths: ["/apis/v2beta1", "/pipeline/apis/v2beta1"], app: api },
           { paths: ["/apis/v1alpha1", "/pipeline/apis/v1alpha1"], app: logs },
         ],
-        controllers: [runPods(runner)],
+        controllers: [runPods(runner), ...mirrors({ store, runner, clock, newId, timeZone })],
         programs: [artifactAgent({ stores: objects, report: (report, namespace) => runner.report(report, namespace) })],
         async start() {
           await runner.start();
@@ -60,6 +64,3 @@ export function pipelinesComponent(options: PipelinesOptions = {}): Component {
     },
   });
 }
-
-/** The component as it is without any settings. */
-export const pipelines: Component = pipelinesComponent();

@@ -10,7 +10,7 @@ export * from "./domain/fingerprint.ts";
 export * from "./domain/placeholders.ts";
 export * from "./domain/ir-parse.ts";
 export type * from "./domain/ir.ts";
-export { pipelines, pipelinesComponent, type PipelinesOptions } from "./component.ts";
+export { pipelinesComponent, type PipelinesOptions } from "./component.ts";
 export * from "./engine/index.ts";
 export * from "./agent/artifact-agent.ts";
 export * from "./agent/agent-task.ts";

@@ -4,13 +4,16 @@ import type { Config } from "./config.ts";
 import { pipelinesOptionsOf } from "./pipelines-config.ts";
 
 /** Every component there is; what is switched off is not even loaded. */
-const COMPONENTS: Readonly<Record<string, (config: Pick<Config, "pipelines">) => Promise<Component>>> = {
-  pipelines: async ({ pipelines = {} }) => (await import("@sluice/pipelines")).pipelinesComponent(pipelinesOptionsOf(pipelines)),
+const COMPONENTS: Readonly<Record<string, (config: Config) => Promise<Component>>> = {
+  async pipelines({ pipelines = {}, scheduleTimeZone }) {
+    const options = pipelinesOptionsOf(pipelines);
+    return (await import("@sluice/pipelines")).pipelinesComponent(scheduleTimeZone === undefined ? options : { ...options, scheduleTimeZone });
+  },
 };
 
-/** Loads the components that the configuration names, or all. */
-export async function loadComponents(config: Pick<Config, "components" | "pipelines">): Promise<Component[]> {
-  const { components: names = Object.keys(COMPONENTS) } = config;
+/** Loads the components that are switched on, as they are configured. */
+export async function loadComponents(config: Config): Promise<Component[]> {
+  const names = config.components ?? Object.keys(COMPONENTS);
   const unknown = names.filter((name) => !Object.hasOwn(COMPONENTS, name));
   if (unknown.length > 0) {
     throw new UserError(`there is no component ${unknown.join(", ")}`, { fix: `--components takes some of: ${Object.keys(COMPONENTS).join(", ")}` });

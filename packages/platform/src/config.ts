@@ -38,6 +38,8 @@ export interface Config {
   readonly apiPort: number;
   /** Which components are on; all unless given. */
   readonly components?: readonly string[] | undefined;
+  /** The time zone of cron expressions that name none, such as `Europe/Berlin`; UTC unless given. */
+  readonly scheduleTimeZone?: string | undefined;
   /** Where the log goes: `sluice.log` in the data directory, or standard error. */
   readonly log: "file" | "stderr";
   readonly logLevel: "info" | "warn" | "error";
@@ -70,6 +72,15 @@ const names = z.string().transform((list) =>
     .map((name) => name.trim())
     .filter((name) => name !== ""),
 );
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: name });
+    return true;
+  } catch {
+    return false; // Told as a wrong setting.
+  }
+}
 
 const nodeName = z
   .string()
@@ -104,6 +115,7 @@ const schema = z.strictObject({
   port: port.default(8080),
   apiPort: port.default(6443),
   components: z.union([z.array(z.string()), names]).optional(),
+  scheduleTimeZone: z.string().refine(isTimeZone, "a time zone has a name such as UTC or Europe/Berlin").optional(),
   log: z.enum(["file", "stderr"]).default("file"),
   logLevel: z.enum(["info", "warn", "error"]).default("info"),
   sandbox: z.enum(["auto", "none"]).default("auto"),

@@ -16,7 +16,7 @@ const CRDS: Resource<CustomResourceDefinition> = defineResource({
 });
 
 /** Installs the kinds that components define, and returns once the API serves them. */
-export async function installResources(client: Client, resources: readonly Resource[], signal: AbortSignal): Promise<void> {
+export async function installResources(client: Client, resources: readonly Resource<KubernetesObject>[], signal: AbortSignal): Promise<void> {
   await Promise.all(
     [...Map.groupBy(resources, (resource) => `${resource.plural}.${resource.group}`)].map(async ([name, versions]) => {
       const applied = await client.apply(CRDS, manifestOf(name, versions), { owner: "sluice", force: true });
@@ -33,7 +33,10 @@ function isEstablished({ status }: CustomResourceDefinition): boolean {
 }
 
 /** The definition of one kind from its versions; the last one is stored. */
-function manifestOf(name: string, versions: readonly Resource[]): { apiVersion: string; kind: string; metadata: { name: string }; spec: unknown } {
+function manifestOf(
+  name: string,
+  versions: readonly Resource<KubernetesObject>[],
+): { apiVersion: string; kind: string; metadata: { name: string }; spec: unknown } {
   const stored = versions.at(-1);
   if (stored === undefined) throw new Error(`${name} has no version`);
   const { kind, listKind, plural, singular, shortNames, categories } = stored;

@@ -22,6 +22,8 @@ export interface Run {
   readonly runtime_config?: { readonly parameters?: Readonly<Record<string, JsonValue>>; readonly pipeline_root?: string };
   readonly pipeline_version_reference?: { readonly pipeline_id?: string; readonly pipeline_version_id?: string };
   readonly pipeline_spec?: { readonly [key: string]: JsonValue };
+  /** The schedule that started it. */
+  readonly recurring_run_id?: string;
   readonly state_history?: readonly { readonly update_time?: string; readonly state?: RunState }[];
   readonly tasks?: readonly RunTask[];
 }

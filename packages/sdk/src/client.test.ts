@@ -65,6 +65,47 @@ test("submitting sends the specification, the parameters and the cache's setting
   });
 });
 
+test("a schedule is sent as the REST API takes it", async () => {
+  const sent: [string | undefined, string | undefined, unknown][] = [];
+  await using server = await serve((request, response) => {
+    let text = "";
+    request.on("data", (chunk: Buffer) => (text += chunk.toString()));
+    request.on("end", () => {
+      sent.push([request.method, request.url, text === "" ? undefined : JSON.parse(text)]);
+      response.end(JSON.stringify(request.url?.includes("?") === true ? { recurringRuns: [{ recurring_run_id: "s" }], total_size: 1 } : {}));
+    });
+  });
+  const { client } = server;
+  const pipeline = { pipelineId: "p" };
+  const [start, parameters] = [new Date("2026-03-01T00:00:00Z"), { day: "[[ScheduledTime.2006-01-02]]" }];
+  await client.createRecurringRun({ name: "nightly", pipeline, cron: "0 0 2 * * *", start, parameters, maxConcurrency: 2, catchUp: false });
+  await client.createRecurringRun({ name: "often", pipeline: "pipelineInfo: {name: p}\nroot: {}\n", everySeconds: 60, enabled: false });
+  expect(await client.listRecurringRuns()).toEqual({ recurringRuns: [{ recurring_run_id: "s" }], total: 1 });
+  await client.enableRecurringRun("s");
+  await client.deleteRecurringRun("s");
+  expect(sent).toEqual([
+    [
+      ...["POST", "/apis/v2beta1/recurringruns"],
+      {
+        ...{ display_name: "nightly", pipeline_version_reference: { pipeline_id: "p" }, runtime_config: { parameters } },
+        trigger: { cron_schedule: { cron: "0 0 2 * * *", start_time: "2026-03-01T00:00:00.000Z" } },
+        ...{ max_concurrency: "2", no_catchup: true, mode: "ENABLE" },
+      },
+    ],
+    [
+      ...["POST", "/apis/v2beta1/recurringruns"],
+      {
+        ...{ display_name: "often", pipeline_spec: { pipelineInfo: { name: "p" }, root: {} } },
+        trigger: { periodic_schedule: { interval_second: "60" } },
+        ...{ max_concurrency: "1", no_catchup: false, mode: "DISABLE" },
+      },
+    ],
+    ["GET", "/apis/v2beta1/recurringruns?sort_by=created_at+desc", undefined],
+    ["POST", "/apis/v2beta1/recurringruns/s:enable", {}],
+    ["DELETE", "/apis/v2beta1/recurringruns/s", undefined],
+  ]);
+});
+
 test("a refusal has the server's message", async () => {
   await using server = await serve((_, response) => response.writeHead(404).end(JSON.stringify({ error: "x", message: "run r not found", code: 5 })));
   await expect(server.client.getRun("r")).rejects.toMatchObject({ message: "run r not found", code: 404, reason: "NotFound" });

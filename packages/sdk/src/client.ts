@@ -1,5 +1,6 @@
 import { ApiError, STATUS_CODES, UserError, type StatusReason } from "@sluice/kubernetes";
 import { chunksOf, readEvents } from "./client-events.ts";
+import { recurringRunBody, type RecurringRun, type RecurringRunsClient } from "./client-recurring-runs.ts";
 import type { PipelineSource } from "./client-spec.ts";
 import {
   isFinished,
@@ -15,6 +16,7 @@ import {
 } from "./client-types.ts";
 import type { JsonValue } from "./types.ts";
 
+export type * from "./client-recurring-runs.ts";
 export * from "./client-types.ts";
 
 /** Where the server is. */
@@ -76,7 +78,7 @@ export interface WaitOptions {
 }
 
 /** The pipelines' REST API. What the server refuses is an `ApiError` with its message; not reaching it, a `UserError`. */
-export interface PipelinesClient {
+export interface PipelinesClient extends RecurringRunsClient {
   submit(options: SubmitOptions): Promise<Run>;
   /** With its tasks. */
   getRun(runId: string): Promise<Run>;
@@ -290,6 +292,25 @@ export function createPipelinesClient({ host, fetch: send = globalThis.fetch }: 
       const path = `/pipelines/${encodeURIComponent(pipelineId)}/versions${pageQuery(page, { sort_by: "created_at desc" })}`;
       const answer = await get<Page & { pipeline_versions?: readonly PipelineVersion[] }>(path);
       return { versions: answer.pipeline_versions ?? [], ...restOf(answer) };
+    },
+    async createRecurringRun(options) {
+      const experiment = options.experiment === undefined ? undefined : await experimentId(options.experiment);
+      return post<RecurringRun>("/recurringruns", await recurringRunBody(options, experiment));
+    },
+    getRecurringRun: (id) => get<RecurringRun>(`/recurringruns/${encodeURIComponent(id)}`),
+    async listRecurringRuns(page = {}) {
+      const path = `/recurringruns${pageQuery(page, { sort_by: "created_at desc" })}`;
+      const answer = await get<Page & { recurringRuns?: readonly RecurringRun[] }>(path);
+      return { recurringRuns: answer.recurringRuns ?? [], ...restOf(answer) };
+    },
+    async enableRecurringRun(id) {
+      await post(`/recurringruns/${encodeURIComponent(id)}:enable`, {});
+    },
+    async disableRecurringRun(id) {
+      await post(`/recurringruns/${encodeURIComponent(id)}:disable`, {});
+    },
+    async deleteRecurringRun(id) {
+      await request(`/recurringruns/${encodeURIComponent(id)}`, { method: "DELETE" });
     },
     getPipelineVersion: (pipelineId, versionId) =>
       get<PipelineVersion>(`/pipelines/${encodeURIComponent(pipelineId)}/versions/${encodeURIComponent(versionId)}`),

@@ -23,6 +23,12 @@ export const recurringRunsSchema: Migration = {
       .alterTable("pipelines_runs")
       .addColumn("recurring_run_id", "text", (column) => column.notNull().defaultTo(""))
       .execute();
+    let objects = schema.createTable("pipelines_objects");
+    for (const name of ["kind", "namespace", "name", "row_id", "uid", "base", "cluster"]) {
+      objects = objects.addColumn(name, "text", (column) => column.notNull());
+    }
+    await objects.addPrimaryKeyConstraint("pipelines_objects_key", ["kind", "namespace", "name"] as never[]).execute();
+    await schema.createIndex("pipelines_objects_row").on("pipelines_objects").columns(["kind", "row_id"]).unique().execute();
     await schema.createIndex("pipelines_runs_recurring").on("pipelines_runs").columns(["recurring_run_id", "scheduled_at"]).execute();
   },
 };

@@ -16,7 +16,12 @@ const FIELDS = {
 export const DEFAULT_EXPERIMENT = "Default";
 
 /** A new experiment's row. */
-export function newExperiment({ newId, clock }: RouteOptions, namespace: string, name: string, description = ""): ExperimentRow {
+export function newExperiment(
+  { newId, clock }: Pick<RouteOptions, "newId" | "clock">,
+  namespace: string,
+  name: string,
+  description = "",
+): ExperimentRow {
   return { id: newId(), namespace, name, description, created_at: clock.now(), storage_state: "AVAILABLE", last_run_at: 0 };
 }
 

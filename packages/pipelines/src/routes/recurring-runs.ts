@@ -131,7 +131,7 @@ function readTime(message: Message, name: string, key: "start" | "end"): Partial
   const time = /^\d{4}-\d\d-\d\d[Tt]/u.test(text) ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(time)) throw invalid(message.at(name), `${JSON.stringify(text)} is not a time such as 2026-01-31T09:00:00Z`);
   // As upstream's clients say that there is none.
-  return time <= 0 ? {} : { [key]: time };
+  return time <= 0 ? {} : { [key]: Math.floor(time / 1000) * 1000 };
 }
 
 /** An int64, which JSON has as a string. */

@@ -64,7 +64,7 @@ export function everyMs(ms: number): Recurrence {
 }
 
 /** Throws `UserError` unless `zone` is a time zone's name. */
-export function checkZone(zone: string): void {
+function checkZone(zone: string): void {
   try {
     new Intl.DateTimeFormat("en", { timeZone: zone });
   } catch (cause) {

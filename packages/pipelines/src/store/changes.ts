@@ -1,6 +1,8 @@
+import type { ObjectLinkRow } from "./tables.ts";
+
 /** Something that was created, changed or deleted. */
 export interface Change {
-  readonly kind: "Pipeline" | "PipelineVersion" | "RecurringRun";
+  readonly kind: ObjectLinkRow["kind"];
   readonly id: string;
 }
 

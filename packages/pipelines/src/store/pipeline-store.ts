@@ -3,7 +3,7 @@ import type { Changes } from "./changes.ts";
 import { insertNamed } from "./insert-named.ts";
 import type { Page, PageQuery } from "./page.ts";
 import { selectPage } from "./select-page.ts";
-import type { PipelineRow, PipelinesDatabase, PipelinesTransaction, VersionRow } from "./tables.ts";
+import type { ObjectLinkRow, PipelineRow, PipelinesDatabase, PipelinesTransaction, VersionRow } from "./tables.ts";
 
 /** Pipelines: names over versions. */
 export class PipelineStore {
@@ -15,11 +15,12 @@ export class PipelineStore {
     this.#changes = changes;
   }
 
-  /** Stores a pipeline, and its first version with it. */
-  async create(row: PipelineRow, version?: VersionRow): Promise<void> {
+  /** Stores a pipeline, its first version with it, and the object that it comes from. */
+  async create(row: PipelineRow, version?: VersionRow, { link }: { readonly link?: ObjectLinkRow } = {}): Promise<void> {
     const insert = async (transaction: PipelinesTransaction): Promise<void> => {
       await transaction.insertInto("pipelines_pipelines").values(row).execute();
       if (version !== undefined) await transaction.insertInto("pipelines_versions").values(version).execute();
+      if (link !== undefined) await transaction.insertInto("pipelines_objects").values(link).execute();
     };
     await insertNamed(this.#database, "pipeline", row.name, insert, async (t) => {
       const { namespace, name } = row;

@@ -3,7 +3,9 @@ import type { Changes } from "./changes.ts";
 import { checkAvailable, experimentOf } from "./experiment-of.ts";
 import type { Page, PageQuery } from "./page.ts";
 import { selectPage } from "./select-page.ts";
-import type { ExperimentRow, PipelinesDatabase, PipelinesTransaction, RecurringRunRow, RunRow } from "./tables.ts";
+import type { ExperimentRow, ObjectLinkRow, PipelinesDatabase, PipelinesTransaction, RecurringRunRow, RunRow } from "./tables.ts";
+
+const UNFINISHED = ["PENDING", "RUNNING", "CANCELING"];
 
 /** Schedules of runs. */
 export class RecurringRunStore {
@@ -16,12 +18,13 @@ export class RecurringRunStore {
   }
 
   /** Stores a schedule in its experiment, as `RunStore.create` does a run. Gives it as it is stored. */
-  async create(row: RecurringRunRow, fallback?: ExperimentRow): Promise<RecurringRunRow> {
+  async create(row: RecurringRunRow, fallback?: ExperimentRow, { link }: { readonly link?: ObjectLinkRow } = {}): Promise<RecurringRunRow> {
     const stored = await this.#database.transaction(async (transaction) => {
       const experiment = await experimentOf(transaction, row.experiment_id, fallback);
       if (row.status === "ENABLED") checkAvailable(experiment);
       const schedule = { ...row, experiment_id: experiment.id };
       await transaction.insertInto("pipelines_recurring_runs").values(schedule).execute();
+      if (link !== undefined) await transaction.insertInto("pipelines_objects").values(link).execute();
       return schedule;
     });
     this.#changes.tell("RecurringRun", stored.id);
@@ -42,10 +45,20 @@ export class RecurringRunStore {
     return rows.map(({ id }) => id);
   }
 
+  /** Its runs that have not ended, and the latest `count` of those that have. */
+  async history(id: string, count: number): Promise<{ readonly active: readonly RunRow[]; readonly completed: readonly RunRow[] }> {
+    const runs = this.#database.read.selectFrom("pipelines_runs").selectAll().where("recurring_run_id", "=", id).orderBy("scheduled_at", "desc");
+    const [active, completed] = await Promise.all([
+      runs.where("state", "in", UNFINISHED).execute(),
+      runs.where("state", "not in", UNFINISHED).limit(count).execute(),
+    ]);
+    return { active, completed };
+  }
+
   /** How many of its runs have not ended. */
   async countUnfinished(id: string): Promise<number> {
     const query = this.#database.read.selectFrom("pipelines_runs").select(({ fn }) => fn.countAll<number>().as("count"));
-    const row = await query.where("recurring_run_id", "=", id).where("state", "in", ["PENDING", "RUNNING", "CANCELING"]).executeTakeFirst();
+    const row = await query.where("recurring_run_id", "=", id).where("state", "in", UNFINISHED).executeTakeFirst();
     return Number(row?.count ?? 0);
   }
 

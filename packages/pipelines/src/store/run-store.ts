@@ -1,5 +1,6 @@
 import { ApiError } from "@sluice/kubernetes";
 import { chunks, existingRun, insertOutbox, type RunChange, upsertTasks } from "./change.ts";
+import type { Changes } from "./changes.ts";
 import { checkAvailable, experimentOf } from "./experiment-of.ts";
 import type { Page, PageQuery } from "./page.ts";
 import { claimSlot } from "./recurring-run-store.ts";
@@ -9,9 +10,11 @@ import type { ExperimentRow, PipelinesDatabase, RunRow, StorageState } from "./t
 /** Runs, and what happens in them. */
 export class RunStore {
   readonly #database: PipelinesDatabase;
+  readonly #changes: Changes;
 
-  constructor(database: PipelinesDatabase) {
+  constructor(database: PipelinesDatabase, changes: Changes) {
     this.#database = database;
+    this.#changes = changes;
   }
 
   /**
@@ -19,7 +22,7 @@ export class RunStore {
    * run of a schedule takes its slot with it. Gives it as it is stored.
    */
   async create(row: RunRow, fallback?: ExperimentRow): Promise<RunRow> {
-    return this.#database.transaction(async (transaction) => {
+    const created = await this.#database.transaction(async (transaction) => {
       const experiment = await experimentOf(transaction, row.experiment_id, fallback);
       checkAvailable(experiment);
       const { id } = experiment;
@@ -29,6 +32,8 @@ export class RunStore {
       await transaction.updateTable("pipelines_experiments").where("id", "=", id).set({ last_run_at: row.created_at }).execute();
       return stored;
     });
+    if (row.recurring_run_id !== "") this.#changes.tell("RecurringRun", row.recurring_run_id);
+    return created;
   }
 
   async find(id: string): Promise<RunRow | undefined> {

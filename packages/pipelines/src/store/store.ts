@@ -2,6 +2,7 @@ import { ArtifactStore } from "./artifact-store.ts";
 import { CacheStore } from "./cache-store.ts";
 import { Changes } from "./changes.ts";
 import { ExperimentStore } from "./experiment-store.ts";
+import { ObjectLinkStore } from "./object-link-store.ts";
 import { OutboxStore } from "./outbox-store.ts";
 import { PipelineStore } from "./pipeline-store.ts";
 import { RecurringRunStore } from "./recurring-run-store.ts";
@@ -25,17 +26,19 @@ export class Store {
   readonly outbox: OutboxStore;
   readonly artifacts: ArtifactStore;
   readonly upkeep: UpkeepStore;
+  readonly objects: ObjectLinkStore;
 
   constructor(database: PipelinesDatabase) {
     this.experiments = new ExperimentStore(database, this.changes);
     this.pipelines = new PipelineStore(database, this.changes);
     this.versions = new VersionStore(database, this.changes);
-    this.runs = new RunStore(database);
+    this.runs = new RunStore(database, this.changes);
     this.recurringRuns = new RecurringRunStore(database, this.changes);
     this.tasks = new TaskStore(database);
     this.cache = new CacheStore(database);
     this.outbox = new OutboxStore(database);
     this.artifacts = new ArtifactStore(database);
     this.upkeep = new UpkeepStore(database);
+    this.objects = new ObjectLinkStore(database);
   }
 }

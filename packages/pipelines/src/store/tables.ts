@@ -17,6 +17,7 @@ export interface PipelinesTables {
   pipelines_shares: ShareRow;
   pipelines_outbox: OutboxRow;
   pipelines_recurring_runs: RecurringRunRow;
+  pipelines_objects: ObjectLinkRow;
 }
 
 /** A group of runs. */
@@ -169,6 +170,21 @@ export interface OutboxRow {
   namespace: string;
   /** The pod's or the claim's name, or where the artifacts are. */
   name: string;
+}
+
+/** Which Kubernetes object shows which row. */
+export interface ObjectLinkRow {
+  kind: "Pipeline" | "PipelineVersion" | "RecurringRun";
+  namespace: string;
+  /** The object's. */
+  name: string;
+  row_id: string;
+  /** The object's; empty before there is one. */
+  uid: string;
+  /** What both sides last agreed on, as text. */
+  base: string;
+  /** The uid of the cluster's namespace kube-system: the objects of another cluster are none of ours. */
+  cluster: string;
 }
 
 /** The component's part of the database. */

@@ -3,7 +3,10 @@ import type { Changes } from "./changes.ts";
 import { insertNamed } from "./insert-named.ts";
 import type { Page, PageQuery } from "./page.ts";
 import { selectPage } from "./select-page.ts";
-import type { PipelinesDatabase, VersionRow } from "./tables.ts";
+import type { ObjectLinkRow, PipelinesDatabase, VersionRow } from "./tables.ts";
+
+/** What is said of a version besides its pipeline. */
+export type VersionHead = Pick<VersionRow, "id" | "pipeline_id" | "name" | "display_name" | "description" | "tags">;
 
 /** Versions of pipelines. */
 export class VersionStore {
@@ -15,12 +18,15 @@ export class VersionStore {
     this.#changes = changes;
   }
 
-  async create(row: VersionRow): Promise<void> {
+  async create(row: VersionRow, link?: ObjectLinkRow): Promise<void> {
     await insertNamed(
       this.#database,
       "pipeline version",
       row.name,
-      (t) => t.insertInto("pipelines_versions").values(row).execute(),
+      async (t) => {
+        await t.insertInto("pipelines_versions").values(row).execute();
+        if (link !== undefined) await t.insertInto("pipelines_objects").values(link).execute();
+      },
       async (t) => {
         const { pipeline_id, name } = row;
         const pipeline = await t.selectFrom("pipelines_pipelines").select("id").where("id", "=", pipeline_id).executeTakeFirst();
@@ -41,6 +47,18 @@ export class VersionStore {
   async find(pipelineId: string | undefined, id: string): Promise<VersionRow | undefined> {
     const query = this.#database.read.selectFrom("pipelines_versions").selectAll().where("id", "=", id);
     return (pipelineId === undefined ? query : query.where("pipeline_id", "=", pipelineId)).executeTakeFirst();
+  }
+
+  /** A version without its pipeline, which may be large. */
+  async head(id: string): Promise<VersionHead | undefined> {
+    const query = this.#database.read.selectFrom("pipelines_versions").where("id", "=", id);
+    return query.select(["id", "pipeline_id", "name", "display_name", "description", "tags"]).executeTakeFirst();
+  }
+
+  /** The ids of a pipeline's versions. */
+  async idsOf(pipelineId: string): Promise<string[]> {
+    const rows = await this.#database.read.selectFrom("pipelines_versions").select("id").where("pipeline_id", "=", pipelineId).execute();
+    return rows.map(({ id }) => id);
   }
 
   async findLatest(pipelineId: string): Promise<VersionRow | undefined> {
