@@ -50,8 +50,22 @@ export interface Config {
   readonly nodes?: readonly NodeConfig[] | undefined;
   /** An OpenID Connect issuer whose tokens the Kubernetes API takes, as kube-apiserver's `--oidc-*` flags say it. */
   readonly oidc?: OidcConfig | undefined;
+  /** What artifacts of pipelines may reach beyond what a namespace's own ConfigMap and Secrets say. */
+  readonly artifacts?: ArtifactsConfig | undefined;
   /** The built dashboard, if it is not the one of this installation. */
   readonly dashboard?: string | undefined;
+}
+
+/** What artifacts may reach. */
+export interface ArtifactsConfig {
+  /** Namespaces that may use the cloud credentials of this program's environment (`fromEnv`). */
+  readonly environmentCredentials?: readonly string[] | undefined;
+  /** Hosts (`host` or `host:port`) that importers may ask although they are not of the public internet. */
+  readonly privateHosts?: readonly string[] | undefined;
+  /** Directories that `file:` URIs may lead to, of these namespaces or of all. */
+  readonly directories?:
+    | readonly { readonly path: string; readonly readOnly?: boolean | undefined; readonly namespaces?: readonly string[] | undefined }[]
+    | undefined;
 }
 
 /** An OpenID Connect issuer, and the file (PEM) with the certificates that vouch for it. */
@@ -116,6 +130,21 @@ const schema = z.strictObject({
       requiredClaims: z.record(z.string(), z.string()).optional(),
       signingAlgorithms: z.array(z.string()).optional(),
       caFile: z.string().optional(),
+    })
+    .optional(),
+  artifacts: z
+    .strictObject({
+      environmentCredentials: z.array(z.string()).optional(),
+      privateHosts: z.array(z.string()).optional(),
+      directories: z
+        .array(
+          z.strictObject({
+            path: z.string().startsWith("/", "a directory is given by its absolute path"),
+            readOnly: z.boolean().optional(),
+            namespaces: z.array(z.string()).optional(),
+          }),
+        )
+        .optional(),
     })
     .optional(),
   dashboard: z.string().optional(),

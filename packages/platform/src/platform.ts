@@ -39,7 +39,7 @@ const SYSTEM: Identity = { username: "system:sluice", groups: ["system:masters",
 
 /** Starts everything that the configuration asks for, in order of dependence; if one thing fails, what has started stops. */
 export async function startPlatform(config: Config, options: PlatformOptions): Promise<Platform> {
-  const components = await loadComponents(config.components);
+  const components = await loadComponents(config);
   await using stack = new AsyncDisposableStack();
   const running: Running = { pid: process.pid, version: options.version };
   const directory = stack.use(await claimDataDirectory(config.dataDir, running));

@@ -5,6 +5,7 @@ import { Hono } from "hono";
 import { artifactRoutes } from "./artifacts.ts";
 import type { RouteOptions } from "./context.ts";
 import { experimentRoutes } from "./experiments.ts";
+import { lineageRoutes } from "./lineage.ts";
 import { logRoutes } from "./logs.ts";
 import { pipelineAndVersionRoutes } from "./pipelines.ts";
 import { runRoutes } from "./runs.ts";
@@ -24,6 +25,8 @@ export function pipelineRoutes(options: RouteOptions): { readonly api: Routes; r
   experimentRoutes(api, options);
   pipelineAndVersionRoutes(api, options);
   runRoutes(api, options);
+  // Before the artifacts' own, which take any verb.
+  lineageRoutes(api, options);
   artifactRoutes(api, options);
   logRoutes(api, options);
   const logs = newApp(options.logger);

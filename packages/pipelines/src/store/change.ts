@@ -1,6 +1,7 @@
 import { ApiError } from "@sluice/kubernetes";
 import type { RunProgress, TaskRecord } from "../engine/types.ts";
-import type { ArtifactRow, OutboxRow, PipelinesTables, PipelinesTransaction, RunRow } from "./tables.ts";
+import { artifactTaskRows } from "./artifact-task-rows.ts";
+import type { ArtifactRow, ArtifactTaskRow, OutboxRow, PipelinesTables, PipelinesTransaction, RunRow } from "./tables.ts";
 
 /** Rows per statement: well below the number of variables that any database takes. */
 const CHUNK = 500;
@@ -46,6 +47,15 @@ export async function insertOutbox(transaction: PipelinesTransaction, rows: read
   }
 }
 
+/** Writes which tasks used and made which artifacts. */
+export async function insertArtifactTasks(transaction: PipelinesTransaction, rows: readonly ArtifactTaskRow[]): Promise<void> {
+  for (const some of chunks(rows)) {
+    const insert = transaction.insertInto("pipelines_artifact_tasks").values([...some]);
+    // A task that failed and was tried again has used and made what it did last.
+    await insert.onConflict((conflict) => conflict.column("id").doUpdateSet(({ ref }) => ({ artifact_id: ref("excluded.artifact_id") }))).execute();
+  }
+}
+
 /** Writes tasks, and the artifacts and cached results of those that have succeeded. */
 export async function upsertTasks(transaction: PipelinesTransaction, { run, tasks, time }: RunChange): Promise<void> {
   const { namespace, pipeline } = run;
@@ -72,6 +82,8 @@ export async function upsertTasks(transaction: PipelinesTransaction, { run, task
       .onConflict((conflict) => conflict.doNothing())
       .execute();
   }
+  const links = tasks.flatMap((task) => artifactTaskRows(task, { namespace, time }));
+  await insertArtifactTasks(transaction, links);
   const cached = new Map<string, PipelinesTables["pipelines_cache"]>();
   for (const { id, fingerprint, outputs } of made) {
     if (fingerprint === undefined) continue;

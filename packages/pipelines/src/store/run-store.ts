@@ -71,7 +71,7 @@ export class RunStore {
   /** Deletes all that belongs to a run, leaving word of what is to be deleted in the cluster; cached results stay. */
   async delete(id: string, rest: readonly OutboxRow[]): Promise<void> {
     await this.#database.transaction(async (transaction) => {
-      for (const table of ["pipelines_tasks", "pipelines_artifacts", "pipelines_reports", "pipelines_outbox"] as const) {
+      for (const table of ["pipelines_tasks", "pipelines_artifacts", "pipelines_artifact_tasks", "pipelines_reports", "pipelines_outbox"] as const) {
         await transaction.deleteFrom(table).where("run_id", "=", id).execute();
       }
       await transaction.deleteFrom("pipelines_runs").where("id", "=", id).execute();

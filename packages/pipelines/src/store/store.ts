@@ -1,6 +1,7 @@
 import { ArtifactStore } from "./artifact-store.ts";
 import { CacheStore } from "./cache-store.ts";
 import { ExperimentStore } from "./experiment-store.ts";
+import { LineageStore } from "./lineage-store.ts";
 import { OutboxStore } from "./outbox-store.ts";
 import { PipelineStore } from "./pipeline-store.ts";
 import { RunStore } from "./run-store.ts";
@@ -18,6 +19,7 @@ export class Store {
   readonly cache: CacheStore;
   readonly outbox: OutboxStore;
   readonly artifacts: ArtifactStore;
+  readonly lineage: LineageStore;
 
   constructor(database: PipelinesDatabase) {
     this.experiments = new ExperimentStore(database);
@@ -28,5 +30,6 @@ export class Store {
     this.cache = new CacheStore(database);
     this.outbox = new OutboxStore(database);
     this.artifacts = new ArtifactStore(database);
+    this.lineage = new LineageStore(database);
   }
 }

@@ -15,6 +15,7 @@ export interface PipelinesTables {
   pipelines_reports: { task_id: string; attempt: number; run_id: string; report: string };
   pipelines_cache: { namespace: string; pipeline: string; fingerprint: string; task_id: string; created_at: number; outputs: string };
   pipelines_outbox: OutboxRow;
+  pipelines_artifact_tasks: ArtifactTaskRow;
 }
 
 /** A group of runs. */
@@ -88,6 +89,19 @@ export interface ArtifactRow {
   type: string;
   uri: string;
   record: string;
+  created_at: number;
+}
+
+/** That a task used (INPUT) or made (OUTPUT) an artifact, at that place of the list under `key`. */
+export interface ArtifactTaskRow {
+  id: string;
+  artifact_id: string;
+  task_id: string;
+  run_id: string;
+  namespace: string;
+  direction: "INPUT" | "OUTPUT";
+  key: string;
+  position: number;
   created_at: number;
 }
 
