@@ -5,7 +5,7 @@ import { ApiError } from "@sluice/kubernetes";
 import { canonicalUri } from "./canonical-uri.ts";
 import type { ObjectInfo, ObjectStore } from "./object-store.ts";
 import { storageError } from "./storage-error.ts";
-import { writeHashed } from "./write-hashed.ts";
+import { once, writeHashed } from "./write-hashed.ts";
 
 const READ_BYTES = 2 ** 20;
 
@@ -32,12 +32,11 @@ class FileStore implements ObjectStore {
   }
 
   async put(uri: string, bytes: AsyncIterable<Uint8Array> | Uint8Array): Promise<ObjectInfo> {
-    const path = pathOf(uri);
     try {
-      await this.#check(uri, path, "write");
+      const path = await this.#check(uri, pathOf(uri), "write");
       await mkdir(dirname(path), { recursive: true });
       const partial = join(dirname(path), `.${basename(path)}.partial`);
-      const hashed = await writeHashed(partial, bytes instanceof Uint8Array ? one(bytes) : bytes);
+      const hashed = await writeHashed(partial, bytes instanceof Uint8Array ? once(bytes) : bytes);
       await using file = await open(partial, "r+");
       await file.sync();
       await rename(partial, path);
@@ -137,8 +136,4 @@ function pathOf(uri: string): string {
 function ignoreAbsence(error: unknown): undefined {
   if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR")) return undefined;
   throw error;
-}
-
-async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }

@@ -7,7 +7,7 @@ import { ApiError } from "@sluice/kubernetes";
 import type { ObjectInfo, ObjectStore } from "./object-store.ts";
 import { objectUri, parseObjectUri, parseStoredUri } from "./object-uri.ts";
 import { remoteError } from "./remote-error.ts";
-import { HashTap, writeHashed } from "./write-hashed.ts";
+import { HashTap, once, writeHashed } from "./write-hashed.ts";
 
 const READ_BYTES = 2 ** 20;
 /** From this size on an upload is resumable. */
@@ -47,7 +47,7 @@ class GsStore implements ObjectStore {
   }
 
   put(uri: string, bytes: AsyncIterable<Uint8Array> | Uint8Array): Promise<ObjectInfo> {
-    return bytes instanceof Uint8Array ? this.#upload(uri, one(bytes), bytes.length >= RESUMABLE_BYTES) : this.#upload(uri, bytes, true);
+    return bytes instanceof Uint8Array ? this.#upload(uri, once(bytes), bytes.length >= RESUMABLE_BYTES) : this.#upload(uri, bytes, true);
   }
 
   async getFile(uri: string, path: string): Promise<ObjectInfo> {
@@ -164,8 +164,4 @@ function nameOf(bucket: string): string {
 
 function isStatus(error: unknown, status: number): boolean {
   return error instanceof Error && "code" in error && error.code === status;
-}
-
-async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }

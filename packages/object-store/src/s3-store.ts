@@ -6,7 +6,7 @@ import { ApiError } from "@sluice/kubernetes";
 import type { ObjectInfo, ObjectStore } from "./object-store.ts";
 import { objectUri, parseObjectUri, parseStoredUri } from "./object-uri.ts";
 import { remoteError } from "./remote-error.ts";
-import { HashTap, writeHashed } from "./write-hashed.ts";
+import { HashTap, once, writeHashed } from "./write-hashed.ts";
 
 const MEBIBYTE = 2 ** 20;
 const READ_BYTES = MEBIBYTE;
@@ -61,7 +61,7 @@ class S3Store implements ObjectStore {
   }
 
   put(uri: string, bytes: AsyncIterable<Uint8Array> | Uint8Array): Promise<ObjectInfo> {
-    return this.#upload(uri, bytes instanceof Uint8Array ? one(bytes) : bytes, STREAM_PART_BYTES);
+    return this.#upload(uri, bytes instanceof Uint8Array ? once(bytes) : bytes, STREAM_PART_BYTES);
   }
 
   async getFile(uri: string, path: string): Promise<ObjectInfo> {
@@ -210,8 +210,4 @@ function hasStatus(error: unknown, status: number): boolean {
   if (!(error instanceof Error && "$metadata" in error)) return false;
   const { $metadata } = error;
   return typeof $metadata === "object" && $metadata !== null && "httpStatusCode" in $metadata && $metadata.httpStatusCode === status;
-}
-
-async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }

@@ -46,3 +46,8 @@ export class HashTap {
     return { size: this.#size, digest: `sha256:${this.#hash.digest("hex")}` };
   }
 }
+
+/** Bytes that are all there, as if they came. */
+export async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}

@@ -74,3 +74,55 @@ export const WIDE: JsonObject = {
     },
   },
 };
+
+const dataset = { artifactType: { schemaTitle: "system.Dataset", schemaVersion: "0.0.1" } };
+const model = { artifactType: { schemaTitle: "system.Model", schemaVersion: "0.0.1" } };
+
+/** `import(uri) -> train -> judge`: an imported dataset, a model made of it, and what looks at the model. */
+export const LINE: JsonObject = {
+  pipelineInfo: { name: "line" },
+  schemaVersion: "2.1.0",
+  deploymentSpec: {
+    executors: {
+      "exec-import": { importer: { artifactUri: { runtimeParameter: "uri" }, typeSchema: dataset.artifactType } },
+      "exec-train": { container },
+      "exec-judge": { container },
+    },
+  },
+  components: {
+    "comp-import": {
+      executorLabel: "exec-import",
+      inputDefinitions: { parameters: { uri: { parameterType: "STRING" } } },
+      outputDefinitions: { artifacts: { artifact: dataset } },
+    },
+    "comp-train": {
+      executorLabel: "exec-train",
+      inputDefinitions: { artifacts: { data: dataset } },
+      outputDefinitions: { artifacts: { model } },
+    },
+    "comp-judge": { executorLabel: "exec-judge", inputDefinitions: { artifacts: { model } } },
+  },
+  root: {
+    inputDefinitions: { parameters: { uri: { parameterType: "STRING" } } },
+    dag: {
+      tasks: {
+        import: {
+          taskInfo: { name: "import" },
+          componentRef: { name: "comp-import" },
+          inputs: { parameters: { uri: { componentInputParameter: "uri" } } },
+        },
+        train: {
+          taskInfo: { name: "train" },
+          componentRef: { name: "comp-train" },
+          cachingOptions: { enableCache: true },
+          inputs: { artifacts: { data: { taskOutputArtifact: { producerTask: "import", outputArtifactKey: "artifact" } } } },
+        },
+        judge: {
+          taskInfo: { name: "judge" },
+          componentRef: { name: "comp-judge" },
+          inputs: { artifacts: { model: { taskOutputArtifact: { producerTask: "train", outputArtifactKey: "model" } } } },
+        },
+      },
+    },
+  },
+};

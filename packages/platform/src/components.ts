@@ -5,10 +5,7 @@ import { pipelinesOptionsOf } from "./pipelines-config.ts";
 
 /** Every component there is; what is switched off is not even loaded. */
 const COMPONENTS: Readonly<Record<string, (config: Config) => Promise<Component>>> = {
-  async pipelines({ pipelines = {}, scheduleTimeZone }) {
-    const options = pipelinesOptionsOf(pipelines);
-    return (await import("@sluice/pipelines")).pipelinesComponent(scheduleTimeZone === undefined ? options : { ...options, scheduleTimeZone });
-  },
+  pipelines: async (config) => (await import("@sluice/pipelines")).pipelinesComponent(pipelinesOptionsOf(config)),
 };
 
 /** Loads the components that are switched on, as they are configured. */

@@ -57,8 +57,22 @@ export interface Config {
   readonly oidc?: OidcConfig | undefined;
   /** How pipelines share results, and what becomes of runs that are over. */
   readonly pipelines?: PipelinesConfig | undefined;
+  /** What artifacts of pipelines may reach beyond what a namespace's own ConfigMap and Secrets say. */
+  readonly artifacts?: ArtifactsConfig | undefined;
   /** The built dashboard, if it is not the one of this installation. */
   readonly dashboard?: string | undefined;
+}
+
+/** What artifacts may reach. */
+export interface ArtifactsConfig {
+  /** Namespaces that may use the cloud credentials of this program's environment (`fromEnv`). */
+  readonly environmentCredentials?: readonly string[] | undefined;
+  /** Hosts (`host` or `host:port`) that importers may ask although they are not of the public internet. */
+  readonly privateHosts?: readonly string[] | undefined;
+  /** Directories that `file:` URIs may lead to, of these namespaces or of all. */
+  readonly directories?:
+    | readonly { readonly path: string; readonly readOnly?: boolean | undefined; readonly namespaces?: readonly string[] | undefined }[]
+    | undefined;
 }
 
 /** An OpenID Connect issuer, and the file (PEM) with the certificates that vouch for it. */
@@ -137,6 +151,21 @@ const schema = z.strictObject({
     })
     .optional(),
   pipelines: pipelinesSchema.optional(),
+  artifacts: z
+    .strictObject({
+      environmentCredentials: z.array(z.string()).optional(),
+      privateHosts: z.array(z.string()).optional(),
+      directories: z
+        .array(
+          z.strictObject({
+            path: z.string().startsWith("/", "a directory is given by its absolute path"),
+            readOnly: z.boolean().optional(),
+            namespaces: z.array(z.string()).optional(),
+          }),
+        )
+        .optional(),
+    })
+    .optional(),
   dashboard: z.string().optional(),
 }) satisfies z.ZodType<Config>;
 

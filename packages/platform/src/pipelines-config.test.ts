@@ -18,7 +18,7 @@ pipelines:
   cache: { scope: namespace, maxAge: 30d, check: digest }
   lifecycle: { archiveAfter: 90d, deleteAfter: P1D, artifacts: keep, podsKept: 1h, namespaces: { team: { archiveAfter: 12h } } }
 `);
-  expect(pipelinesOptionsOf(pipelines)).toEqual({
+  expect(pipelinesOptionsOf({ pipelines: pipelines })).toEqual({
     isCacheEnabled: true,
     cacheMaxAgeMs: 30 * 86_400_000,
     cache: { scope: "namespace", check: "digest" },

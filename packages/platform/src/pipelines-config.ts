@@ -1,6 +1,7 @@
 import { parseDuration, UserError } from "@sluice/kubernetes";
 import type { PipelinesOptions } from "@sluice/pipelines";
 import { z } from "zod";
+import type { Config } from "./config.ts";
 
 /** A duration such as `30d`, `12h` or `P30D`; milliseconds once it is read. */
 const duration = z.string().transform((text, context) => {
@@ -68,11 +69,18 @@ export interface PipelinesConfig {
     | undefined;
 }
 
-/** The same in the component's words. */
-export function pipelinesOptionsOf({ cache = {}, lifecycle = {} }: PipelinesConfig): PipelinesOptions {
+/** What the configuration says of pipelines, in the component's words. */
+export function pipelinesOptionsOf({
+  pipelines = {},
+  scheduleTimeZone,
+  artifacts: stores,
+}: Pick<Config, "pipelines" | "scheduleTimeZone" | "artifacts">): PipelinesOptions {
+  const { cache = {}, lifecycle = {} } = pipelines;
   const { artifacts, podsKept: podsKeptMs, namespaces = {}, ...own } = lifecycle;
   const retentionOf = ({ archiveAfter, deleteAfter }: RetentionConfig) => ({ archiveAfterMs: archiveAfter, deleteAfterMs: deleteAfter });
   return {
+    ...(scheduleTimeZone === undefined ? {} : { scheduleTimeZone }),
+    ...(stores === undefined ? {} : { artifacts: stores }),
     isCacheEnabled: cache.enabled ?? true,
     cacheMaxAgeMs: cache.maxAge,
     cache: { scope: cache.scope, check: cache.check },

@@ -10,8 +10,8 @@ import { compile, component, dataset, list, model, number, pipeline } from "@slu
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { parsePipeline } from "../domain/ir-parse.ts";
 import { advance, type EngineContext, newRun, type PodManifest, type TaskReport } from "../engine/index.ts";
+import { AgentPod } from "./agent-pod.fixture.ts";
 import { AGENT_TASK_ENV, type AgentTask } from "./agent-task.ts";
-import { artifactAgent } from "./artifact-agent.ts";
 
 let home: string;
 let reports: TaskReport[];
@@ -30,23 +30,13 @@ afterEach(async () => {
 
 const root = (): string => join(home, "root");
 
-async function agent(verb: string, task: AgentTask | string): Promise<number> {
-  const stop = new AbortController();
-  const program = artifactAgent({ stores: { of: () => objects }, report: async (report) => void reports.push(report) });
-  const running = program.run({
-    args: [verb],
-    env: { [AGENT_TASK_ENV]: typeof task === "string" ? task : JSON.stringify(task) },
-    pod: { namespace: "n", name: "p" },
-    hostPath: (path) => {
-      if (path.startsWith("/home")) throw new Error(`${path} lies in no volume of the container`);
-      return join(root(), path);
-    },
-    signal: stop.signal,
-    log: (line) => void lines.push(line),
-    logger: { info: () => undefined, warn: () => undefined, error: () => undefined },
-  });
-  if (verb === "publish") stop.abort();
-  return running;
+async function agent(verb: "fetch" | "publish", task: AgentTask | string): Promise<number> {
+  const pod = new AgentPod({ directory: root(), stores: { of: () => objects }, report: async (report) => void reports.push(report) });
+  try {
+    return await pod.agent(verb, task);
+  } finally {
+    lines.push(...pod.lines);
+  }
 }
 
 function write(path: string, text: string): void {

@@ -1,26 +1,34 @@
 import type { Migration } from "@sluice/database";
+import { sql } from "kysely";
 
 /** Where a run's artifacts go, and which task made or used which artifact: to be asked from either end. */
 export const lineageSchema: Migration = {
   name: "005-lineage",
-  async up({ schema }) {
+  async up(database) {
+    const { schema } = database;
     await schema
       .alterTable("pipelines_runs")
       .addColumn("artifact_root", "text", (column) => column.notNull().defaultTo(""))
       .execute();
-    await schema
-      .createTable("pipelines_artifact_tasks")
-      .addColumn("artifact_id", "text", (column) => column.notNull())
-      .addColumn("task_id", "text", (column) => column.notNull())
-      .addColumn("direction", "text", (column) => column.notNull())
-      .addColumn("key", "text", (column) => column.notNull())
-      .addColumn("position", "bigint", (column) => column.notNull())
-      .addColumn("run_id", "text", (column) => column.notNull())
-      .addColumn("namespace", "text", (column) => column.notNull())
-      .addPrimaryKeyConstraint("pipelines_artifact_tasks_key", ["artifact_id", "direction", "task_id", "key", "position"])
-      .execute();
-    const index = schema.createIndex("pipelines_artifact_tasks_task").on("pipelines_artifact_tasks");
-    await index.columns(["task_id", "direction", "artifact_id"]).execute();
-    await schema.createIndex("pipelines_artifact_tasks_run").on("pipelines_artifact_tasks").column("run_id").execute();
+    const root = sql`case when pipeline_root = '' then 'minio://mlpipeline/v2/artifacts' else pipeline_root end`;
+    await sql`update pipelines_runs set artifact_root = ${root}`.execute(database);
+
+    const name = "pipelines_artifact_tasks";
+    let table = schema.createTable(name);
+    for (const column of ["id", "artifact_id", "task_id", "run_id", "namespace", "direction", "key"]) {
+      table = table.addColumn(column, "text", (definition) => definition.notNull());
+    }
+    for (const column of ["position", "created_at"]) table = table.addColumn(column, "bigint", (definition) => definition.notNull());
+    await table.addPrimaryKeyConstraint(`${name}_key`, ["id"] as never[]).execute();
+    const index = async (suffix: string, columns: readonly string[]): Promise<void> =>
+      schema
+        .createIndex(`${name}_${suffix}`)
+        .on(name)
+        .columns([...columns])
+        .execute();
+    await index("artifact", ["artifact_id", "direction", "task_id"]);
+    await index("task", ["task_id", "direction", "artifact_id"]);
+    await index("run", ["run_id"]);
+    await index("created", ["namespace", "created_at", "id"]);
   },
 };

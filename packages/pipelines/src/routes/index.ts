@@ -35,6 +35,7 @@
  *   GET    /artifacts?namespace                        {artifacts: [Artifact], …}    GET /artifacts/{id}
  *   GET    /artifacts/{id}:download?path               the bytes, with a content type by name; `Range` is understood
  *   GET    /artifacts/{id}:files                       {files: [{path, size}]} of a directory artifact
+ *   GET    /artifacts/{id}:lineage?direction=UPSTREAM|DOWNSTREAM&depth   {artifact, direction, tasks, artifacts, links}
  *
  * Run is KFP's, with `tasks` when asked for; `run_details.task_details` is KFP's PipelineTaskDetail.
  * Task: {task_id, run_id, name, display_name, scope_path, type (ROOT|DAG|LOOP|CONDITION|CONDITION_BRANCH|EXIT_HANDLER|

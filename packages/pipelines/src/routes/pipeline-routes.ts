@@ -7,6 +7,7 @@ import { cacheRoutes } from "./cache.ts";
 import type { RouteOptions } from "./context.ts";
 import { experimentRoutes } from "./experiments.ts";
 import { lifecycleRoutes } from "./lifecycle.ts";
+import { lineageRoutes } from "./lineage.ts";
 import { logRoutes } from "./logs.ts";
 import { pipelineAndVersionRoutes } from "./pipelines.ts";
 import { recurringRunRoutes } from "./recurring-runs.ts";
@@ -32,6 +33,8 @@ export function pipelineRoutes(options: RouteOptions): { readonly api: Routes; r
   cacheRoutes(api, options);
   runRoutes(api, options);
   recurringRunRoutes(api, options);
+  // Before the artifacts' own, which take any verb.
+  lineageRoutes(api, options);
   artifactRoutes(api, options);
   logRoutes(api, options);
   const logs = newApp(options.logger);

@@ -1,6 +1,7 @@
 import { ApiError } from "@sluice/kubernetes";
 import { hasSucceeded, type RunProgress, type TaskRecord } from "../engine/types.ts";
-import type { ArtifactRow, OutboxRow, PipelinesTransaction, ResultRow, RunRow, ShareRow } from "./tables.ts";
+import { artifactTaskRows } from "./artifact-task-rows.ts";
+import type { ArtifactRow, ArtifactTaskRow, OutboxRow, PipelinesTransaction, ResultRow, RunRow, ShareRow } from "./tables.ts";
 
 /** Rows per statement: well below the number of variables that any database takes. */
 const CHUNK = 500;
@@ -48,6 +49,15 @@ export async function insertOutbox(transaction: PipelinesTransaction, rows: read
   }
 }
 
+/** Writes which tasks used and made which artifacts. */
+export async function insertArtifactTasks(transaction: PipelinesTransaction, rows: readonly ArtifactTaskRow[]): Promise<void> {
+  for (const some of chunks(rows)) {
+    const insert = transaction.insertInto("pipelines_artifact_tasks").values([...some]);
+    // A task that failed and was tried again has used and made what it did last.
+    await insert.onConflict((conflict) => conflict.column("id").doUpdateSet(({ ref }) => ({ artifact_id: ref("excluded.artifact_id") }))).execute();
+  }
+}
+
 /** Writes tasks, and the artifacts and cached results of those that have succeeded. */
 export async function upsertTasks(transaction: PipelinesTransaction, { run, tasks, time }: RunChange): Promise<void> {
   const { namespace, pipeline } = run;
@@ -74,6 +84,10 @@ export async function upsertTasks(transaction: PipelinesTransaction, { run, task
       .onConflict((conflict) => conflict.doNothing())
       .execute();
   }
+  await insertArtifactTasks(
+    transaction,
+    tasks.flatMap((task) => artifactTaskRows(task, { namespace, time })),
+  );
   const given = tasks.filter(({ kind, state }) => hasSucceeded(state) && (kind === "RUNTIME" || kind === "IMPORTER"));
   const shares = given.flatMap(({ id, outputs, cachedFrom = "" }) => {
     const uris = Object.values(outputs.artifacts).flatMap((list) => list.map(({ uri }) => uri));

@@ -3,6 +3,7 @@ import { CacheStore } from "./cache-store.ts";
 import { Changes } from "./changes.ts";
 import { ExperimentStore } from "./experiment-store.ts";
 import { ObjectLinkStore } from "./object-link-store.ts";
+import { LineageStore } from "./lineage-store.ts";
 import { OutboxStore } from "./outbox-store.ts";
 import { PipelineStore } from "./pipeline-store.ts";
 import { RecurringRunStore } from "./recurring-run-store.ts";
@@ -27,6 +28,7 @@ export class Store {
   readonly artifacts: ArtifactStore;
   readonly upkeep: UpkeepStore;
   readonly objects: ObjectLinkStore;
+  readonly lineage: LineageStore;
 
   constructor(database: PipelinesDatabase) {
     this.experiments = new ExperimentStore(database, this.changes);
@@ -40,5 +42,6 @@ export class Store {
     this.artifacts = new ArtifactStore(database);
     this.upkeep = new UpkeepStore(database);
     this.objects = new ObjectLinkStore(database);
+    this.lineage = new LineageStore(database);
   }
 }

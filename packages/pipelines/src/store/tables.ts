@@ -18,6 +18,7 @@ export interface PipelinesTables {
   pipelines_outbox: OutboxRow;
   pipelines_recurring_runs: RecurringRunRow;
   pipelines_objects: ObjectLinkRow;
+  pipelines_artifact_tasks: ArtifactTaskRow;
 }
 
 /** A group of runs. */
@@ -160,6 +161,19 @@ export interface ResultRow {
   invalidated_by: string;
   made_at: number;
   invalidated_at: number;
+}
+
+/** That a task used (INPUT) or made (OUTPUT) an artifact, at that place of the list under `key`. */
+export interface ArtifactTaskRow {
+  id: string;
+  artifact_id: string;
+  task_id: string;
+  run_id: string;
+  namespace: string;
+  direction: "INPUT" | "OUTPUT";
+  key: string;
+  position: number;
+  created_at: number;
 }
 
 /** A pod to create, or a pod, a volume claim or a run's artifacts to delete, kept until that is done. */

@@ -74,7 +74,14 @@ export class UpkeepStore {
   async remove(id: string, rest: readonly OutboxRow[]): Promise<readonly OutboxRow[]> {
     return this.#database.transaction(async (transaction) => {
       const used = await transaction.selectFrom("pipelines_shares").select("source_task_id as id").distinct().where("run_id", "=", id).execute();
-      for (const table of ["pipelines_tasks", "pipelines_artifacts", "pipelines_reports", "pipelines_outbox", "pipelines_shares"] as const) {
+      for (const table of [
+        "pipelines_tasks",
+        "pipelines_artifacts",
+        "pipelines_artifact_tasks",
+        "pipelines_reports",
+        "pipelines_outbox",
+        "pipelines_shares",
+      ] as const) {
         await transaction.deleteFrom(table).where("run_id", "=", id).execute();
       }
       await transaction.deleteFrom("pipelines_runs").where("id", "=", id).execute();
