@@ -132,13 +132,13 @@ def time_to_live() -> Feature:
         pipeline_config=dsl.PipelineConfig(ttl_seconds_after_finished=60, ttl_seconds_after_success=1, ttl_seconds_after_failure=120),
     )
     def pipeline():
-        say(text="soon gone")
+        give(text="soon gone")
 
     def check(run):
         from conftest import eventually
 
         eventually(lambda: not run.pods(), 30)
-        assert run.refresh().state == "SUCCEEDED" and "soon gone" in run.log("say")
+        assert run.refresh().state == "SUCCEEDED" and run.output("give", "value") == "soon gone"
 
     return Feature(pipeline=pipeline, check=check)
 
