@@ -303,6 +303,8 @@ def test_waiting(client):
 
 def test_what_a_run_refuses(client, unique, package):
     experiment = client.create_experiment(unique).experiment_id
+    nonsense = kfp_server_api.V2beta1Run(display_name="bad", pipeline_spec={"nonsense": True})
+    assert "nonsense" in refused(lambda: client.runs.run_service_create_run(nonsense), 400)
     assert "times" in refused(lambda: client.run_pipeline(experiment, "x", package, {"times": 1}), 400)
     refused(lambda: client.run_pipeline(experiment, "x", pipeline_id=str(uuid.uuid4()), version_id=str(uuid.uuid4())), 404)
     refused(lambda: client.run_pipeline(str(uuid.uuid4()), "x", package), 404)

@@ -44,6 +44,18 @@ def conditions() -> Feature:
 
 
 @feature
+def apostrophe_in_a_condition() -> Feature:
+    """The SDK writes constants into conditions without escaping them: it fails, and says where."""
+
+    @dsl.pipeline(name="apostrophe-in-a-condition")
+    def pipeline(text: str = "it's"):
+        with dsl.If(text == "it's"):
+            say(text="never")
+
+    return Feature(pipeline=pipeline, state="FAILED", error="== 'it's'")
+
+
+@feature
 def one_of() -> Feature:
     @dsl.pipeline(name="chosen")
     def chosen(n: int) -> str:
