@@ -49,12 +49,14 @@ try {
     NODE: process.execPath,
     PYTHONDONTWRITEBYTECODE: "1",
   };
+  const chosen = process.argv.slice(2);
+  const isPart = chosen.length > 0;
+  const where = chosen.some((word) => existsSync(word.split("::")[0] ?? "")) ? [] : [here];
   const { status } = spawnSync(
     python,
-    ["-m", "pytest", "-p", "no:cacheprovider", "-W", "ignore::FutureWarning", "-n", "4", here, "-q", ...process.argv.slice(2)],
+    ["-m", "pytest", "-p", "no:cacheprovider", "-W", "ignore::FutureWarning", "-n", "4", "-q", ...where, ...chosen],
     { stdio: "inherit", env },
   );
-  const isPart = process.argv.length > 2;
   failed =
     status !== 0 || (!isPart && spawnSync(process.execPath, [vitest, "run", "--config", vitestConfig], { stdio: "inherit", env }).status !== 0);
 } finally {

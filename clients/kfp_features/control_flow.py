@@ -44,6 +44,18 @@ def conditions() -> Feature:
 
 
 @feature
+def apostrophe_in_a_condition() -> Feature:
+    """The SDK writes constants into conditions without escaping them: it fails, and says where."""
+
+    @dsl.pipeline(name="apostrophe-in-a-condition")
+    def pipeline(text: str = "it's"):
+        with dsl.If(text == "it's"):
+            say(text="never")
+
+    return Feature(pipeline=pipeline, state="FAILED", error="== 'it's'")
+
+
+@feature
 def one_of() -> Feature:
     @dsl.pipeline(name="chosen")
     def chosen(n: int) -> str:
@@ -122,7 +134,7 @@ def loops() -> Feature:
 
     def check(run):
         assert run.logs("say") == ["field 1 x y", "field 2 z"]
-        assert run.log("show-list") == '["p1","p2","q1","q2"]\n'
+        assert run.log("show-list") == '[["p1","p2"],["q1","q2"]]\n', run.log("show-list")
         assert run.log("show-list-2") == "[]\n"
         assert sorted(run.log_of(t).strip() for t in run.tasks if t["name"].startswith("shell") and t["state"] == "SUCCEEDED") == [
             *("inside z", "item o", 'item {"not":"text"}')

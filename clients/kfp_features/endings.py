@@ -1,7 +1,10 @@
 """Exit handlers, failures, retries, deadlines and caching."""
 
+import uuid
+
+from conftest import eventually
 from kfp import dsl
-from kfp_features.components import fail, fail_to_give, give, report, say, shell, write, read
+from kfp_features.components import fail, fail_to_give, give, read, report, say, shell, write
 from kfp_features.feature import Feature, feature
 from kfp_features.observed_run import finished
 
@@ -132,13 +135,11 @@ def time_to_live() -> Feature:
         pipeline_config=dsl.PipelineConfig(ttl_seconds_after_finished=60, ttl_seconds_after_success=1, ttl_seconds_after_failure=120),
     )
     def pipeline():
-        say(text="soon gone")
+        give(text="soon gone")
 
     def check(run):
-        from conftest import eventually
-
         eventually(lambda: not run.pods(), 30)
-        assert run.refresh().state == "SUCCEEDED" and "soon gone" in run.log("say")
+        assert run.refresh().state == "SUCCEEDED" and run.output("give", "value") == "soon gone"
 
     return Feature(pipeline=pipeline, check=check)
 
@@ -146,8 +147,6 @@ def time_to_live() -> Feature:
 @feature
 def answered_from_the_cache() -> Feature:
     """The same twice; another input; a task that opts out; a key of one's own; what follows from cached artifacts."""
-
-    import uuid
 
     key = uuid.uuid4().hex
     text = uuid.uuid4().hex
@@ -174,6 +173,29 @@ def answered_from_the_cache() -> Feature:
 
 
 @feature
+def held() -> Feature:
+    """A task that is held before its program, after it, or once it has failed, until somebody lets it go on."""
+
+    @dsl.pipeline(name="held")
+    def pipeline():
+        shell(script="echo first").set_debug_pause(before=True)
+        shell(script="exit 3").set_debug_pause(on_error=True)
+        say(text="not held").set_debug_pause(on_error=True)
+
+    def let_go(run):
+        for name, step, said in (("shell", "before", ""), ("shell", "after", "first\n"), ("shell-2", "after", "")):
+
+            def is_held(name=name, step=step):
+                return run.refresh().task(name)["state"] == "RUNNING" and f"continue-{step}" in run.log(name)
+
+            eventually(is_held)
+            assert said in run.log(name)
+            run.execute(name, f"touch /kfp/artifacts/continue-{step}")
+
+    return Feature(pipeline=pipeline, meanwhile=let_go, state="FAILED", error="code 3", states={"shell": "SUCCEEDED", "say": "SUCCEEDED"})
+
+
+@feature
 def terminated() -> Feature:
     """A run that is stopped ends, and its pods with it."""
 
@@ -182,8 +204,6 @@ def terminated() -> Feature:
         say(text="never").after(shell(script="sleep 100"))
 
     def stop(run):
-        from conftest import eventually
-
         eventually(lambda: run.refresh().task("shell")["state"] == "RUNNING")
         run.client.terminate_run(run.id)
 

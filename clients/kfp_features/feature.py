@@ -64,12 +64,12 @@ class Feature:
             self.meanwhile(run)
         finished(run, self.timeout)
         assert run.state == self.state, f"{run.state}, not {self.state}: {run.error}\n{run.told()}"
-        assert self.error in run.error
+        assert self.error in run.error, run.error
         for name, state in self.states.items():
             assert run.task(name)["state"] == state, run.told()
         for name, value in self.outputs.items():
             task, output = name.rsplit(".", 1)
-            assert run.output(task, output) == value
+            assert run.output(task, output) == value, run.output(task, output)
         for name, text in self.logs.items():
             assert text in run.log(name), run.log(name)
         if self.check is not None:

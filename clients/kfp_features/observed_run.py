@@ -10,6 +10,7 @@ from typing import Any
 
 import kfp
 import kubernetes
+import kubernetes.stream
 
 #: Where runs have their pods unless their experiment says otherwise.
 NAMESPACE = "kubeflow"
@@ -94,6 +95,12 @@ class ObservedRun:
     def pods(self) -> list[str]:
         found = core().list_namespaced_pod(self.namespace, label_selector=f"pipeline/runid={self.id}")
         return [pod.metadata.name for pod in found.items]
+
+    def execute(self, name: str, command: str) -> str:
+        """What a command in the container of a task says."""
+        pod = self.task(name)["pods"][0]["name"]
+        exec_in_pod = core().connect_get_namespaced_pod_exec
+        return kubernetes.stream.stream(exec_in_pod, pod, self.namespace, container="main", command=["sh", "-c", command], stderr=True, stdout=True)
 
     def main(self, name: str) -> dict:
         """The container of a task's pod that runs what the task is for."""

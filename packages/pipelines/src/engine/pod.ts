@@ -4,6 +4,7 @@ import { containerUri, type ExecutorInput, localPathOfArtifact } from "../domain
 import type { ContainerResources } from "../domain/ir.ts";
 import { splitRoot } from "../domain/pipeline-root.ts";
 import { type PlaceholderScope, resolveCommandLine, resolveText } from "../domain/placeholders.ts";
+import { heldCommand } from "./debug-pause.ts";
 import { executorInputOf, homeOf, OUTPUT_DIRECTORY } from "./executor.ts";
 import { pipelineValues } from "./inputs.ts";
 import { needsAgent } from "./needs-agent.ts";
@@ -55,8 +56,9 @@ export function podOf(run: RunState, task: TaskRecord, context: Pick<EngineConte
   const input: ExecutorInput = { ...plain, inputs: { ...plain.inputs, parameterValues } };
   const scope: PlaceholderScope = { ...before, input };
   const guarded = resolveCommandLine({ command: container.command ?? [], args: container.args ?? [] }, { ...scope, input: guard(input) });
-  const line = { command: guarded.command.map(unguard), args: guarded.args.map(unguard) };
   const { resources, env, extras } = keptSettings(component, asked);
+  const command = heldCommand(guarded.command.map(unguard), env, { directory: ARTIFACT_ROOT, namespace: info.namespace });
+  const line = { command, args: guarded.args.map(unguard) };
 
   const inputs = Object.values(task.inputs.artifacts)
     .flat()

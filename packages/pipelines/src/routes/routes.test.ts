@@ -101,7 +101,7 @@ describe("pipelines", () => {
     expect(await upload("/pipelines/upload?name=two", zip.subarray(0, 40))).toMatchObject({ status: 400 });
     expect((await ok("GET", "/pipelines")).total_size).toBe(1);
     expect(await world.request("DELETE", `/pipelines/${id}`)).toMatchObject({ status: 400 });
-    await ok("DELETE", `/pipelines/${id}?cascade=true`);
+    await ok("DELETE", `/pipelines/${id}?cascade=True`);
     expect(await ok("GET", "/pipelines")).toEqual({});
   });
 

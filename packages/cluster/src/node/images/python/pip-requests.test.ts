@@ -39,6 +39,7 @@ test.each([
   ["if true; then pip install a; fi", []],
   ["if pip install a; then pip install b; fi", [["a"]]],
   ["python3 -m venv x\n. x/bin/activate\npip install a", []],
+  ["python3 -m venv x --system-site-packages\n. x/bin/activate\npip install a", [["a"]]],
   ["pip install a\ncat <<EOF\npip install b\nEOF", [["a"]]],
 ])("%j", (script, expected) => {
   expect(requests(script)).toEqual(expected);

@@ -22,8 +22,9 @@ export function pipRequests(argv: readonly string[]): readonly PipRequest[] {
   const script = scriptOf(argv);
   if (script === undefined) return [];
   const commands = shellCommands(script);
-  // What a script reads in may lead to another Python.
-  const other = commands.findIndex(({ words: [first] }) => first === "." || first === "source");
+  // What a script reads in may lead to another Python, unless that sees the packages of this one.
+  const isTransparent = commands.some(({ words }) => words.includes("venv") && words.includes("--system-site-packages"));
+  const other = isTransparent ? -1 : commands.findIndex(({ words: [first] }) => first === "." || first === "source");
   return commands.slice(0, other < 0 ? undefined : other).flatMap(({ words, isCertain }) => {
     const request = isCertain ? installOf(words) : undefined;
     return request === undefined ? [] : [request];
