@@ -32,10 +32,11 @@ const root = (): string => join(home, "root");
 
 async function agent(verb: string, task: AgentTask | string): Promise<number> {
   const stop = new AbortController();
-  const program = artifactAgent({ objects, report: async (report) => void reports.push(report) });
+  const program = artifactAgent({ stores: { of: () => objects }, report: async (report) => void reports.push(report) });
   const running = program.run({
     args: [verb],
     env: { [AGENT_TASK_ENV]: typeof task === "string" ? task : JSON.stringify(task) },
+    pod: { namespace: "n", name: "p" },
     hostPath: (path) => {
       if (path.startsWith("/home")) throw new Error(`${path} lies in no volume of the container`);
       return join(root(), path);
@@ -59,6 +60,7 @@ const task: AgentTask = {
   taskId: "t",
   attempt: 0,
   inputs: [],
+  home: "minio://b/t",
   outputFile: "/minio/b/t/output_metadata.json",
   parameters: { n: { type: "NUMBER_INTEGER", path: "/tmp/kfp/outputs/n" }, s: { type: "STRING", path: "/tmp/kfp/outputs/s" } },
   artifacts: {

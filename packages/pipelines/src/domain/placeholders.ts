@@ -1,6 +1,7 @@
 import { UserError } from "@sluice/kubernetes";
 import {
   type ArtifactList,
+  containerInput,
   type ExecutorInput,
   isJsonObject,
   type JsonObject,
@@ -122,7 +123,7 @@ function containerResolver(scope: PlaceholderScope): Resolver {
     const [name = "", key] = keys;
     switch (shape) {
       case "":
-        return JSON.stringify(scope.input);
+        return JSON.stringify(containerInput(scope.input));
       case "outputs.output_file":
         if (outputs?.outputFile === undefined) throw unknownPlaceholder(placeholder);
         return outputs.outputFile;

@@ -50,15 +50,17 @@ const FINAL_STATES: Readonly<Record<TaskState, string>> = {
   CANCELED: "CANCELED",
 };
 
+/** Of google.rpc.Code. */
+const [CANCELLED, UNKNOWN] = [1, 2];
+
 /** How a task ended, as an exit task is told; the words are those that upstream's components test for. */
 function finalStatus(run: RunState, graph: TaskRecord, producer: string): JsonObject {
-  const task = run.child(graph.id, producer);
-  const failed = task?.state === "FAILED";
+  const { state, message = "it did not run" } = run.child(graph.id, producer) ?? { state: "CANCELED" };
   return {
-    state: FINAL_STATES[task?.state ?? "SKIPPED"],
+    state: FINAL_STATES[state],
     pipelineJobResourceName: runResourceName(run.info.spec.pipelineInfo.name, run.info.id),
     pipelineTaskName: producer,
-    error: failed ? { code: 2, message: task.message ?? "the task failed" } : {},
+    error: hasSucceeded(state) ? {} : { code: state === "FAILED" ? UNKNOWN : CANCELLED, message },
   };
 }
 

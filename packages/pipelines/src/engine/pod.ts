@@ -1,9 +1,10 @@
 import { ApiError, parseQuantity, UserError } from "@sluice/kubernetes";
-import { AGENT_TASK_ENV, type AgentTask } from "../agent/agent-task.ts";
-import { type ExecutorInput, localPathOfArtifact } from "../domain/executor-input.ts";
+import { AGENT_TASK_ENV, type AgentInput, type AgentTask } from "../agent/agent-task.ts";
+import { containerUri, type ExecutorInput, localPathOfArtifact } from "../domain/executor-input.ts";
 import type { ContainerResources } from "../domain/ir.ts";
+import { splitRoot } from "../domain/pipeline-root.ts";
 import { type PlaceholderScope, resolveCommandLine, resolveText } from "../domain/placeholders.ts";
-import { executorInputOf, OUTPUT_DIRECTORY } from "./executor.ts";
+import { executorInputOf, homeOf, OUTPUT_DIRECTORY } from "./executor.ts";
 import { pipelineValues } from "./inputs.ts";
 import { typeOf } from "./parameter-type.ts";
 import { componentOf, containerOf } from "./plan.ts";
@@ -58,12 +59,19 @@ export function podOf(run: RunState, task: TaskRecord, context: Pick<EngineConte
 
   const inputs = Object.values(task.inputs.artifacts)
     .flat()
-    .map((artifact) => ({ uri: artifact.uri, path: localPathOfArtifact(artifact) }));
+    .map((artifact): AgentInput => {
+      const { uri, digest, store } = artifact;
+      const path = localPathOfArtifact(artifact);
+      return { uri, path, ...(digest === undefined ? {} : { digest }), ...(store === undefined ? {} : { store }) };
+    });
+  const { query } = splitRoot(info.pipelineRoot);
   const agentTask: AgentTask = {
     runId: info.id,
     taskId: task.id,
     attempt: task.attempt,
     inputs: inputs.filter(({ uri, path }) => isStored(uri) && !path.startsWith("/kfp-workspace/")),
+    home: homeOf(run, task, sha256),
+    ...(query === "" ? {} : { store: query }),
     outputFile: input.outputs?.outputFile ?? "",
     parameters: Object.fromEntries(
       Object.entries(component.outputDefinitions?.parameters ?? {}).map(([name, spec]) => [
@@ -84,7 +92,7 @@ export function podOf(run: RunState, task: TaskRecord, context: Pick<EngineConte
   const artifactMounts: VolumeMount[] = [
     ...(isShared ? [{ name: VOLUME, mountPath: TEMPORARY, subPath: "tmp" }] : []),
     { name: VOLUME, mountPath: ARTIFACT_ROOT },
-    ...SCHEME_DIRECTORIES.filter(([scheme]) => used.some((uri) => uri.startsWith(scheme))).map(([, directory]) => ({
+    ...SCHEME_DIRECTORIES.filter(([scheme]) => used.some((uri) => containerUri(uri).startsWith(scheme))).map(([, directory]) => ({
       name: VOLUME,
       mountPath: `/${directory}`,
       subPath: directory,
@@ -150,7 +158,7 @@ export function podOf(run: RunState, task: TaskRecord, context: Pick<EngineConte
 }
 
 function isStored(uri: string): boolean {
-  return SCHEME_DIRECTORIES.some(([scheme]) => uri.startsWith(scheme));
+  return SCHEME_DIRECTORIES.some(([scheme]) => containerUri(uri).startsWith(scheme));
 }
 
 function modelcarPath(uri: string): string {
