@@ -196,3 +196,12 @@ test("#10039 pipelines within pipelines did not find each other's outputs, least
     ["say", "deep!"],
   ]);
 });
+
+test("#7432 nobody was told whether a pipeline may contain itself: it is refused, and said where it does", async () => {
+  const itself = { dag: { tasks: task("again", "comp-loop") } };
+  const { status, body } = await trial.world.request("POST", "/runs", {
+    ...{ display_name: "r", pipeline_spec: spec({ "comp-loop": itself }, {}, { dag: { tasks: task("loop", "comp-loop") } }) },
+  });
+  expect(status).toBe(400);
+  expect(JSON.stringify(body)).toContain("components.comp-loop: contains itself: comp-loop -> comp-loop");
+});
