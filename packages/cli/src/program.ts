@@ -35,6 +35,10 @@ function addPlatformCommands(program: Command): void {
     .option("--port <port>", "of the dashboard and the APIs (SLUICE_PORT; default 8080; 0 takes any)")
     .option("--api-port <port>", "of the Kubernetes API (SLUICE_API_PORT; default 6443; 0 takes any)")
     .option("--address <address>", "the loopback address to listen on (SLUICE_ADDRESS; default 127.0.0.1)")
+    .option(
+      "--sandbox <kind>",
+      "auto (all that this machine has), or none: pods are plain processes, for code you trust (SLUICE_SANDBOX; default auto)",
+    )
     .option("--components <names>", "which components, e.g. pipelines (SLUICE_COMPONENTS; default all)")
     .option("--log <where>", "file (sluice.log in the data directory) or stderr (SLUICE_LOG; default file)")
     .option("--log-level <level>", "info, warn or error (SLUICE_LOG_LEVEL; default info)")
@@ -49,6 +53,10 @@ function addPlatformCommands(program: Command): void {
     .addOption(dataDir())
     .option("--api-port <port>", "of the Kubernetes API (SLUICE_API_PORT; default 6443; 0 takes any)")
     .option("--address <address>", "the loopback address to listen on (SLUICE_ADDRESS; default 127.0.0.1)")
+    .option(
+      "--sandbox <kind>",
+      "auto (all that this machine has), or none: pods are plain processes, for code you trust (SLUICE_SANDBOX; default auto)",
+    )
     .option("--mode <mode>", "api-server (nothing but the API), control-plane (also controllers and scheduler), or all (also a node)", "all")
     .option("--log <where>", "file (sluice.log in the data directory) or stderr (SLUICE_LOG; default file)")
     .option("--log-level <level>", "info, warn or error (SLUICE_LOG_LEVEL; default info)")

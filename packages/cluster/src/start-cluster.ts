@@ -57,6 +57,8 @@ export interface ClusterOptions {
   readonly names?: readonly string[] | undefined;
   /** `all` unless given. */
   readonly mode?: ClusterMode | undefined;
+  /** How pods are kept apart: by all that this machine has for it, unless as plain processes. */
+  readonly sandbox?: "auto" | "none" | undefined;
   /** The nodes, each of which runs its pods on this machine; one with the machine's name and capacity unless given. */
   readonly nodes?: readonly NodeSpec[] | undefined;
   /** The programs that run in this process, by image. */
@@ -124,6 +126,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
           await openSandboxes({
             ...{ directory: join(home, "sandboxes"), hidden: [directory], path: environment["PATH"] ?? "", clock, logger },
             names: catalogNames(services),
+            ...(options.sandbox === "none" ? { allow: { isolation: false } } : {}),
           }),
         )
       : undefined;

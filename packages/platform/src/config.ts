@@ -40,6 +40,8 @@ export interface Config {
   /** Where the log goes: `sluice.log` in the data directory, or standard error. */
   readonly log: "file" | "stderr";
   readonly logLevel: "info" | "warn" | "error";
+  /** How pods are kept apart: `auto`, by all that this machine has for it; `none`, as plain processes. */
+  readonly sandbox: "auto" | "none";
   /** What stands in for images that have no profile of their own: image → `python:3.11 numpy`, `node:24`, `busybox`, … */
   readonly imageProfiles?: Readonly<Record<string, string>> | undefined;
   /** Where it is written down, in audit.k8s.io/v1, who asks the Kubernetes API for what; nowhere unless given. */
@@ -101,6 +103,7 @@ const schema = z.strictObject({
   components: z.union([z.array(z.string()), names]).optional(),
   log: z.enum(["file", "stderr"]).default("file"),
   logLevel: z.enum(["info", "warn", "error"]).default("info"),
+  sandbox: z.enum(["auto", "none"]).default("auto"),
   imageProfiles: z.record(z.string(), z.string()).optional(),
   auditLog: z.string().min(1).optional(),
   auditPolicy: z.string().min(1).optional(),

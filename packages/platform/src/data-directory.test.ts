@@ -47,6 +47,8 @@ test("flag, environment, default, in this order", async () => {
   const config = await readConfig({ dataDir: root, port: "1234" }, { SLUICE_PORT: "1", SLUICE_API_PORT: "77", SLUICE_COMPONENTS: "pipelines, hub" });
   expect(config).toMatchObject({ port: 1234, apiPort: 77, components: ["pipelines", "hub"], address: "127.0.0.1" });
   await expect(readConfig({ dataDir: root }, { SLUICE_PORT: "many" })).rejects.toThrow("SLUICE_PORT");
+  expect([config.sandbox, (await readConfig({ dataDir: root, sandbox: "none" }, {})).sandbox]).toEqual(["auto", "none"]);
+  await expect(readConfig({ dataDir: root, sandbox: "some" }, {})).rejects.toThrow("--sandbox");
 });
 
 test("nodes are read from the file, and what is wrong with them is said", async () => {

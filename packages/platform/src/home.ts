@@ -38,9 +38,9 @@ export interface Home {
 
 /** What of the configuration is the embedded cluster's. */
 export async function clusterOptionsOf(config: Config): Promise<ClusterOptions> {
-  const { dataDir, apiPort, address, imageProfiles, nodes, auditLog, auditPolicy, oidc } = config;
+  const { dataDir, apiPort, address, sandbox, imageProfiles, nodes, auditLog, auditPolicy, oidc } = config;
   return {
-    ...{ directory: dataDir, apiPort, host: address, imageProfiles, nodes },
+    ...{ directory: dataDir, apiPort, host: address, sandbox, imageProfiles, nodes },
     audit: auditLog === undefined ? undefined : { path: resolve(dataDir, auditLog), policy: auditPolicy },
     oidc: oidc === undefined ? undefined : await withCertificates(oidc),
   };

@@ -1,11 +1,13 @@
 import type { KubernetesObject, Pod } from "@sluice/kubernetes";
 import { demandOf, isSocial, type PodDemand } from "./pod-demand.ts";
 
-/** Labels that number the pods of one owner, by which nobody keeps others away. */
+/** Labels that number the pods of one owner or run, by which nobody keeps others away. */
 const ORDINALS: ReadonlySet<string> = new Set([
   "batch.kubernetes.io/job-completion-index",
   "apps.kubernetes.io/pod-index",
   "statefulset.kubernetes.io/pod-name",
+  "pipelines.sluice.dev/task-id",
+  "pipelines.sluice.dev/attempt",
 ]);
 /** As scheduler-plugins has it. */
 const GROUP_LABEL = "scheduling.x-k8s.io/pod-group";

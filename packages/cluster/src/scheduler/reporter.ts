@@ -3,6 +3,8 @@ import { WorkQueue, type Clock, type EventRecorder, type Logger } from "@sluice/
 import { isApiError, Pod, type PodCondition } from "@sluice/kubernetes";
 
 const REPORTERS = 16;
+/** Most pods that wait have a node before anybody could read why they did not have one. */
+const TELL_AFTER_MS = 1000;
 
 /** What a reporter needs. */
 export interface ReporterOptions {
@@ -28,10 +30,10 @@ export class Reporter {
     this.#queue = new WorkQueue(options.clock);
   }
 
-  /** Says why a pod waits. */
+  /** Says why a pod waits, if it still does in a moment. */
   tell(uid: string, message: string): void {
     this.#messages.set(uid, message);
-    this.#queue.add(uid);
+    this.#queue.addAfter(uid, TELL_AFTER_MS);
   }
 
   /** Runs until the signal aborts. */

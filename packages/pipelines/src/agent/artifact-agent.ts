@@ -133,18 +133,17 @@ async function publishArtifact(output: string, expected: AgentArtifact, options:
   const artifact = { output, name: expected.name, type: expected.type, uri, metadata: { ...expected.metadata, ...told?.metadata } };
   const customPath = told?.customPath ?? "";
   const path = customPath === "" ? localPathOfUri(uri) : customPath;
-  const isShared = hostPathOf(context, path) !== undefined;
   if (address.kind === "named") {
-    const hasBytes = customPath !== "" || (path !== uri && isShared && (await locate(context, path)) !== undefined);
-    if (!hasBytes) return artifact;
+    const isThere = path !== uri && hostPathOf(context, path) !== undefined && (await locate(context, path)) !== undefined;
+    if (customPath === "" && !isThere) return artifact;
     const fix = "Write to the output's own path and leave its uri as it is, or put the bytes there yourself and write nothing here";
     throw new UserError(`its content cannot be stored at ${uri}: this task may store only below ${task.home}. ${fix}`);
   }
-  if (!isShared && customPath !== "") {
+  if (hostPathOf(context, path) === undefined) {
     const fix = `write it to ${localPathOfUri(uri)}, or to a path below /tmp`;
     throw new UserError(`${path} lies in the container's own files, which nobody sees once it has ended: ${fix}`);
   }
-  const stored = isShared ? await store(uri, path, objects, context) : undefined;
+  const stored = await store(uri, path, objects, context);
   if (stored === undefined) context.log(`output artifact ${JSON.stringify(output)} has no content: nothing was written to ${path}`);
   return { ...artifact, ...stored, ...(task.store === undefined ? {} : { store: task.store }) };
 }

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import type { ProgramContext } from "@sluice/component";
 import { UserError } from "@sluice/kubernetes";
 import type { ObjectInfo, ObjectStore } from "@sluice/object-store";
@@ -7,11 +8,16 @@ import type { AgentInput, AgentTask } from "./agent-task.ts";
 import { AT_ONCE, groups, LARGE, megabytes } from "./carrying.ts";
 import { digestOfDirectory } from "./directory-digest.ts";
 
+/** Where tasks of a run share files. */
+const WORKSPACE = "/kfp-workspace/";
+
 /** Brings a task's input artifacts to where its container looks for them, and verifies that they are what they were when they were stored. */
 export async function fetchInputs(task: AgentTask, stores: Pick<ArtifactStores, "of">, context: ProgramContext): Promise<void> {
   const wanted = new Map(task.inputs.map((input) => [input.path, input]));
   for (const input of wanted.values()) {
     context.signal.throwIfAborted();
+    // Another task has brought it, and tasks since may have changed it.
+    if (input.path.startsWith(WORKSPACE) && existsSync(context.hostPath(input.path))) continue;
     const objects = stores.of(context.pod.namespace, { query: input.store, withWeb: true });
     const { digest, count } = await fetchInput({ ...input, uri: canonicalUri(input.uri).uri }, objects, context);
     if (input.digest !== undefined && input.digest !== digest) throw changed(input, digest);

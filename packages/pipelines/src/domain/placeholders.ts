@@ -211,7 +211,7 @@ export function resolveConstant(constant: JsonValue, siblings: JsonObject, pipel
       return items.map(walk);
     }
     if (!isJsonObject(value)) return value;
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, walk(item)]));
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [substitute(key, resolve), walk(item)]));
   };
   return walk(constant);
 }

@@ -7,9 +7,10 @@ import { claimEffect, claimOutputs } from "./claim-task.ts";
 import { isStopped, stopRun } from "./stop-run.ts";
 import { Transition } from "./transition.ts";
 import { podOf } from "./pod.ts";
-import { type Advance, type Effect, type EngineContext, type EngineEvent, hasEnded, type TaskRecord } from "./types.ts";
+import { type Advance, type Effect, type EngineContext, type EngineEvent, hasEnded, NO_VALUES, type TaskRecord } from "./types.ts";
 import { workspaceClaimOf } from "./volume-claim.ts";
-import { componentOf } from "./plan.ts";
+import { needsAgent } from "./needs-agent.ts";
+import { componentOf, containerOf } from "./plan.ts";
 
 type EventOf<T extends EngineEvent["type"]> = Extract<EngineEvent, { type: T }>;
 
@@ -95,18 +96,25 @@ function answerCache(transition: Transition, { taskId, hit, miss = { type: "none
 
 function finishPod(transition: Transition, event: EventOf<"podFinished">, context: EngineContext): void {
   const { run } = transition;
-  const task = awaiting(run, event.taskId, "pod", event.attempt);
-  if (task === undefined) return;
+  const awaited = awaiting(run, event.taskId, "pod", event.attempt);
+  if (awaited === undefined) return;
   const { succeeded, isStuck = false, exitCode, message, report } = event;
+  // Whoever is quick has ended before anybody has seen it run.
+  const task = succeeded || exitCode !== undefined ? { ...awaited, startedAt: awaited.startedAt ?? event.time } : awaited;
   if (!succeeded) {
     if (isStuck && task.podName !== undefined)
       transition.effect({ type: "deletePod", taskId: task.id, attempt: task.attempt, podName: task.podName });
     const how = isStuck ? "its pod cannot start" : exitCode === undefined ? "its pod failed" : `its container exited with code ${exitCode}`;
     return transition.fail(task, message === undefined || message === "" ? how : `${how}: ${message}`);
   }
-  if (report === undefined) return transition.fail(task, "its pod succeeded, but the artifact agent reported no outputs");
-  if (report.problems.length > 0) return transition.fail(task, report.problems.join("; "));
   const { message: _message, ...rest } = task;
+  if (report === undefined) {
+    const component = componentOf(run.info.spec, task.component);
+    const container = containerOf(run.info.spec, component);
+    if (container !== undefined && !needsAgent(task, component, container)) return transition.end(rest, "SUCCEEDED", { outputs: NO_VALUES });
+    return transition.fail(task, "its pod succeeded, but the artifact agent reported no outputs");
+  }
+  if (report.problems.length > 0) return transition.fail(task, report.problems.join("; "));
   transition.end(rest, "SUCCEEDED", { outputs: reportedOutputs(task, report, context.sha256) });
 }
 

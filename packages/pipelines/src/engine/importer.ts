@@ -10,6 +10,7 @@ import { own } from "./plan.ts";
 import type { RunState } from "./run-state.ts";
 import { derivedUuid } from "./task-id.ts";
 import type { TaskRecord, TaskValues } from "./types.ts";
+import { workspaceClaimOf } from "./volume-claim.ts";
 
 /** The address in its one form; what names no place that artifacts are brought from, a path of the container's own say, stays as it is. */
 function importedUri(uri: string): string {
@@ -34,7 +35,14 @@ export function importedArtifact(run: RunState, task: TaskRecord, component: Com
     throw new UserError(`the importer has no address to import: ${from} must be a string that is not empty`);
   }
   const address = importedUri(uri);
-  const metadata = resolve({ ...importer.properties, ...importer.customProperties, ...importer.metadata });
+  const isInWorkspace = importer.downloadToWorkspace === true && workspaceClaimOf(run.info) !== undefined;
+  const metadata = resolve({
+    ...importer.properties,
+    ...importer.customProperties,
+    ...importer.metadata,
+    // Whoever takes it finds it in the workspace, where the first one's agent brings it.
+    ...(isInWorkspace ? { _kfp_workspace: true } : {}),
+  });
   const [name, output] = Object.entries(component.outputDefinitions?.artifacts ?? {})[0] ?? ["artifact", undefined];
   const type = importer.typeSchema ?? output?.artifactType ?? { schemaTitle: "system.Artifact" };
   const identity = importer.reimport === true ? task.id : run.info.namespace;

@@ -6,6 +6,7 @@ import { splitRoot } from "../domain/pipeline-root.ts";
 import { type PlaceholderScope, resolveCommandLine, resolveText } from "../domain/placeholders.ts";
 import { executorInputOf, homeOf, OUTPUT_DIRECTORY } from "./executor.ts";
 import { pipelineValues } from "./inputs.ts";
+import { needsAgent } from "./needs-agent.ts";
 import { typeOf } from "./parameter-type.ts";
 import { componentOf, containerOf } from "./plan.ts";
 import { extrasOf } from "./platform.ts";
@@ -69,7 +70,7 @@ export function podOf(run: RunState, task: TaskRecord, context: Pick<EngineConte
     runId: info.id,
     taskId: task.id,
     attempt: task.attempt,
-    inputs: inputs.filter(({ uri, path }) => isStored(uri) && !path.startsWith("/kfp-workspace/")),
+    inputs: inputs.filter(({ uri }) => isStored(uri)),
     home: homeOf(run, task, sha256),
     ...(query === "" ? {} : { store: query }),
     outputFile: input.outputs?.outputFile ?? "",
@@ -88,8 +89,9 @@ export function podOf(run: RunState, task: TaskRecord, context: Pick<EngineConte
   };
   const outputs = Object.values(agentTask.artifacts).map(({ uri }) => uri);
   const used = [info.pipelineRoot, ...outputs, ...agentTask.inputs.map(({ uri }) => uri)];
+  const hasAgent = needsAgent(task, component, container);
   const isShared = outputs.length > 0 && !extras.mounts.some(({ mountPath }) => mountPath === TEMPORARY);
-  const artifactMounts: VolumeMount[] = [
+  const allMounts: VolumeMount[] = [
     ...(isShared ? [{ name: VOLUME, mountPath: TEMPORARY, subPath: "tmp" }] : []),
     { name: VOLUME, mountPath: ARTIFACT_ROOT },
     ...SCHEME_DIRECTORIES.filter(([scheme]) => used.some((uri) => containerUri(uri).startsWith(scheme))).map(([, directory]) => ({
@@ -99,6 +101,7 @@ export function podOf(run: RunState, task: TaskRecord, context: Pick<EngineConte
     })),
     { name: VOLUME, mountPath: OUTPUT_DIRECTORY, subPath: "outputs" },
   ];
+  const artifactMounts = hasAgent ? allMounts : [];
   const modelcars = [...new Set(inputs.map(({ uri }) => uri).filter((uri) => uri.startsWith("oci://")))];
   const agent = (name: string, verb: string): ContainerManifest => ({
     name,
@@ -129,7 +132,7 @@ export function podOf(run: RunState, task: TaskRecord, context: Pick<EngineConte
       ...extras.spec,
       initContainers: [
         ...(agentTask.inputs.length + outputs.length > 0 ? [agent("fetch", "fetch")] : []),
-        { ...agent("publish", "publish"), restartPolicy: "Always" },
+        ...(hasAgent ? [{ ...agent("publish", "publish"), restartPolicy: "Always" }] : []),
         ...extras.initContainers,
       ],
       containers: [
@@ -138,7 +141,7 @@ export function podOf(run: RunState, task: TaskRecord, context: Pick<EngineConte
           image: resolveText(container.image, scope),
           ...(line.command.length > 0 ? { command: line.command } : {}),
           ...(line.args.length > 0 ? { args: line.args } : {}),
-          env: environment(task, settings.env ?? {}, [...env, ...extras.env]),
+          env: environment(task, { ...(hasAgent ? { SLUICE_ARTIFACT_ROOT: ARTIFACT_ROOT } : {}), ...settings.env }, [...env, ...extras.env]),
           ...(resources === undefined ? {} : { resources }),
           volumeMounts: [
             ...artifactMounts,
@@ -149,7 +152,7 @@ export function podOf(run: RunState, task: TaskRecord, context: Pick<EngineConte
         },
       ],
       volumes: [
-        { name: VOLUME, emptyDir: {} },
+        ...(hasAgent ? [{ name: VOLUME, emptyDir: {} }] : []),
         ...modelcars.map((uri, index) => ({ name: `oci-${index}`, image: { reference: uri.slice("oci://".length) } })),
         ...extras.volumes,
       ],
@@ -194,7 +197,6 @@ function environment(task: TaskRecord, settings: Readonly<Record<string, string>
     { name: "KFP_POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
     { name: "KFP_POD_UID", valueFrom: { fieldRef: { fieldPath: "metadata.uid" } } },
     { name: "KFP_RETRY_INDEX", value: String(task.retries) },
-    { name: "SLUICE_ARTIFACT_ROOT", value: ARTIFACT_ROOT },
     ...Object.entries(settings).map(([name, value]) => ({ name, value })),
     ...own,
   ];

@@ -13,6 +13,8 @@ export interface ReporterHost {
 
 /** How long a status waits for the next one, which mostly comes at once: only a pod that is over is reported without delay. */
 const TOGETHER_MS = 10;
+/** As above, for what few wait for: how far the making of a pod has come. */
+const DETAIL_MS = 150;
 /** How long to wait before the API is asked again after it failed. */
 const RETRY_MS = 1000;
 /** The annotation, by container, that says what stands in for its image. */
@@ -27,8 +29,10 @@ export class PodReporter {
   #written: string | undefined;
   #writing: Promise<void> | undefined;
   #isFinishing = false;
+  /** When what is wanted is to be written at the latest; undefined while nothing is. */
+  #due: number | undefined;
   /** Ends the wait of the status that is to be reported. */
-  #hurry = new AbortController();
+  #earlier = new AbortController();
 
   constructor(host: ReporterHost) {
     this.#host = host;
@@ -54,8 +58,9 @@ export class PodReporter {
   report(status: PodStatus | undefined): void {
     if (!jsonEqual(status, this.#wanted)) this.#written = undefined;
     this.#wanted = status;
-    if (status?.phase === "Succeeded" || status?.phase === "Failed") this.#hurry.abort();
-    if (!this.isReported) this.#writing ??= this.#write().finally(() => (this.#writing = undefined));
+    if (this.isReported) return;
+    this.#hasten(delayOf(this.#host.pod().status, status));
+    this.#writing ??= this.#write().finally(() => (this.#writing = undefined));
   }
 
   /** Deletes the object for good, once. */
@@ -67,14 +72,22 @@ export class PodReporter {
 
   /** Resolves when nothing is being written. */
   async settle(): Promise<void> {
-    this.#hurry.abort();
+    this.#hasten(0);
     await this.#writing;
+  }
+
+  #hasten(ms: number): void {
+    const due = this.#host.node.clock.now() + ms;
+    if (this.#due !== undefined && this.#due <= due) return;
+    this.#due = due;
+    this.#earlier.abort("earlier");
+    this.#earlier = new AbortController();
   }
 
   async #write(): Promise<void> {
     const { node, signal } = this.#host;
     while (!this.isReported && !signal.aborted) {
-      await node.clock.sleep(this.#hurry.signal.aborted ? 0 : TOGETHER_MS, AbortSignal.any([signal, this.#hurry.signal]));
+      await this.#wait();
       if (this.isReported || signal.aborted) return;
       const pod = this.#host.pod();
       try {
@@ -88,6 +101,17 @@ export class PodReporter {
         else await this.#failed("report", error);
       }
     }
+  }
+
+  async #wait(): Promise<void> {
+    const { node, signal } = this.#host;
+    for (let isEarlier = true; isEarlier && !signal.aborted;) {
+      const left = (this.#due ?? 0) - node.clock.now();
+      const earlier = this.#earlier.signal;
+      if (left > 0) await node.clock.sleep(left, AbortSignal.any([signal, earlier]));
+      isEarlier = earlier.aborted;
+    }
+    this.#due = undefined;
   }
 
   /** Somebody else has written: goes on from there. */
@@ -127,4 +151,11 @@ export class PodReporter {
     node.logger.error(`pod ${what} failed`, { pod: name, namespace, error });
     await node.clock.sleep(RETRY_MS, signal);
   }
+}
+
+/** How long a status may wait: whether a pod runs and is ready, others act upon. */
+function delayOf(before: PodStatus | undefined, status: PodStatus | undefined): number {
+  if (status?.phase === "Succeeded" || status?.phase === "Failed") return 0;
+  const readiness = (of: PodStatus | undefined): unknown => [of?.phase, of?.conditions?.find(({ type }) => type === "Ready")?.status];
+  return jsonEqual(readiness(before), readiness(status)) ? DETAIL_MS : TOGETHER_MS;
 }

@@ -83,6 +83,7 @@ export async function prepareContainer(
       workingDirectory: container.workingDir || image.files?.workingDirectory || undefined,
       mounts: [...image.mounts, ...mounts],
       runAsUser: root === undefined ? userOf(container, pod) : root.user.uid,
+      runAsGroup: container.securityContext?.runAsGroup ?? pod.spec.securityContext?.runAsGroup,
       root,
       limits: limitsOf(container),
     };

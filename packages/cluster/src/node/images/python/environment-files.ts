@@ -54,8 +54,8 @@ if __name__ == "__main__":
 `;
 
 /**
- * Runs whenever the environment's Python starts. It puts the container's own packages before the shared ones. A virtual environment
- * that a container makes, and that is to see the system's packages, sees the environment's. Where containers are plain processes,
+ * Runs whenever the environment's Python starts. It puts the container's own packages before the shared ones. A virtual environment that a
+ * container makes, and that is to see the system's packages, sees the environment's. Where containers are plain processes,
  * and no artifact volume lies at `/minio` and its like, it shows kfp where it is.
  */
 const START = `
