@@ -49,12 +49,7 @@ test("#11520 a task in a loop could not read the artifact that another task of i
   });
   const done = await trial.ends(await trial.start(split, { texts: ["a", "b", "c"] }), "SUCCEEDED");
   expect(statesOf(done)).toMatchObject({ make: { SUCCEEDED: 3 }, read: { SUCCEEDED: 3 } });
-  expect(
-    trial
-      .commandsOf("read")
-      .map(([, uri]) => uri)
-      .sort(),
-  ).toEqual(["minio://b/0", "minio://b/1", "minio://b/2"]);
+  expect(new Set(trial.commandsOf("read").map(([, uri]) => uri))).toEqual(new Set(["minio://b/0", "minio://b/1", "minio://b/2"]));
 });
 
 test("#9808 what a loop collected could not be used in a condition outside of it", async () => {
@@ -114,12 +109,7 @@ test("#12033 a pipeline that loops over a list of artifacts, made by another pip
   };
   const done = await trial.ends(await trial.start(spec(components, executors, root) as never), "SUCCEEDED");
   expect(statesOf(done)).toMatchObject({ make: { SUCCEEDED: 3 }, read: { SUCCEEDED: 3 } });
-  expect(
-    trial
-      .commandsOf("read")
-      .map(([, uri]) => uri)
-      .sort(),
-  ).toEqual(["minio://b/0", "minio://b/1", "minio://b/2"]);
+  expect(new Set(trial.commandsOf("read").map(([, uri]) => uri))).toEqual(new Set(["minio://b/0", "minio://b/1", "minio://b/2"]));
 });
 
 test("#10860 dsl.importer could not be used in a loop", async () => {

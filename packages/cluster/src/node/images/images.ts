@@ -8,7 +8,7 @@ export interface ImageRequest extends FilesRequest {
 }
 
 /** What is asked of an image whose files alone matter. */
-export interface FilesRequest {
+interface FilesRequest {
   readonly image: string;
   /** The pod's `imagePullPolicy`; `IfNotPresent` unless given. */
   readonly pullPolicy?: PullPolicy | undefined;
