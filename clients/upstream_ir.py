@@ -9,10 +9,15 @@ It exits with 1 if a file does not do what it should.
 import argparse
 import concurrent.futures
 import contextlib
+import hashlib
+import io
+import json
 import os
 import pathlib
+import platform
 import re
 import sys
+import tarfile
 import tempfile
 import time
 import zipfile
@@ -168,6 +173,36 @@ class Upstream:
         return ("as it should be" if state == wanted else "bad", "yes", state, "" if state == "SUCCEEDED" else reason_of(full))
 
 
+# What upstream's test of modelcars looks for, as an image of the name that it asks for.
+MODELCAR = "registry.domain.local/modelcar:test"
+MODEL_FILES = (
+    *("added_tokens.json", "config.json", "generation_config.json", "merges.txt", "model.safetensors", "normalizer.json"),
+    *("preprocessor_config.json", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json", "vocab.json"),
+)
+
+
+def tar(path: pathlib.Path, files: dict[str, bytes]) -> None:
+    with tarfile.open(path, "w") as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+
+
+def modelcar(directory: pathlib.Path) -> str:
+    """Writes the archive of an image that holds a model, as `docker save` does."""
+    layer = directory / "layer.tar"
+    tar(layer, {f"models/{name}": b"{}" for name in MODEL_FILES})
+    content = layer.read_bytes()
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    config = {"os": "linux", "architecture": architecture, "config": {}, "rootfs": {"type": "layers", "diff_ids": [digest]}}
+    manifest = [{"Config": "config.json", "RepoTags": [MODELCAR], "Layers": ["layer.tar"]}]
+    image = directory / "modelcar.tar"
+    tar(image, {"manifest.json": json.dumps(manifest).encode(), "config.json": json.dumps(config).encode(), "layer.tar": content})
+    return str(image)
+
+
 def prepare(kubeconfig: str) -> None:
     """The secrets and the claim that upstream's pipelines expect."""
     kubernetes.config.load_kube_config(kubeconfig)
@@ -204,6 +239,7 @@ def main() -> int:
         temporary = options.data_dir or stack.enter_context(tempfile.TemporaryDirectory(prefix="sluice-upstream-"))
         sluice = OwnSluice(pathlib.Path(temporary))
         (sluice.directory / "sluice.yaml").write_text(CONFIGURATION)
+        sluice.command("image", "load", modelcar(sluice.directory))
         sluice.up()
         try:
             prepare(sluice.kubeconfig)

@@ -20,7 +20,7 @@ beforeEach(async () => {
     directory: join(home, "node"),
     programs: [program],
     images: {
-      list: () => [],
+      ...plainImages,
       resolve: async (request) => {
         if (!request.image.startsWith("late")) return plainImages.resolve(request);
         if (!isImageThere) throw new ImageError("ErrImagePull", "it is not there yet");

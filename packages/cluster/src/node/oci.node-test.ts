@@ -88,6 +88,26 @@ async function run(
 
 const untilLog = (words: string): Promise<void> => eventually(() => logOf(world, "a")).toContain(words);
 
+test("an image is a volume, which shows its files and takes none", async () => {
+  await load("team/model:1", {
+    layers: [
+      [
+        { name: "models/config.json", content: "{}" },
+        { name: "models/weights", content: "0.5" },
+      ],
+    ],
+  });
+  const volumes = [{ name: "model", image: { reference: "team/model:1" } }];
+  const volumeMounts = [
+    { name: "model", mountPath: "/oci/model" },
+    { name: "model", mountPath: "/part", subPath: "models" },
+  ];
+  const { log } = await run(box("cat /oci/model/models/weights; ls /part; touch /part/new 2>/dev/null || echo refused", { volumeMounts }), {
+    volumes,
+  });
+  expect(log.trim().split("\n")).toEqual(["0.5config.json", "weights", "refused"]);
+});
+
 test("a container runs from an image that was loaded, in a root of its own, as what it says", async () => {
   await load("team/app:2", {
     layers: [

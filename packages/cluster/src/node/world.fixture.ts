@@ -66,6 +66,7 @@ function withSources(text: string, mounts: readonly SandboxMount[]): string {
 /** Images that stand for this machine's own programs. */
 export const plainImages: Images = {
   list: () => [],
+  files: ({ image }) => Promise.reject(new ImageError("ErrImagePull", `there is no image ${image}`)),
   async resolve({ image, command = [], args = [] }) {
     const name = image.split(":")[0] ?? "";
     if (!["busybox", "alpine", "node"].includes(name)) throw new ImageError("ErrImagePull", `no image profile stands for ${image}`);

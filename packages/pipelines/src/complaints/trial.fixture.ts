@@ -5,7 +5,7 @@ import type { ObservedPod } from "../runner/kinds.ts";
 import { World, type PodWork } from "../world.fixture.ts";
 
 /** A task as the API tells of it. */
-export interface TaskBody {
+interface TaskBody {
   readonly name: string;
   readonly task_id: string;
   readonly state: string;

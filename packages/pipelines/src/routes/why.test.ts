@@ -65,7 +65,7 @@ test("a task tells what it waits for", async () => {
     /^0 of its 4 iterations have ended, 2 are under way, 2 wait for their turn: at most 2/u,
   );
   expect((await runs.why(loop, "for-loop-1.3")).reasons).toMatchObject([{ type: "waitsForTurn", parallelism_limit: 2 }]);
-  expect((await runs.why(chained, "second")).summary).toBe("it waits for first (RUNNING)");
+  await vi.waitFor(async () => expect((await runs.why(chained, "second")).summary).toBe("it waits for first (RUNNING)"));
   await vi.waitFor(async () => expect((await runs.why(chained, "first")).summary).toMatch(/^its pod .* runs since/u));
   expect(await world.request("GET", `/runs/${chained}/tasks/third:why`)).toMatchObject({ status: 404 });
 

@@ -1,11 +1,15 @@
 import type { SandboxMount } from "../sandbox/sandbox.ts";
 
 /** What a container asks of its image. */
-export interface ImageRequest {
-  readonly image: string;
+export interface ImageRequest extends FilesRequest {
   /** As in the pod; absent or empty means the image's own. */
   readonly command?: readonly string[] | undefined;
   readonly args?: readonly string[] | undefined;
+}
+
+/** What is asked of an image whose files alone matter. */
+interface FilesRequest {
+  readonly image: string;
   /** The pod's `imagePullPolicy`; `IfNotPresent` unless given. */
   readonly pullPolicy?: PullPolicy | undefined;
   /** What to prove to a registry with; asked for only if something is pulled. */
@@ -77,6 +81,8 @@ export class ImageError extends Error {
 export interface Images {
   /** Resolves once it can run at once; equal requests share the work. Throws `ImageError`. */
   resolve(request: ImageRequest): Promise<ResolvedImage>;
+  /** The directory of an image's own files, for a volume; nobody may change them. Throws `ImageError`. */
+  files(request: FilesRequest): Promise<string>;
   /** The images that have been loaded or pulled, the largest first. */
   list(): readonly PresentImage[];
 }

@@ -52,6 +52,11 @@ export async function openImages(options: ImagesOptions): Promise<OpenImages> {
   let shell: ReturnType<typeof shellProgram> | undefined;
   return {
     list: () => oci?.list() ?? [],
+    async files(request) {
+      const name = nameOf(request.image);
+      if (oci !== undefined) return (await oci.resolve(request, name)).files.directory;
+      throw new ImageError("ErrImagePull", `image ${request.image} cannot be a volume here: this machine runs no images`);
+    },
     [Symbol.asyncDispose]: () => warm[Symbol.asyncDispose](),
     async resolve(request) {
       const name = nameOf(request.image);

@@ -11,6 +11,8 @@ import { showsPod, volumeReferences } from "../volumes/payload-source.ts";
 import { makeVolumes, removeVolumes, type MadeVolumes } from "../volumes/pod-volumes.ts";
 import type { PodEvent } from "./pod-events.ts";
 import { sandboxPodOf } from "./pod-identity.ts";
+import { pullPolicyOf } from "./prepare-container.ts";
+import { pullCredentials } from "./pull-credentials.ts";
 
 /** What a pod's sandbox and volumes need. */
 export interface PodSetupOptions {
@@ -156,6 +158,7 @@ export class PodSetup {
     const context = {
       ...{ pod: pod(), nodeName, client, references, tokens, allocatable },
       ...{ hostIp: sandboxes.hostIp, podIp: this.#podIp ?? "", directory: directory.volumes, node: node.shared.volumes },
+      imageFiles: (image: { readonly reference?: string; readonly pullPolicy?: string }) => this.#imageFiles(image),
     };
     this.#volumes = await makeVolumes(pod().spec.volumes ?? [], context, onError === undefined ? {} : { onError });
     const { refreshAt } = this.#volumes;
@@ -165,6 +168,15 @@ export class PodSetup {
     const timer = (this.#timer = new AbortController());
     void clock.sleep(Math.max(1000, refreshAt - clock.now()), timer.signal).then(() => {
       if (!timer.signal.aborted) this.#refresh();
+    });
+  }
+
+  #imageFiles({ reference = "", pullPolicy }: { readonly reference?: string; readonly pullPolicy?: string }): Promise<string> {
+    const { node, pod, tell } = this.#options;
+    return node.images.files({
+      ...{ image: reference, pullPolicy: pullPolicyOf(pullPolicy), signal: this.#lifetime.signal },
+      credentials: () => pullCredentials(pod(), node),
+      progress: (message) => tell({ type: "Normal", reason: "Pulling", message }),
     });
   }
 

@@ -61,7 +61,8 @@ export async function prepareContainer(
     const variables = new Map([...Object.entries(devices), ...given]);
     // A program that is told to use the first GPU means the first of its own.
     if (devices["CUDA_VISIBLE_DEVICES"] !== "") for (const [name, value] of Object.entries(devices)) variables.set(name, value);
-    const mounts = mountsOf(container, volumes, variables);
+    const fixed = new Set((pod.spec.volumes ?? []).flatMap(({ name, image }) => (image === undefined ? [] : [name])));
+    const mounts = mountsOf(container, { volumes, fixed, environment: variables });
     const command = (container.command ?? []).map((word) => expand(word, variables));
     const args = (container.args ?? []).map((word) => expand(word, variables));
     const program = programOf(container, node);
@@ -70,7 +71,7 @@ export async function prepareContainer(
 
     const image = await node.images.resolve({
       ...{ image: container.image ?? "", command, args, progress, signal },
-      pullPolicy: pullPolicyOf(container),
+      pullPolicy: pullPolicyOf(container.imagePullPolicy),
       credentials: () => pullCredentials(pod, node),
     });
     if (image.argv.length === 0) throw new StartError("CreateContainerError", "no command specified");
@@ -116,7 +117,8 @@ export function programOf(container: Container, node: Pick<NodeContext, "program
   return node.programs.get(colon < 0 ? name : name.slice(0, colon));
 }
 
-function pullPolicyOf({ imagePullPolicy: policy }: Container): PullPolicy {
+/** A pull policy as images take it. */
+export function pullPolicyOf(policy: string | undefined): PullPolicy {
   return policy === "Always" || policy === "Never" ? policy : "IfNotPresent";
 }
 

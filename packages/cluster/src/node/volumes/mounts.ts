@@ -5,22 +5,33 @@ import { ConfigError } from "../environment/config-error.ts";
 import { expand } from "../environment/expand.ts";
 import type { SandboxMount } from "../sandbox/sandbox.ts";
 
-/** A container's mounts, given where its pod's volumes lie on this machine and its environment. */
-export function mountsOf(container: Container, volumes: ReadonlyMap<string, string>, environment: ReadonlyMap<string, string>): SandboxMount[] {
+/** What a container's mounts are made from. */
+export interface MountContext {
+  /** Where its pod's volumes lie on this machine. */
+  readonly volumes: ReadonlyMap<string, string>;
+  /** Those that nobody may change, however they are mounted. */
+  readonly fixed: ReadonlySet<string>;
+  readonly environment: ReadonlyMap<string, string>;
+}
+
+/** A container's mounts. */
+export function mountsOf(container: Container, { volumes, fixed, environment }: MountContext): SandboxMount[] {
   return (container.volumeMounts ?? []).map(({ name, mountPath, readOnly, subPath = "", subPathExpr = "" }) => {
     const volume = volumes.get(name);
     if (volume === undefined) throw new ConfigError(`volume ${JSON.stringify(name)} of container ${container.name} is not there`);
     const sub = subPathExpr === "" ? subPath : expand(subPathExpr, environment);
-    return { source: sub === "" ? realpathSync(volume) : subPathOf(volume, sub), target: normalize(mountPath), readOnly: readOnly === true };
+    const source = sub === "" ? realpathSync(volume) : subPathOf(volume, sub, !fixed.has(name));
+    return { source, target: normalize(mountPath), readOnly: readOnly === true || fixed.has(name) };
   });
 }
 
-/** A part of a volume, made if need be, as open as the volume itself; no link may lead out of it. */
-function subPathOf(volume: string, subPath: string): string {
+/** A part of a volume, made if it may be, as open as the volume itself; no link may lead out of it. */
+function subPathOf(volume: string, subPath: string, mayMake: boolean): string {
   const root = realpathSync(volume);
   const path = join(root, subPath);
   if (subPath.startsWith("/") || !isInside(root, path)) throw new ConfigError(`subPath ${JSON.stringify(subPath)} must lie in its volume`);
   if (!existsSync(path)) {
+    if (!mayMake) throw new ConfigError(`subPath ${JSON.stringify(subPath)} is not in the image`);
     const parent = nearest(path);
     if (!isInside(root, realpathSync(parent))) throw new ConfigError(`subPath ${JSON.stringify(subPath)} leads out of its volume`);
     const { mode } = statSync(root);

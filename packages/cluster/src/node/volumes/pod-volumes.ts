@@ -16,6 +16,8 @@ export interface VolumeContext extends PayloadContext {
   readonly directory: string;
   /** Of the node. */
   readonly node: string;
+  /** Brings an image here, and says where its files lie. */
+  imageFiles(image: { readonly reference?: string; readonly pullPolicy?: string }): Promise<string>;
 }
 
 /** A pod's volumes on this machine. */
@@ -76,6 +78,7 @@ async function dataVolume(volume: Volume, context: VolumeContext, isRunning: boo
   if (volume.persistentVolumeClaim !== undefined) {
     return prepareClaim(client, { namespace: pod.metadata.namespace ?? "", name: volume.persistentVolumeClaim.claimName }, { node, isRunning });
   }
+  if (volume.image !== undefined) return context.imageFiles(volume.image);
   if (volume.emptyDir?.medium === "Memory" && hasMemory()) {
     const memory = inMemory(path, pod);
     makeOpenDirectory(memory);

@@ -1,4 +1,4 @@
-import { ImageError, type ImageRequest, type PresentImage, type ResolvedImage } from "../images.ts";
+import { ImageError, type ImageFiles, type ImageRequest, type PresentImage, type ResolvedImage } from "../images.ts";
 import type { ImageName } from "../image-name.ts";
 import type { ImageConfig } from "./descriptor.ts";
 import type { ImageStore, StoredImage } from "./image-store.ts";
@@ -34,7 +34,7 @@ export class OciImages {
   }
 
   /** Brings the image here if its pull policy says so, and says what it means. Throws `ImageError`. */
-  async resolve(request: ImageRequest, name: ImageName): Promise<ResolvedImage> {
+  async resolve(request: ImageRequest, name: ImageName): Promise<ResolvedImage & { readonly files: ImageFiles }> {
     const { image, pullPolicy = "IfNotPresent", signal } = request;
     const present = pullPolicy === "Always" ? undefined : this.#store.find(image);
     if (present === undefined && pullPolicy === "Never")
