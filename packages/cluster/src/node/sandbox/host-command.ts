@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, renameSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { UserError } from "@sluice/kubernetes";
 import { asContainerUser, bubblewrapCommand, isLoaderVariable, POD_VARIABLE } from "./bubblewrap.ts";
+import { isUntouched, makeHome, rootOf, tmpOf } from "./container-home.ts";
 import type { Bubblewrap } from "./features.ts";
 import type { ViewEntry } from "./host-view.ts";
 import { pathRewriter, sourceOf } from "./rewrite-paths.ts";
@@ -32,7 +33,7 @@ export interface CommandContext {
 export function hostCommand(context: CommandContext, process: SandboxProcess, groups: readonly string[]): HostCommand {
   const places = placesOf(context, process);
   // As in a container that starts afresh, nothing is left from the one before it.
-  if (existsSync(places.home)) {
+  if (existsSync(places.home) && (process.root !== undefined || !isUntouched(places.home))) {
     const old = join(context.directory, `.old-${randomUUID()}`);
     renameSync(places.home, old);
     context.discard(old);
@@ -44,10 +45,11 @@ export function hostCommand(context: CommandContext, process: SandboxProcess, gr
 function commandIn(context: CommandContext, process: SandboxProcess, places: Places): HostCommand {
   const { bubblewrap, imageRuntime } = context;
   const { root } = process;
-  mkdirSync(places.home, { recursive: true });
-  if (root !== undefined) return rootedCommand(context, { process, root, home: places.home }, imageRuntime);
-  mkdirSync(places.tmp);
-  chmodSync(places.tmp, 0o1777);
+  if (root !== undefined) {
+    mkdirSync(places.home, { recursive: true });
+    return rootedCommand(context, { process, root, home: places.home }, imageRuntime);
+  }
+  makeHome(places.home);
   return bubblewrap === undefined ? plainCommand(context, process, places) : isolatedCommand(context, bubblewrap, process, places);
 }
 
@@ -90,7 +92,7 @@ interface Places {
 
 function placesOf({ directory, mounts }: CommandContext, process: SandboxProcess): Places {
   const home = homeOf({ directory }, process.container);
-  const tmp = join(home, "tmp");
+  const tmp = tmpOf(home);
   const own = process.mounts.map((mount) => ({ ...mount, target: resolve(mount.target) }));
   return { home, tmp, mounts: [{ source: tmp, target: "/tmp", readOnly: false }, ...mounts, ...own] };
 }
@@ -166,12 +168,12 @@ function environmentOf({ env, runAsUser = 0 }: SandboxProcess): Readonly<Record<
 function plainCommand(context: CommandContext, process: SandboxProcess, { home, tmp, mounts }: Places): HostCommand {
   const rewrite = pathRewriter(mounts);
   const workingDirectory = process.workingDirectory ?? "/";
-  const cwd = sourceOf(mounts, workingDirectory) ?? join(home, "root", workingDirectory);
+  const cwd = sourceOf(mounts, workingDirectory) ?? join(rootOf(home), workingDirectory);
   if (!existsSync(cwd)) mkdirSync(cwd, { recursive: true });
   const env = Object.entries(process.env).map(([name, value]) => [name, rewrite(value)] as const);
   return {
     argv: process.argv.map(rewrite),
-    env: { HOME: join(home, "root"), TMPDIR: tmp, ...Object.fromEntries(env), [POD_VARIABLE]: context.podUid },
+    env: { HOME: rootOf(home), TMPDIR: tmp, ...Object.fromEntries(env), [POD_VARIABLE]: context.podUid },
     cwd,
   };
 }
