@@ -15,7 +15,8 @@ export function createProgram(): Command {
 Examples:
   sluice up                                     start; Ctrl-C stops it
   sluice run submit pipeline.yaml --watch       run a compiled pipeline and watch it
-  sluice run submit digits.ts -p epochs=3       run a pipeline written in TypeScript
+  sluice run submit pipeline.py --watch         run a pipeline written in Python, or in TypeScript
+  sluice run submit digits.ts -p epochs=3       with parameters
   export KUBECONFIG=$(sluice kubeconfig --path) use kubectl`,
     );
   addPlatformCommands(program);
@@ -114,8 +115,10 @@ function addRunCommands(run: Command): void {
     run.command(name).addOption(new Option("--host <url>", "the server").env("SLUICE_HOST").default(DEFAULT_HOST));
 
   command("submit")
-    .argument("<file>", "a compiled pipeline (YAML or JSON), or a .ts or .js module that exports a pipeline")
+    .argument("<file>", "a compiled pipeline (YAML or JSON), a .py file that defines one, or a .ts or .js module that exports one")
     .description("start a run of a pipeline")
+    .option("--pipeline <name>", "which pipeline, where the file has several: the name of its function or export")
+    .option("--python <program>", "the Python that has kfp (default: of the active environment, of .venv, or python3)")
     .option("-p, --parameter <name=value>", "a parameter; may be repeated; lists and objects are JSON", collect)
     .option("--name <name>", "the run's name (default: the pipeline's)")
     .option("--experiment <name>", "the experiment it belongs to; created if there is none")

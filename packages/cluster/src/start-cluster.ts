@@ -207,13 +207,15 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   if (sandboxes !== undefined) {
     const imageStore = new ImageStore(join(directory, "images"));
     const puller = new Puller({ store: imageStore, platform: imagePlatform(), clock });
-    const images = await openImages({
-      directory: join(home, "images"),
-      environment,
-      profiles: options.imageProfiles,
-      oci: sandboxes.features.images === "none" ? undefined : new OciImages(imageStore, puller),
-      isolate: (process) => sandboxes.isolate(process),
-    });
+    const images = stack.use(
+      await openImages({
+        directory: join(home, "images"),
+        environment,
+        profiles: options.imageProfiles,
+        oci: sandboxes.features.images === "none" ? undefined : new OciImages(imageStore, puller),
+        isolate: (process) => sandboxes.isolate(process),
+      }),
+    );
     const access = { host: sandboxes.hostIp, port: served.port, caCertificate: pki.authority };
     nodes = stack.use(
       await startNodes({

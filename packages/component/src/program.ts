@@ -15,6 +15,8 @@ export interface Program {
 export interface ProgramContext {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** The pod that it runs in, as the node knows it: what `args` and `env` say, the pod's author says. */
+  readonly pod: { readonly namespace: string; readonly name: string };
   /** Where on this machine the container sees `path`, which must lie in one of its volume mounts. */
   hostPath(path: string): string;
   /** Aborts when the container is asked to stop (SIGTERM); the program then finishes its work and returns. */

@@ -4,6 +4,7 @@ import { openDatabase } from "@sluice/database";
 import { ApiError } from "@sluice/kubernetes";
 import { Changes } from "./changes.ts";
 import { deleteObjects, openIndex, putInline, putObject, type ObjectIndex, type ObjectRow } from "./object-index.ts";
+import { hashFile } from "./hash-file.ts";
 import type { ObjectInfo, ObjectStore } from "./object-store.ts";
 import { objectUri, parseObjectUri, parseStoredUri, type ObjectAddress } from "./object-uri.ts";
 import { Staging, type Staged } from "./staging.ts";
@@ -94,6 +95,8 @@ class DirectoryStore implements ObjectStore {
         file: (blob) => copyFile(blob, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE),
       });
       await chmod(path, FILE_MODE);
+      const digest = await hashFile(path, row.size);
+      if (digest !== row.digest) throw damaged(uri, row, digest);
       return infoOf(row);
     } catch (cause) {
       throw storageError(`bring ${uri} to ${path}`, cause);
@@ -190,6 +193,10 @@ class DirectoryStore implements ObjectStore {
   #path(digest: string): string {
     return join(this.#parts.blobs, digest);
   }
+}
+
+function damaged(uri: string, { digest }: ObjectRow, found: string): ApiError {
+  return new ApiError("InternalError", `the bytes of ${uri} are damaged: they were sha256:${digest} and are sha256:${found}. Store the object anew`);
 }
 
 function infoOf({ bucket, key, digest, size }: ObjectRow): ObjectInfo {

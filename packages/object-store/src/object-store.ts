@@ -2,7 +2,10 @@
 export interface ObjectInfo {
   readonly uri: string;
   readonly size: number;
-  /** `sha256:<hex>` of the bytes. */
+  /**
+   * `sha256:<hex>` of the bytes. A store that does not know it without reading them gives, from `stat` and `list`, a mark of its own instead that
+   * changes with them, such as `etag:<mark>`.
+   */
   readonly digest: string;
 }
 
@@ -16,7 +19,7 @@ export interface ObjectStore extends AsyncDisposable {
   putFile(uri: string, path: string): Promise<ObjectInfo>;
   /** Stores bytes as they come. */
   put(uri: string, bytes: AsyncIterable<Uint8Array> | Uint8Array): Promise<ObjectInfo>;
-  /** Puts a private, writable copy of the object at `path`, making parent directories. */
+  /** Puts a private, writable copy of the object at `path`, making parent directories; the digest is that of the bytes that arrived. */
   getFile(uri: string, path: string): Promise<ObjectInfo>;
   /** Reads the object, or the part of it from `start` to `end` (exclusive). */
   get(uri: string, range?: { readonly start?: number; readonly end?: number }): AsyncIterable<Uint8Array>;

@@ -1,11 +1,13 @@
 import { createHash } from "node:crypto";
 import { defineComponent, type Component } from "@sluice/component";
+import { ArtifactStores, type ArtifactSettings } from "./artifact-stores/artifact-stores.ts";
 import { artifactAgent } from "./agent/artifact-agent.ts";
 import { runPods } from "./controllers/run-pods.ts";
 import type { PodSettings } from "./engine/pod-types.ts";
 import { pipelinesMigrations } from "./migrations/index.ts";
 import { pipelineRoutes } from "./routes/index.ts";
 import { Runner } from "./runner/runner.ts";
+import { Scheduler } from "./schedules/scheduler.ts";
 import { pipelinesDatabase } from "./store/tables.ts";
 import { Store } from "./store/store.ts";
 
@@ -14,27 +16,36 @@ export interface PipelinesOptions {
   readonly pods?: PodSettings;
   /** Whether tasks may share results; they may, unless set. */
   readonly isCacheEnabled?: boolean;
+  /** The time zone of schedules that name none; UTC, unless set. */
+  readonly scheduleTimeZone?: string;
+  readonly artifacts?: ArtifactSettings;
 }
 
 /** Kubeflow Pipelines: its REST API, and what runs pipelines behind it. */
-export function pipelinesComponent({ pods = {}, isCacheEnabled = true }: PipelinesOptions = {}): Component {
+export function pipelinesComponent(options: PipelinesOptions = {}): Component {
+  const { pods = {}, isCacheEnabled = true, scheduleTimeZone: timeZone = "UTC", artifacts } = options;
   return defineComponent({
     name: "pipelines",
     resources: [],
     migrations: pipelinesMigrations,
-    build({ client, database, objects, gate, clock, logger, newId, signal }) {
+    build({ client, database, objects: embedded, gate, clock, logger, newId, signal }) {
       const store = new Store(pipelinesDatabase(database));
       const engine = { sha256: (text: string) => createHash("sha256").update(text).digest("hex"), settings: pods, isCacheEnabled };
+      const objects = new ArtifactStores({ embedded, client, settings: artifacts });
       const runner = new Runner({ store, client, objects, clock, logger, engine, signal });
-      const { api, logs } = pipelineRoutes({ store, runner, client, objects, gate, clock, newId, logger, signal });
+      const { api, logs } = pipelineRoutes({ store, runner, client, objects, gate, clock, newId, timeZone, logger, signal });
+      const scheduler = new Scheduler({ store, runner, clock, logger, sha256: engine.sha256, timeZone, signal });
       return {
         routes: [
           { paths: ["/apis/v2beta1", "/pipeline/apis/v2beta1"], app: api },
           { paths: ["/apis/v1alpha1", "/pipeline/apis/v1alpha1"], app: logs },
         ],
         controllers: [runPods(runner)],
-        programs: [artifactAgent({ objects, report: (report) => runner.report(report) })],
-        start: () => runner.start(),
+        programs: [artifactAgent({ stores: objects, report: (report, namespace) => runner.report(report, namespace) })],
+        async start() {
+          await runner.start();
+          await scheduler.start();
+        },
       };
     },
   });

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Client, WatchOptions } from "@sluice/client";
 import { LOCAL_USER, type Action, type Routes, type RouteEnvironment } from "@sluice/component";
-import { runManager } from "@sluice/controller";
+import { runManager, systemClock, type Clock } from "@sluice/controller";
 import { openDatabase, type Database } from "@sluice/database";
 import { ApiError, pathOf, type KubernetesObject, type ObjectKey, type Resource, type WatchEvent } from "@sluice/kubernetes";
 import { openDirectoryStore, type ObjectStore } from "@sluice/object-store";
@@ -11,11 +11,13 @@ import { Hono } from "hono";
 import { createHash, randomUUID } from "node:crypto";
 import { inspect } from "node:util";
 import { ATTEMPT_LABEL, RUN_LABEL, TASK_LABEL, type EngineContext, type TaskReport } from "./engine/index.ts";
+import { ArtifactStores } from "./artifact-stores/artifact-stores.ts";
 import { runPods } from "./controllers/run-pods.ts";
 import { pipelinesMigrations } from "./migrations/index.ts";
 import { pipelineRoutes } from "./routes/index.ts";
 import { PODS, type ObservedPod } from "./runner/kinds.ts";
 import { Runner } from "./runner/runner.ts";
+import { Scheduler } from "./schedules/scheduler.ts";
 import { pipelinesDatabase } from "./store/tables.ts";
 import { Store } from "./store/store.ts";
 
@@ -41,16 +43,20 @@ export class World {
   readonly created: string[] = [];
   readonly asked: Action[] = [];
   readonly forbidden: Set<string> = new Set();
+  clock: Clock = systemClock;
   /** By task: what its pods do. */
   work: (pod: ObservedPod) => PodWork = () => ({});
   runner!: Runner;
   store!: Store;
   app!: Routes;
+  /** The objects of the default namespace. */
   objectStore!: ObjectStore;
+  artifacts!: ArtifactStores;
   readonly #watchers = new Set<(event: WatchEvent<KubernetesObject>) => void>();
   #version = 1;
   #stop = new AbortController();
   #database: Database | undefined;
+  #embedded: ObjectStore | undefined;
   #processes = 0;
   /** Settles once a process runs. */
   #running = Promise.withResolvers<void>();
@@ -104,7 +110,7 @@ export class World {
     if (existsSync(before)) cpSync(before, home, { recursive: true });
     await this.#close();
     this.#database = await openDatabase({ path: join(home, "test.db") });
-    this.objectStore = await openDirectoryStore({ directory: join(home, "objects") });
+    this.#embedded = await openDirectoryStore({ directory: join(home, "objects") });
     await this.#database.migrate("pipelines", pipelinesMigrations);
     this.store = new Store(pipelinesDatabase(this.#database));
     const engine: EngineContext = { sha256: (text) => createHash("sha256").update(text).digest("hex"), settings: {}, isCacheEnabled: true };
@@ -113,18 +119,10 @@ export class World {
       warn: () => undefined,
       error: (message: string, fields?: object) => process.stderr.write(`${message} ${inspect(fields)}\n`),
     };
-    const clock = {
-      now: () => Date.now(),
-      sleep: (ms: number, signal: AbortSignal) =>
-        new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, ms);
-          signal.addEventListener("abort", () => {
-            clearTimeout(timer);
-            resolve();
-          });
-        }),
-    };
-    const shared = { store: this.store, client: this.client, objects: this.objectStore, clock, logger, signal: this.#stop.signal };
+    const { clock } = this;
+    this.artifacts = new ArtifactStores({ embedded: this.#embedded, client: this.client });
+    this.objectStore = this.artifacts.of("kubeflow");
+    const shared = { store: this.store, client: this.client, objects: this.artifacts, clock, logger, signal: this.#stop.signal };
     this.runner = new Runner({ ...shared, engine });
     const gate = {
       authorize: (_identity: unknown, action: Action) => {
@@ -133,7 +131,7 @@ export class World {
         return Promise.resolve();
       },
     };
-    const { api } = pipelineRoutes({ ...shared, runner: this.runner, gate, newId: randomUUID });
+    const { api } = pipelineRoutes({ ...shared, runner: this.runner, gate, newId: randomUUID, timeZone: "UTC" });
     const app = new Hono<RouteEnvironment>();
     app.use(async (context, next) => {
       context.set("identity", LOCAL_USER);
@@ -143,6 +141,7 @@ export class World {
     this.app = app;
     void runManager({ client: this.client, controllers: [runPods(this.runner)], clock, logger, signal: this.#stop.signal });
     await this.runner.start();
+    await new Scheduler({ ...shared, runner: this.runner, sha256: engine.sha256, timeZone: "UTC" }).start();
     this.#running.resolve();
   }
 
@@ -159,16 +158,16 @@ export class World {
 
   async #close(): Promise<void> {
     await this.#database?.[Symbol.asyncDispose]();
-    await this.objectStore?.[Symbol.asyncDispose]();
+    await this.#embedded?.[Symbol.asyncDispose]();
   }
 
   /** What the agent of a pod does: the death of the process that it reports to is its own, and then it begins again. */
-  async #report(report: TaskReport): Promise<void> {
+  async #report(report: TaskReport, namespace: string): Promise<void> {
     for (;;) {
       await this.#running.promise;
       const stop = this.#stop;
       try {
-        await this.runner.report(report);
+        await this.runner.report(report, namespace);
       } catch (error) {
         if (!stop.signal.aborted) throw error;
       }
@@ -196,7 +195,7 @@ export class World {
       set({ phase: "Running" });
       if (hangs) return;
       if (exitCode === 0) {
-        await Promise.all(Object.entries(files).map(([uri, bytes]) => this.objectStore.put(uri, bytes)));
+        await Promise.all(Object.entries(files).map(([uri, bytes]) => this.artifacts.of(pod.metadata.namespace ?? "").put(uri, bytes)));
         const report = {
           runId: labels[RUN_LABEL] ?? "",
           taskId: labels[TASK_LABEL] ?? "",
@@ -205,7 +204,7 @@ export class World {
           artifacts,
           problems: [],
         };
-        const isReported = await this.#report(report).then(
+        const isReported = await this.#report(report, pod.metadata.namespace ?? "").then(
           () => true,
           () => false,
         );

@@ -84,7 +84,7 @@ export class Server {
       if (!name.includes(text) || pod.status?.phase !== "Running") continue;
       if (log !== undefined) this.world.logs.set(name, log);
       const task = { runId: labels[RUN_LABEL] ?? "", taskId: labels[TASK_LABEL] ?? "", attempt: Number(labels[ATTEMPT_LABEL]) };
-      if (exitCode === 0) await this.world.runner.report({ ...task, parameters, artifacts, problems: [] });
+      if (exitCode === 0) await this.world.runner.report({ ...task, parameters, artifacts, problems: [] }, pod.metadata.namespace ?? "");
       const terminated = { exitCode, reason: exitCode === 0 ? "Completed" : "Error" };
       this.world.runner.observe({
         ...pod,

@@ -1,31 +1,30 @@
-import { createHash } from "node:crypto";
 import { chmod, mkdir, readdir, readFile, realpath, stat } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import type { Program, ProgramContext } from "@sluice/component";
 import { ApiError, UserError } from "@sluice/kubernetes";
 import type { ObjectStore } from "@sluice/object-store";
+import type { ArtifactStores } from "../artifact-stores/artifact-stores.ts";
 import { type ExecutorOutput, localPathOfUri, parameterFromText, parseExecutorOutput } from "../domain/executor-input.ts";
 import type { JsonValue } from "../domain/ir.ts";
 import { AGENT_IMAGE } from "../engine/pod-types.ts";
 import type { ReportedArtifact, TaskReport } from "../engine/types.ts";
 import { AGENT_TASK_ENV, type AgentArtifact, type AgentTask } from "./agent-task.ts";
+import { AT_ONCE, groups, LARGE, megabytes } from "./carrying.ts";
+import { digestOfDirectory } from "./directory-digest.ts";
+import { fetchInputs } from "./fetch-inputs.ts";
+import { outputAddress } from "./output-address.ts";
 
 /** What an agent needs of the world. */
 export interface ArtifactAgentOptions {
-  readonly objects: ObjectStore;
-  /** Stores a task's report; resolves once it is on disk. */
-  readonly report: (report: TaskReport) => Promise<void>;
+  readonly stores: Pick<ArtifactStores, "of">;
+  /** Stores a task's report, which comes from a pod of that namespace; resolves once it is on disk. */
+  readonly report: (report: TaskReport, namespace: string) => Promise<void>;
 }
 
 interface Stored {
   readonly digest: string;
   readonly size: number;
 }
-
-const LARGE = 16 * 2 ** 20;
-const MEBIBYTE = 2 ** 20;
-/** How many files of a directory are copied at once: small ones share their way to the disk. */
-const AT_ONCE = 64;
 
 /**
  * The program beside every task: `fetch` brings its input artifacts and makes room for outputs before it starts, `publish` waits until it has ended
@@ -39,7 +38,7 @@ export function artifactAgent(options: ArtifactAgentOptions): Program {
       if (task === null) throw new UserError(`${AGENT_TASK_ENV} is not set`);
       const [verb] = context.args;
       if (verb === "fetch") {
-        await fetchInputs(task, options.objects, context);
+        await fetchInputs(task, options.stores, context);
         await makeRoom(task, context);
       } else if (verb === "publish") {
         await aborted(context.signal);
@@ -66,33 +65,11 @@ async function makeRoom({ artifacts }: AgentTask, context: ProgramContext): Prom
     await mkdir(directory, { recursive: true });
     await chmod(directory, 0o777);
   }
+  const temporary = hostPathOf(context, "/tmp");
+  if (temporary !== undefined) await chmod(temporary, 0o1777).catch(ignoreAbsence);
 }
 
-async function fetchInputs(task: AgentTask, objects: ObjectStore, context: ProgramContext): Promise<void> {
-  const wanted = new Map(task.inputs.map((input) => [input.path, input.uri]));
-  for (const [path, uri] of wanted) {
-    context.signal.throwIfAborted();
-    const info = await objects.stat(uri);
-    let count = 0;
-    if (info !== undefined) {
-      if (info.size >= LARGE) context.log(`fetching ${uri} (${megabytes(info.size)})`);
-      await objects.getFile(uri, context.hostPath(path));
-      count++;
-    } else {
-      const base = `${uri.replace(/\/+$/, "")}/`;
-      for await (const entries of groups(objects.list(uri))) {
-        context.signal.throwIfAborted();
-        for (const { size, uri: from } of entries) if (size >= LARGE) context.log(`fetching ${from} (${megabytes(size)})`);
-        await Promise.all(entries.map((entry) => objects.getFile(entry.uri, context.hostPath(`${path}/${entry.uri.slice(base.length)}`))));
-        count += entries.length;
-      }
-    }
-    // An artifact may be no more than metadata; a task that reads its path then finds nothing, as upstream.
-    context.log(count === 0 ? `${uri} has no content` : `fetched ${uri}${info === undefined ? ` (${count} files)` : ""}`);
-  }
-}
-
-async function publish(task: AgentTask, { objects, report }: ArtifactAgentOptions, context: ProgramContext): Promise<void> {
+async function publish(task: AgentTask, { stores, report }: ArtifactAgentOptions, context: ProgramContext): Promise<void> {
   const problems: string[] = [];
   const output = await executorOutput(task, context, problems);
   const parameters: Record<string, JsonValue> = {};
@@ -115,9 +92,10 @@ async function publish(task: AgentTask, { objects, report }: ArtifactAgentOption
     }
   }
   const artifacts: ReportedArtifact[] = [];
+  const objects = stores.of(context.pod.namespace, { query: task.store });
   for (const [name, expected] of Object.entries(task.artifacts)) {
     try {
-      artifacts.push(await publishArtifact(name, expected, output, objects, context));
+      artifacts.push(await publishArtifact(name, expected, { task, given: output, objects, context }));
     } catch (error) {
       if (!(error instanceof ApiError || error instanceof UserError)) throw error;
       problems.push(`output artifact ${JSON.stringify(name)}: ${error.message}`);
@@ -125,7 +103,7 @@ async function publish(task: AgentTask, { objects, report }: ArtifactAgentOption
   }
   for (const problem of problems) context.log(`problem: ${problem}`);
   const { runId, taskId, attempt } = task;
-  await report({ runId, taskId, attempt, parameters, artifacts, problems });
+  await report({ runId, taskId, attempt, parameters, artifacts, problems }, context.pod.namespace);
 }
 
 async function executorOutput(task: AgentTask, context: ProgramContext, problems: string[]): Promise<ExecutorOutput> {
@@ -139,33 +117,43 @@ async function executorOutput(task: AgentTask, context: ProgramContext, problems
   return { parameterValues: {}, artifacts: {} };
 }
 
-async function publishArtifact(
-  output: string,
-  expected: AgentArtifact,
-  given: ExecutorOutput,
-  objects: ObjectStore,
-  context: ProgramContext,
-): Promise<ReportedArtifact> {
+interface PublishOptions {
+  readonly task: AgentTask;
+  readonly given: ExecutorOutput;
+  readonly objects: ObjectStore;
+  readonly context: ProgramContext;
+}
+
+async function publishArtifact(output: string, expected: AgentArtifact, options: PublishOptions): Promise<ReportedArtifact> {
+  const { task, given, objects, context } = options;
   const told = Object.hasOwn(given.artifacts, output) ? given.artifacts[output]?.artifacts[0] : undefined;
-  const uri = told?.uri === undefined || told.uri === "" ? expected.uri : told.uri;
+  const address = outputAddress(told?.uri, { expected: expected.uri, home: task.home });
+  if (address.kind === "refused") throw new UserError(address.why);
+  const { uri } = address;
   const artifact = { output, name: expected.name, type: expected.type, uri, metadata: { ...expected.metadata, ...told?.metadata } };
   const customPath = told?.customPath ?? "";
   const path = customPath === "" ? localPathOfUri(uri) : customPath;
-  // The container put it there itself, at an address that has no local path.
-  if (path === uri && customPath === "") return artifact;
-  const stored = isVisible(context, path) ? await store(uri, path, objects, context) : undefined;
+  if (address.kind === "named") {
+    const isThere = path !== uri && hostPathOf(context, path) !== undefined && (await locate(context, path)) !== undefined;
+    if (customPath === "" && !isThere) return artifact;
+    const fix = "Write to the output's own path and leave its uri as it is, or put the bytes there yourself and write nothing here";
+    throw new UserError(`its content cannot be stored at ${uri}: this task may store only below ${task.home}. ${fix}`);
+  }
+  if (hostPathOf(context, path) === undefined) {
+    const fix = `write it to ${localPathOfUri(uri)}, or to a path below /tmp`;
+    throw new UserError(`${path} lies in the container's own files, which nobody sees once it has ended: ${fix}`);
+  }
+  const stored = await store(uri, path, objects, context);
   if (stored === undefined) context.log(`output artifact ${JSON.stringify(output)} has no content: nothing was written to ${path}`);
-  return { ...artifact, ...stored };
+  return { ...artifact, ...stored, ...(task.store === undefined ? {} : { store: task.store }) };
 }
 
-/** A path outside the shared volumes cannot be seen from here. */
-function isVisible(context: ProgramContext, path: string): boolean {
+/** Where a container's path is on this machine; undefined if it lies in no volume that the agent shares. */
+function hostPathOf(context: ProgramContext, path: string): string | undefined {
   try {
-    context.hostPath(path);
-    return true;
-  } catch (error) {
-    context.log(`cannot read ${path}: ${messageOf(error)}`);
-    return false;
+    return context.hostPath(path);
+  } catch {
+    return undefined;
   }
 }
 
@@ -183,17 +171,11 @@ async function locate(context: ProgramContext, path: string): Promise<string | u
   return real;
 }
 
-/** The root, on this machine, of the volume that `path` lies in: the first of its parents that lies in a volume at all. */
+/** The root, on this machine, of the volume that `path` lies in: as far up as both sides of the mount go together. */
 function volumeOf(context: ProgramContext, path: string): string {
-  const parts = path.split("/");
-  for (let length = 1; length < parts.length; length++) {
-    try {
-      return context.hostPath(parts.slice(0, length).join("/") || "/");
-    } catch {
-      // Above the mount: one further down.
-    }
-  }
-  return context.hostPath(path);
+  const host = context.hostPath(path);
+  const above = dirname(path);
+  return above === path || hostPathOf(context, above) !== dirname(host) ? host : volumeOf(context, above);
 }
 
 /** Stores a file, or all files of a directory, at `uri`; undefined if there is neither. */
@@ -206,27 +188,25 @@ async function store(uri: string, path: string, objects: ObjectStore, context: P
   const files = entries
     .filter((entry) => entry.isFile() || entry.isSymbolicLink())
     .map((entry) => relative(found, join(entry.parentPath, entry.name)));
-  const base = uri.replace(/\/+$/, "");
-  const hash = createHash("sha256");
+  const digests: [string, string][] = [];
   let size = 0;
-  let count = 0;
   const storeOne = async (file: string): Promise<readonly [string, Stored] | undefined> => {
     const real = await locate(context, `${path}/${file}`);
     const info = real === undefined ? undefined : await stat(real);
     if (real === undefined || info === undefined || info.isDirectory()) return undefined;
-    return [file, await storeFile(`${base}/${file}`, real, info.size, objects, context)];
+    return [file, await storeFile(`${uri}/${file}`, real, info.size, objects, context)];
   };
-  for await (const some of groups(files.sort())) {
+  for await (const some of groups(files.sort(), AT_ONCE)) {
     for (const stored of await Promise.all(some.map(storeOne))) {
       if (stored === undefined) continue;
       const [file, { digest, size: bytes }] = stored;
-      hash.update(`${file}\n${digest}\n`);
+      digests.push([file, digest]);
       size += bytes;
-      if (++count % 1000 === 0) context.log(`stored ${count} of ${files.length} files of ${uri}`);
+      if (digests.length % 1000 === 0) context.log(`stored ${digests.length} of ${files.length} files of ${uri}`);
     }
   }
-  context.log(`stored ${uri} (${count} files, ${megabytes(size)})`);
-  return { digest: `sha256:${hash.digest("hex")}`, size };
+  context.log(`stored ${uri} (${digests.length} files, ${megabytes(size)})`);
+  return { digest: digestOfDirectory(digests), size };
 }
 
 async function storeFile(uri: string, path: string, size: number, objects: ObjectStore, context: ProgramContext): Promise<Stored> {
@@ -242,25 +222,9 @@ async function readText(context: ProgramContext, path: string): Promise<string |
   return readFile(found, "utf8");
 }
 
-/** The items some at a time. */
-async function* groups<T>(items: Iterable<T> | AsyncIterable<T>): AsyncGenerator<readonly T[]> {
-  let group: T[] = [];
-  for await (const item of items) {
-    group.push(item);
-    if (group.length < AT_ONCE) continue;
-    yield group;
-    group = [];
-  }
-  if (group.length > 0) yield group;
-}
-
 function ignoreAbsence(error: unknown): undefined {
   if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR")) return undefined;
   throw error;
-}
-
-function megabytes(bytes: number): string {
-  return `${(bytes / MEBIBYTE).toFixed(1)} MiB`;
 }
 
 function messageOf(error: unknown): string {

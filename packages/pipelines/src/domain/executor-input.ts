@@ -111,6 +111,25 @@ function parseArtifact(value: JsonValue, path: string): RuntimeArtifact {
   };
 }
 
+/** The input of an executor as it is handed over in JSON, where every artifact has the URI that its container is told. */
+export function containerInput(input: ExecutorInput): ExecutorInput {
+  const told = (side: Readonly<Record<string, ArtifactList>> | undefined): Readonly<Record<string, ArtifactList>> | undefined =>
+    side === undefined
+      ? undefined
+      : Object.fromEntries(
+          Object.entries(side).map(([name, { artifacts }]) => [
+            name,
+            { artifacts: artifacts.map((artifact) => (artifact.uri === undefined ? artifact : { ...artifact, uri: containerUri(artifact.uri) })) },
+          ]),
+        );
+  const [given, made] = [told(input.inputs?.artifacts), told(input.outputs?.artifacts)];
+  return {
+    ...input,
+    ...(given === undefined ? {} : { inputs: { ...input.inputs, artifacts: given } }),
+    ...(made === undefined ? {} : { outputs: { ...input.outputs, artifacts: made } }),
+  };
+}
+
 /** Reads an executor's output file; an unknown field or a wrong type is an error that names its path. */
 export function parseExecutorOutput(text: string): ExecutorOutput {
   let document: JsonValue;
@@ -133,6 +152,25 @@ export function parseExecutorOutput(text: string): ExecutorOutput {
   };
 }
 
+/** No bucket can be called so: below it lies, in a container, what comes from elsewhere than object stores. */
+const ELSEWHERE = "minio://.imports/";
+
+/**
+ * The URI of an artifact as a container is told it. Programs know paths for the URIs of object stores alone; one of the web or of a
+ * directory is told as one of these, so that they find what was brought for it.
+ */
+export function containerUri(uri: string): string {
+  const [, scheme = "", rest = ""] = /^(https?|file):\/\/\/?(.*)$/su.exec(uri) ?? [];
+  return scheme === "" ? uri : `${ELSEWHERE}${scheme}/${rest}`;
+}
+
+/** The URI that a container was told as this one. */
+export function uriOfContainer(told: string): string {
+  if (!told.startsWith(ELSEWHERE)) return told;
+  const [scheme = "", ...rest] = told.slice(ELSEWHERE.length).split("/");
+  return `${scheme}://${scheme === "file" ? "/" : ""}${rest.join("/")}`;
+}
+
 const SCHEMES: readonly (readonly [scheme: string, directory: string])[] = [
   ["minio://", "minio/"],
   ["s3://", "s3/"],
@@ -149,14 +187,14 @@ function localPathUnder(prefix: string, uri: string): string {
 
 /** Where a container finds the object at `uri`; a URI of another scheme is returned unchanged. */
 export function localPathOfUri(uri: string): string {
-  return localPathUnder("/", uri);
+  return localPathUnder("/", containerUri(uri));
 }
 
 /** Where a container finds an artifact: its custom path, its place in the workspace, or the path of its URI. */
 export function localPathOfArtifact(artifact: RuntimeArtifact): string {
   if (artifact.customPath !== undefined && artifact.customPath !== "") return artifact.customPath;
   const inWorkspace = artifact.metadata?.["_kfp_workspace"] === true;
-  return localPathUnder(inWorkspace ? "/kfp-workspace/.artifacts/" : "/", artifact.uri ?? "");
+  return localPathUnder(inWorkspace ? "/kfp-workspace/.artifacts/" : "/", containerUri(artifact.uri ?? ""));
 }
 
 /** A number in decimal without an exponent, `5` rather than `5.0`. */

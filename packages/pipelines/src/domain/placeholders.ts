@@ -1,6 +1,7 @@
 import { UserError } from "@sluice/kubernetes";
 import {
   type ArtifactList,
+  containerInput,
   type ExecutorInput,
   isJsonObject,
   type JsonObject,
@@ -122,7 +123,7 @@ function containerResolver(scope: PlaceholderScope): Resolver {
     const [name = "", key] = keys;
     switch (shape) {
       case "":
-        return JSON.stringify(scope.input);
+        return JSON.stringify(containerInput(scope.input));
       case "outputs.output_file":
         if (outputs?.outputFile === undefined) throw unknownPlaceholder(placeholder);
         return outputs.outputFile;
@@ -210,7 +211,7 @@ export function resolveConstant(constant: JsonValue, siblings: JsonObject, pipel
       return items.map(walk);
     }
     if (!isJsonObject(value)) return value;
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, walk(item)]));
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [substitute(key, resolve), walk(item)]));
   };
   return walk(constant);
 }

@@ -1,5 +1,6 @@
 import { type ExecutorInput, localPathOfUri, type RuntimeArtifact } from "../domain/executor-input.ts";
 import type { Sha256 } from "../domain/fingerprint.ts";
+import { splitRoot } from "../domain/pipeline-root.ts";
 import type { ComponentSpec } from "../domain/ir.ts";
 import { withDefaults } from "./parameter-type.ts";
 import type { RunState } from "./run-state.ts";
@@ -19,12 +20,22 @@ export function executorInputsOf(component: ComponentSpec, inputs: TaskValues): 
   return { parameterValues: withDefaults(component, inputs.parameters), artifacts: Object.fromEntries(artifacts) };
 }
 
+/** The address below which an attempt of a task stores; no other attempt's is the same. */
+export function homeOf(run: RunState, task: TaskRecord, sha256: Sha256): string {
+  const { info } = run;
+  const root = splitRoot(info.pipelineRoot).uri.replace(/\/+$/, "");
+  const attempt = derivedUuid(sha256, "attempt", task.id, String(task.attempt));
+  return [root, info.spec.pipelineInfo.name, info.id, task.name, attempt].map((part, at) => (at === 0 ? part : segment(part))).join("/");
+}
+
+/** A name as one part of an address, whatever its author called it. */
+function segment(name: string): string {
+  return name.replace(/[/\\%\p{Cc}]/gu, "-").replace(/^\.{1,2}$/u, "-");
+}
+
 /** What the container of a task's attempt is told. Each attempt has output addresses of its own. */
 export function executorInputOf(run: RunState, task: TaskRecord, component: ComponentSpec, sha256: Sha256): ExecutorInput {
-  const { info } = run;
-  const root = info.pipelineRoot.replace(/\?.*$/s, "").replace(/\/+$/, "");
-  const attempt = derivedUuid(sha256, "attempt", task.id, String(task.attempt));
-  const home = `${root}/${info.spec.pipelineInfo.name}/${info.id}/${task.name}/${attempt}`;
+  const home = homeOf(run, task, sha256);
   const path = localPathOfUri(home);
   const { parameters = {}, artifacts = {} } = component.outputDefinitions ?? {};
   return {
@@ -34,7 +45,7 @@ export function executorInputOf(run: RunState, task: TaskRecord, component: Comp
       artifacts: Object.fromEntries(
         Object.entries(artifacts).map(([name, { artifactType = {}, metadata = {} }]) => [
           name,
-          { artifacts: [{ name, type: { ...artifactType }, uri: `${home}/${name}`, metadata }] },
+          { artifacts: [{ name, type: { ...artifactType }, uri: `${home}/${segment(name)}`, metadata }] },
         ]),
       ),
       outputFile: `${path === home ? OUTPUT_DIRECTORY : path}/output_metadata.json`,

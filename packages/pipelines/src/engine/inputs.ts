@@ -1,10 +1,12 @@
 import { UserError } from "@sluice/kubernetes";
 import { selectParameter } from "../domain/condition.ts";
 import type { JsonObject, JsonValue, TaskInputArtifact, TaskInputParameter, TaskSpec } from "../domain/ir.ts";
+import { isJsonObject } from "../domain/executor-input.ts";
 import { type PipelineValues, resolveConstant } from "../domain/placeholders.ts";
 import { conform, typeOf } from "./parameter-type.ts";
-import { own, type PlannedTask } from "./plan.ts";
+import { componentOf, own, type PlannedTask } from "./plan.ts";
 import type { LoopItem, RunState } from "./run-state.ts";
+import { runResourceName } from "./task-id.ts";
 import { type ArtifactRecord, hasSucceeded, type TaskId, type TaskRecord, type TaskState, type TaskValues } from "./types.ts";
 
 const WORKSPACE_PATH = "/kfp-workspace";
@@ -15,7 +17,7 @@ export function pipelineValues(run: RunState, task: { readonly name: string; rea
   const utc = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
   return {
     pipeline_job_name: info.displayName,
-    pipeline_job_resource_name: info.id,
+    pipeline_job_resource_name: runResourceName(info.spec.pipelineInfo.name, info.id),
     pipeline_job_uuid: info.id,
     pipeline_task_name: task.name,
     pipeline_task_uuid: task.id,
@@ -26,11 +28,35 @@ export function pipelineValues(run: RunState, task: { readonly name: string; rea
   };
 }
 
-/** An input of a graph; an iteration holds only its item and finds the rest in its loop. */
+/**
+ * An input of a graph. An iteration holds only its item and finds the rest in its loop. What a graph does not declare is
+ * looked for around it: the SDK forgets to hand down the items of loops that texts name.
+ */
 function graphParameter(run: RunState, graph: TaskRecord, name: string): JsonValue | undefined {
   const value = own(graph.inputs.parameters, name);
-  if (value !== undefined || graph.iteration === undefined || graph.parentId === undefined) return value;
-  return own(run.get(graph.parentId).inputs.parameters, name);
+  if (value !== undefined || graph.parentId === undefined) return value;
+  const isDeclared = own(componentOf(run.info.spec, graph.component).inputDefinitions?.parameters, name) !== undefined;
+  if (graph.iteration !== undefined || !isDeclared) {
+    const outer = graphParameter(run, run.get(graph.parentId), name);
+    if (outer !== undefined) return outer;
+  }
+  return graph.iteration === undefined ? undefined : itemField(graph, name);
+}
+
+const ITEM_FIELD = /^(.+)-subvar-(.+)$/su;
+
+/** A field of an iteration's item, by the name that the SDK gives it. */
+function itemField({ inputs }: TaskRecord, name: string): JsonValue | undefined {
+  const [, item = "", field = ""] = ITEM_FIELD.exec(name) ?? [];
+  const value = own(inputs.parameters, item);
+  return isJsonObject(value) ? own(value, field) : undefined;
+}
+
+/** Whether a graph task's input comes from nowhere: the SDK writes such inputs for items that the loop itself brings. */
+function isDangling(run: RunState, graph: TaskRecord, task: PlannedTask, name: string): boolean {
+  const source = own(task.spec.inputs?.parameters, name)?.componentInputParameter;
+  if (task.component.dag === undefined || source === undefined) return false;
+  return own(componentOf(run.info.spec, graph.component).inputDefinitions?.parameters, source) === undefined;
 }
 
 function graphArtifacts(run: RunState, graph: TaskRecord, name: string): readonly ArtifactRecord[] | undefined {
@@ -49,15 +75,17 @@ const FINAL_STATES: Readonly<Record<TaskState, string>> = {
   CANCELED: "CANCELED",
 };
 
+/** Of google.rpc.Code. */
+const [CANCELLED, UNKNOWN] = [1, 2];
+
 /** How a task ended, as an exit task is told; the words are those that upstream's components test for. */
 function finalStatus(run: RunState, graph: TaskRecord, producer: string): JsonObject {
-  const task = run.child(graph.id, producer);
-  const failed = task?.state === "FAILED";
+  const { state, message = "it did not run" } = run.child(graph.id, producer) ?? { state: "CANCELED" };
   return {
-    state: FINAL_STATES[task?.state ?? "SKIPPED"],
-    pipelineJobResourceName: run.info.id,
+    state: FINAL_STATES[state],
+    pipelineJobResourceName: runResourceName(run.info.spec.pipelineInfo.name, run.info.id),
     pipelineTaskName: producer,
-    error: failed ? { code: 2, message: task.message ?? "the task failed" } : {},
+    error: hasSucceeded(state) ? {} : { code: state === "FAILED" ? UNKNOWN : CANCELLED, message },
   };
 }
 
@@ -131,14 +159,16 @@ export function resolveInputs(run: RunState, graph: TaskRecord, task: PlannedTas
         throw about("parameter", name, error);
       }
     }
-    const spec = own(declared, name);
+    // The SDK guesses the types of items' fields where it hands them down; the container that takes one knows better.
+    const isGuess = task.component.dag !== undefined && ITEM_FIELD.test(name);
+    const spec = isGuess ? undefined : own(declared, name);
     parameters[name] = spec === undefined ? value : conform(name, value, spec);
   }
   const item = itemInput(task.spec);
   for (const [name, spec] of Object.entries(declared)) {
     if (name === item || Object.hasOwn(parameters, name) || spec.isOptional === true || (spec.defaultValue ?? null) !== null) continue;
     // Its value is the task's own settings, which the pod is made with.
-    if (typeOf(spec) === "TASK_CONFIG") continue;
+    if (typeOf(spec) === "TASK_CONFIG" || isDangling(run, graph, task, name)) continue;
     const input = own(task.spec.inputs?.parameters, name);
     const why = input === undefined ? "the pipeline gives it no value" : whence(run, graph, input);
     throw new UserError(`input parameter ${JSON.stringify(name)} is missing: ${why}, and it has no default`);

@@ -1,9 +1,10 @@
 import { ApiError, parseQuantity, UserError } from "@sluice/kubernetes";
-import { AGENT_TASK_ENV, type AgentTask } from "../agent/agent-task.ts";
-import { type ExecutorInput, localPathOfArtifact } from "../domain/executor-input.ts";
+import { AGENT_TASK_ENV, type AgentInput, type AgentTask } from "../agent/agent-task.ts";
+import { containerUri, type ExecutorInput, localPathOfArtifact } from "../domain/executor-input.ts";
 import type { ContainerResources } from "../domain/ir.ts";
+import { splitRoot } from "../domain/pipeline-root.ts";
 import { type PlaceholderScope, resolveCommandLine, resolveText } from "../domain/placeholders.ts";
-import { executorInputOf, OUTPUT_DIRECTORY } from "./executor.ts";
+import { executorInputOf, homeOf, OUTPUT_DIRECTORY } from "./executor.ts";
 import { pipelineValues } from "./inputs.ts";
 import { needsAgent } from "./needs-agent.ts";
 import { typeOf } from "./parameter-type.ts";
@@ -28,6 +29,8 @@ import type { EngineContext, TaskRecord } from "./types.ts";
 const VOLUME = "artifacts";
 /** The whole volume, for programs that find artifacts below `SLUICE_ARTIFACT_ROOT` rather than below `/`. */
 const ARTIFACT_ROOT = "/kfp/artifacts";
+/** Where containers put artifacts at paths of their own, which the agent must see to take them. */
+const TEMPORARY = "/tmp";
 const SCHEME_DIRECTORIES: readonly (readonly [scheme: string, directory: string])[] = [
   ["minio://", "minio"],
   ["s3://", "s3"],
@@ -57,12 +60,19 @@ export function podOf(run: RunState, task: TaskRecord, context: Pick<EngineConte
 
   const inputs = Object.values(task.inputs.artifacts)
     .flat()
-    .map((artifact) => ({ uri: artifact.uri, path: localPathOfArtifact(artifact) }));
+    .map((artifact): AgentInput => {
+      const { uri, digest, store } = artifact;
+      const path = localPathOfArtifact(artifact);
+      return { uri, path, ...(digest === undefined ? {} : { digest }), ...(store === undefined ? {} : { store }) };
+    });
+  const { query } = splitRoot(info.pipelineRoot);
   const agentTask: AgentTask = {
     runId: info.id,
     taskId: task.id,
     attempt: task.attempt,
-    inputs: inputs.filter(({ uri, path }) => isStored(uri) && !path.startsWith("/kfp-workspace/")),
+    inputs: inputs.filter(({ uri }) => isStored(uri)),
+    home: homeOf(run, task, sha256),
+    ...(query === "" ? {} : { store: query }),
     outputFile: input.outputs?.outputFile ?? "",
     parameters: Object.fromEntries(
       Object.entries(component.outputDefinitions?.parameters ?? {}).map(([name, spec]) => [
@@ -80,9 +90,11 @@ export function podOf(run: RunState, task: TaskRecord, context: Pick<EngineConte
   const outputs = Object.values(agentTask.artifacts).map(({ uri }) => uri);
   const used = [info.pipelineRoot, ...outputs, ...agentTask.inputs.map(({ uri }) => uri)];
   const hasAgent = needsAgent(task, component, container);
+  const isShared = outputs.length > 0 && !extras.mounts.some(({ mountPath }) => mountPath === TEMPORARY);
   const allMounts: VolumeMount[] = [
+    ...(isShared ? [{ name: VOLUME, mountPath: TEMPORARY, subPath: "tmp" }] : []),
     { name: VOLUME, mountPath: ARTIFACT_ROOT },
-    ...SCHEME_DIRECTORIES.filter(([scheme]) => used.some((uri) => uri.startsWith(scheme))).map(([, directory]) => ({
+    ...SCHEME_DIRECTORIES.filter(([scheme]) => used.some((uri) => containerUri(uri).startsWith(scheme))).map(([, directory]) => ({
       name: VOLUME,
       mountPath: `/${directory}`,
       subPath: directory,
@@ -149,7 +161,7 @@ export function podOf(run: RunState, task: TaskRecord, context: Pick<EngineConte
 }
 
 function isStored(uri: string): boolean {
-  return SCHEME_DIRECTORIES.some(([scheme]) => uri.startsWith(scheme));
+  return SCHEME_DIRECTORIES.some(([scheme]) => containerUri(uri).startsWith(scheme));
 }
 
 function modelcarPath(uri: string): string {

@@ -170,6 +170,7 @@ function play(spec: PipelineSpec, seed: number, options: { crashes: boolean; ter
     pending.delete(key);
     time += 1;
     if (effect.type === "lookupCache") send({ type: "cacheAnswered", time, taskId: effect.taskId });
+    else if (effect.type === "proceed") send({ type: "proceed", time });
     else if (effect.type === "wakeAt") send({ type: "timeReached", time: (time = Math.max(time, effect.time)) });
     else if (effect.type === "deletePod") {
       send({ type: "podFinished", time, taskId: effect.taskId, attempt: effect.attempt, succeeded: false });

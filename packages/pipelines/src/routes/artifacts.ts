@@ -51,8 +51,9 @@ export function artifactRoutes(app: Routes, options: RouteOptions): void {
     await authorize(options, context, { verb: verb === undefined ? "get" : "readArtifact", resource: "runs", namespace: row.namespace });
     const artifact = JSON.parse(row.record) as ArtifactRecord;
     if (verb === undefined) return context.json(artifactRowJson(row));
-    if (verb === "download") return download(objects, artifact, context);
-    if (verb === "files") return context.json({ files: await filesOf(objects, artifact.uri) });
+    const own = objects.of(row.namespace, { query: artifact.store });
+    if (verb === "download") return download(own, artifact, context);
+    if (verb === "files") return context.json({ files: await filesOf(own, artifact.uri) });
     throw new ApiError("NotFound", `there is no ${context.req.method} ${context.req.path}`);
   });
 
@@ -60,21 +61,27 @@ export function artifactRoutes(app: Routes, options: RouteOptions): void {
     const target = context.req.param("target");
     const isRead = target.endsWith(":read");
     const name = isRead ? target.slice(0, -":read".length) : target;
-    const artifact = await taskArtifact(options, context, name);
-    if (!isRead) return download(objects, artifact, context);
-    const { size } = found(await objects.stat(artifact.uri), "the bytes of artifact", name);
+    const { namespace, artifact } = await taskArtifact(options, context, name);
+    const own = objects.of(namespace, { query: artifact.store });
+    if (!isRead) return download(own, artifact, context);
+    const { size } = found(await own.stat(artifact.uri), "the bytes of artifact", name);
     if (size > MAX_READ_BYTES) throw new ApiError("RequestEntityTooLarge", `artifact ${name} has ${size} bytes: read it without ":read"`);
-    return context.json({ data: (await buffer(objects.get(artifact.uri))).toString("base64") });
+    return context.json({ data: (await buffer(own.get(artifact.uri))).toString("base64") });
   });
 }
 
 /** The artifact that a task gave under `name`, or was given; of a list, the one `?index` names. */
-async function taskArtifact(options: RouteOptions, context: RouteContext, name: string): Promise<ArtifactRecord> {
-  const { task } = await loadTask(options, context, "readArtifact");
+async function taskArtifact(
+  options: RouteOptions,
+  context: RouteContext,
+  name: string,
+): Promise<{ readonly namespace: string; readonly artifact: ArtifactRecord }> {
+  const { run, task } = await loadTask(options, context, "readArtifact");
   const index = Number(context.req.query("index") ?? "0");
   const own = (values: typeof task.outputs): readonly ArtifactRecord[] | undefined =>
     Object.hasOwn(values.artifacts, name) ? values.artifacts[name] : undefined;
-  return found((own(task.outputs) ?? own(task.inputs))?.[index], `task ${task.displayName}: artifact`, name);
+  const artifact = found((own(task.outputs) ?? own(task.inputs))?.[index], `task ${task.displayName}: artifact`, name);
+  return { namespace: run.namespace, artifact };
 }
 
 async function filesOf(objects: ObjectStore, uri: string): Promise<{ readonly path: string; readonly size: string }[]> {

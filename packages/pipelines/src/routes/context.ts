@@ -2,8 +2,8 @@ import type { Client } from "@sluice/client";
 import type { Gate, RouteEnvironment } from "@sluice/component";
 import type { Clock, Logger } from "@sluice/controller";
 import { ApiError } from "@sluice/kubernetes";
-import type { ObjectStore } from "@sluice/object-store";
 import type { Context } from "hono";
+import type { ArtifactStores } from "../artifact-stores/artifact-stores.ts";
 import type { Runner } from "../runner/runner.ts";
 import type { Page } from "../store/page.ts";
 import type { Store } from "../store/store.ts";
@@ -19,10 +19,12 @@ export interface RouteOptions {
   readonly store: Store;
   readonly runner: Runner;
   readonly client: Client;
-  readonly objects: ObjectStore;
+  readonly objects: ArtifactStores;
   readonly gate: Gate;
   readonly clock: Clock;
   readonly newId: () => string;
+  /** The time zone of schedules that name none. */
+  readonly timeZone: string;
   readonly logger: Logger;
   readonly signal: AbortSignal;
 }
@@ -34,7 +36,12 @@ export type RouteContext = Context<RouteEnvironment>;
 export async function authorize(
   { gate }: Pick<RouteOptions, "gate">,
   context: RouteContext,
-  action: { readonly verb: string; readonly resource: "experiments" | "pipelines" | "runs"; readonly namespace: string; readonly name?: string },
+  action: {
+    readonly verb: string;
+    readonly resource: "experiments" | "jobs" | "pipelines" | "runs";
+    readonly namespace: string;
+    readonly name?: string;
+  },
 ): Promise<void> {
   await gate.authorize(context.get("identity"), { group: "pipelines.kubeflow.org", ...action });
 }

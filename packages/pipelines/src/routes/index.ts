@@ -18,6 +18,8 @@
  *   POST   /runs               Run {display_name, pipeline_spec | pipeline_version_reference, runtime_config, experiment_id}
  *   GET    /runs?namespace&experiment_id               GET /runs/{id}?view=FULL (adds tasks)   DELETE /runs/{id}
  *   POST   /runs/{id}:terminate|:retry|:archive|:unarchive    {}
+ *   POST   /recurringruns      RecurringRun            GET /recurringruns?namespace&experiment_id   {recurringRuns: […], …}
+ *   GET|DELETE /recurringruns/{id}                     POST /recurringruns/{id}:enable|:disable    {}
  *   GET    /runs/{id}/tasks?page_size&page_token       {tasks: [Task], total_size, next_page_token}   GET /runs/{id}/tasks/{task}
  *   GET    /runs/{id}:watch    server-sent events, `event: run`, `data: {run, tasks: [Task]}`: first all of it, then the run
  *                              without its pipeline and the tasks that changed; `event: end` once the run is over, then the stream ends

@@ -19,7 +19,7 @@ export function compact(fields: Fields): JsonObject {
 }
 
 /** RFC 3339 with seconds; unset for 0 and undefined. */
-function timestamp(time: number | undefined): string | undefined {
+export function timestamp(time: number | undefined): string | undefined {
   return time === undefined || time === 0 ? undefined : new Date(time).toISOString().replace(/\.\d+Z$/u, "Z");
 }
 
@@ -74,7 +74,7 @@ export function runChangeJson(row: RunRow): JsonObject {
       created_at: timestamp(row.created_at),
       scheduled_at: timestamp(row.scheduled_at) ?? timestamp(row.created_at),
     },
-    ...{ finished_at: timestamp(row.finished_at) ?? EPOCH, state: row.state },
+    ...{ finished_at: timestamp(row.finished_at) ?? EPOCH, state: row.state, recurring_run_id: row.recurring_run_id },
     error: row.state === "FAILED" && progress.message !== undefined ? { code: 2, message: progress.message } : undefined,
     state_history: historyOf(row).map(historyJson),
   });

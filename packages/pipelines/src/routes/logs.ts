@@ -53,6 +53,6 @@ async function* source(
     const archived: ArtifactRecord | undefined = task.outputs.artifacts[LOG_ARTIFACT]?.[0];
     if (!isApiError(error, "NotFound")) throw error;
     if (archived === undefined) throw new ApiError("NotFound", `the log of task ${task.displayName} is gone with its pod ${name}`);
-    yield* objects.get(archived.uri);
+    yield* objects.of(run.namespace, { query: archived.store }).get(archived.uri);
   }
 }

@@ -3,12 +3,15 @@ import type { Logger } from "@sluice/controller";
 import { ApiError, UserError, type StatusReason } from "@sluice/kubernetes";
 import { Hono } from "hono";
 import { artifactRoutes } from "./artifacts.ts";
+import { cacheRoutes } from "./cache.ts";
 import type { RouteOptions } from "./context.ts";
 import { experimentRoutes } from "./experiments.ts";
 import { logRoutes } from "./logs.ts";
 import { pipelineAndVersionRoutes } from "./pipelines.ts";
+import { recurringRunRoutes } from "./recurring-runs.ts";
 import { runRoutes } from "./runs.ts";
 import { uploadRoutes } from "./upload.ts";
+import { whyRoutes } from "./why.ts";
 
 /** Reasons in gRPC's codes. */
 const RPC_CODES: Partial<Record<StatusReason, number>> = {
@@ -23,7 +26,10 @@ export function pipelineRoutes(options: RouteOptions): { readonly api: Routes; r
   uploadRoutes(api, options);
   experimentRoutes(api, options);
   pipelineAndVersionRoutes(api, options);
+  whyRoutes(api, options);
+  cacheRoutes(api, options);
   runRoutes(api, options);
+  recurringRunRoutes(api, options);
   artifactRoutes(api, options);
   logRoutes(api, options);
   const logs = newApp(options.logger);

@@ -1,7 +1,8 @@
 import type { Routes } from "@sluice/component";
-import { ApiError, isApiError } from "@sluice/kubernetes";
-import { parseObjectUri } from "@sluice/object-store";
+import { ApiError } from "@sluice/kubernetes";
+import type { JsonObject } from "../domain/ir.ts";
 import { runParameters } from "../engine/parameter-type.ts";
+import { checkedRoot } from "../runner/artifact-root.ts";
 import { equals } from "../store/page.ts";
 import type { ExperimentRow, RunRow } from "../store/tables.ts";
 import { authorize, found, listJson, namespaceOf, type RouteContext, type RouteOptions } from "./context.ts";
@@ -21,6 +22,7 @@ const FIELDS = {
   ...{ id: "id", run_id: "id", name: "name", display_name: "name", created_at: "created_at", finished_at: "finished_at", description: "description" },
   ...{ scheduled_at: "scheduled_at", storage_state: "storage_state", status: "state", state: "state", namespace: "namespace" },
   ...{ experiment_id: "experiment_id", pipeline_id: "pipeline_id", pipeline_version_id: "version_id" },
+  recurring_run_id: "recurring_run_id",
 };
 const TASK_FIELDS = { id: "id", task_id: "id", created_at: "created_at", create_time: "created_at", state: "state" };
 
@@ -111,13 +113,8 @@ async function readRun(options: RouteOptions, context: RouteContext, body: Messa
   await authorize(options, context, { verb: "create", resource: "runs", namespace });
   const source = await readSource(options, context, body);
   const { json, parsed } = specJson(source.spec);
-  const config = body.has("runtime_config")
-    ? new Message(body.value("runtime_config"), "runtime_config", ["parameters", "pipeline_root"])
-    : undefined;
-  const parameters = config?.object("parameters") ?? {};
+  const { parameters, pipelineRoot } = readRuntimeConfig(body);
   runParameters(parsed.pipelineSpec.root, parameters);
-  const pipelineRoot = config?.text("pipeline_root") ?? "";
-  if (pipelineRoot !== "") checkRoot(pipelineRoot);
   const now = clock.now();
   const [name, description, serviceAccount] = [body.required("display_name"), body.text("description"), body.text("service_account")];
   const row: RunRow = {
@@ -125,28 +122,29 @@ async function readRun(options: RouteOptions, context: RouteContext, body: Messa
     ...{ service_account: serviceAccount, pipeline_id: source.pipelineId, version_id: source.versionId, spec: json },
     ...{ parameters: JSON.stringify(parameters), pipeline_root: pipelineRoot, progress: JSON.stringify({ phase: "PENDING" }) },
     ...{ history: JSON.stringify([{ time: now, state: "PENDING" }]), created_at: now, scheduled_at: now, finished_at: 0 },
+    recurring_run_id: "",
   };
   return named === undefined ? { row, fallback: newExperiment(options, namespace, DEFAULT_EXPERIMENT) } : { row };
 }
 
-/** Where artifacts go must be an object's URI; what follows "?" tells other object stores how to reach theirs. */
-function checkRoot(root: string): void {
-  try {
-    parseObjectUri(root.replace(/\?.*$/su, ""));
-  } catch (error) {
-    if (!isApiError(error)) throw error;
-    throw invalid("runtime_config.pipeline_root", `${error.message}; give one such as minio://bucket/path`);
-  }
+/** The parameters of a run or a schedule of runs, and where their artifacts go. */
+export function readRuntimeConfig(body: Message): { readonly parameters: JsonObject; readonly pipelineRoot: string } {
+  if (!body.has("runtime_config")) return { parameters: {}, pipelineRoot: "" };
+  const config = new Message(body.value("runtime_config"), "runtime_config", ["parameters", "pipeline_root"]);
+  const pipelineRoot = config.text("pipeline_root");
+  if (pipelineRoot !== "") checkedRoot(pipelineRoot, "runtime_config.pipeline_root");
+  return { parameters: config.object("parameters") ?? {}, pipelineRoot };
 }
 
-interface RunSource {
+/** A pipeline, and where it is stored, if it is. */
+export interface RunSource {
   readonly spec: unknown;
   readonly pipelineId: string;
   readonly versionId: string;
 }
 
 /** Where the run's pipeline comes from: the message itself, or a stored version; without a version's id, the latest. */
-async function readSource(options: RouteOptions, context: RouteContext, body: Message): Promise<RunSource> {
+export async function readSource(options: RouteOptions, context: RouteContext, body: Message): Promise<RunSource> {
   const { store } = options;
   const given = ["pipeline_spec", "pipeline_version_reference", "pipeline_version_id"].filter((name) => body.has(name));
   if (given.length !== 1) throw invalid("pipeline_spec", "exactly one of pipeline_spec and pipeline_version_reference must be given");

@@ -2,9 +2,11 @@ import type { Client } from "@sluice/client";
 import type { Clock, Logger } from "@sluice/controller";
 import { isApiError, pathOf, type KubernetesObject, type ObjectKey, type Resource } from "@sluice/kubernetes";
 import type { ObjectStore } from "@sluice/object-store";
-import type { CachedResult, Effect, EngineEvent } from "../engine/types.ts";
+import type { ArtifactStores } from "../artifact-stores/artifact-stores.ts";
+import type { ArtifactRecord, Effect, EngineEvent } from "../engine/types.ts";
 import type { Store } from "../store/store.ts";
 import type { OutboxRow, RunRow } from "../store/tables.ts";
+import { lookUp, type CacheAnswer, type CacheSettings } from "./cache-lookup.ts";
 import { CLAIMS, NAMESPACES, PODS, SERVICE_ACCOUNTS } from "./kinds.ts";
 import { Limiter } from "./limiter.ts";
 import type { LiveRun } from "./live-run.ts";
@@ -20,10 +22,11 @@ type EffectOf<T extends Effect["type"]> = Extract<Effect, { readonly type: T }>;
 export interface EffectsOptions {
   readonly store: Store;
   readonly client: Client;
-  readonly objects: ObjectStore;
+  readonly objects: ArtifactStores;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly signal: AbortSignal;
+  readonly cache?: CacheSettings | undefined;
   push(run: LiveRun, event: EngineEvent): Promise<void>;
 }
 
@@ -40,6 +43,7 @@ export function outboxRowsOf(row: RunRow, effects: readonly Effect[]): OutboxRow
         return effect.taskId === undefined ? [outboxRow(row, "deleteClaim", effect.name)] : [];
       case "createVolumeClaim":
       case "lookupCache":
+      case "proceed":
       case "wakeAt":
         return [];
     }
@@ -77,6 +81,9 @@ export class Effects {
           break;
         case "deletePod":
           this.#start(run, (signal) => this.#deletePod(run, effect, signal));
+          break;
+        case "proceed":
+          void this.#options.push(run, { type: "proceed", time: this.#options.clock.now() });
           break;
         case "wakeAt":
           void this.#wake(run, effect.time);
@@ -217,34 +224,25 @@ export class Effects {
     return (await this.#options.client.delete(resource, key)) !== undefined;
   }
 
-  /** Answers all lookups of a batch with one query. A result whose artifacts are no longer stored is none. */
+  /** Answers all lookups of a batch together. */
   async #lookup(run: LiveRun, lookups: readonly EffectOf<"lookupCache">[], signal: AbortSignal): Promise<void> {
-    const { store, clock, logger, push } = this.#options;
-    let hits: ReadonlyMap<string, CachedResult> = new Map();
+    const { store, objects, clock, logger, push, cache: settings = {} } = this.#options;
+    const scope = { namespace: run.row.namespace, pipeline: run.pipeline };
+    let answers: ReadonlyMap<EffectOf<"lookupCache">, CacheAnswer> = new Map();
+    let problem = "";
     try {
-      const fingerprints = lookups.map(({ fingerprint }) => fingerprint);
-      hits = await store.cache.find(run.row.namespace, run.pipeline, fingerprints);
-      const whole = await Promise.all([...hits].map(async ([key, hit]) => ((await this.#isWhole(hit)) ? [[key, hit] as const] : [])));
-      hits = new Map(whole.flat());
+      const objectsOf = ({ store: query }: ArtifactRecord): ObjectStore => objects.of(scope.namespace, { query });
+      answers = await lookUp(lookups, scope, { store, objectsOf, now: clock.now(), settings });
     } catch (error) {
+      problem = messageOf(error);
       logger.warn("cannot read the cache; tasks run instead", { run: run.row.id, error });
     }
     if (signal.aborted) return;
     const time = clock.now();
-    for (const { taskId, fingerprint } of lookups) {
-      const hit = hits.get(fingerprint);
-      void push(run, { type: "cacheAnswered", time, taskId, ...(hit === undefined ? {} : { hit }) });
+    for (const lookup of lookups) {
+      const answer = answers.get(lookup) ?? { miss: { type: "unreadable", problem } };
+      void push(run, { type: "cacheAnswered", time, taskId: lookup.taskId, ...answer });
     }
-  }
-
-  async #isWhole({ outputs }: CachedResult): Promise<boolean> {
-    const { objects } = this.#options;
-    for (const { uri, digest } of Object.values(outputs.artifacts).flat()) {
-      if (digest === undefined || (await objects.stat(uri)) !== undefined) continue;
-      const first = await objects.list(uri)[Symbol.asyncIterator]().next();
-      if (first.done === true) return false;
-    }
-    return true;
   }
 
   async #wake(run: LiveRun, time: number): Promise<void> {

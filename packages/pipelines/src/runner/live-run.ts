@@ -11,7 +11,7 @@ import {
 } from "../engine/index.ts";
 import type { HistoryEntry } from "../store/change.ts";
 import type { RunRow } from "../store/tables.ts";
-import { historyOf } from "./run-record.ts";
+import { historyOf, specTextOf } from "./run-record.ts";
 
 /** An event that waits for its turn, and who wants to know that it is on disk. */
 interface QueuedEvent {
@@ -24,6 +24,8 @@ export interface Batch {
   readonly tasks: readonly TaskRecord[];
   readonly progress?: RunProgress;
   readonly effects: readonly Effect[];
+  /** The run's pipeline as text, if it has been replaced. */
+  readonly spec?: string;
 }
 
 /** A run that goes on, in memory: its state, the events that wait for it, and what is known of its pods. */
@@ -76,13 +78,15 @@ export class LiveRun {
     const tasks = new Map<TaskId, TaskRecord>();
     const effects: Effect[] = [];
     let progress: RunProgress | undefined;
+    const { info } = this.state;
     for (const event of events) {
       const step = advance(this.state, event, context);
       for (const task of step.changed) tasks.set(task.id, task);
       for (const effect of step.effects) effects.push(effect);
       progress = step.progress ?? progress;
     }
-    return { tasks: [...tasks.values()], effects, ...(progress === undefined ? {} : { progress }) };
+    const spec = this.state.info === info ? {} : { spec: specTextOf(this.state.info) };
+    return { tasks: [...tasks.values()], effects, ...spec, ...(progress === undefined ? {} : { progress }) };
   }
 
   /** Ends the run where it is, with what that leaves to do. */

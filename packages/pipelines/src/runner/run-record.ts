@@ -4,9 +4,6 @@ import type { RunInfo, RunProgress } from "../engine/types.ts";
 import type { HistoryEntry } from "../store/change.ts";
 import type { RunRow } from "../store/tables.ts";
 
-/** Where artifacts go when nobody says otherwise. */
-const DEFAULT_PIPELINE_ROOT = "minio://mlpipeline/v2/artifacts";
-
 /** What the engine needs to know of a stored run. */
 export function runInfoOf(row: RunRow): RunInfo {
   const { pipelineSpec, platformSpec } = parsePipelineObject(JSON.parse(row.spec));
@@ -17,11 +14,16 @@ export function runInfoOf(row: RunRow): RunInfo {
     spec: pipelineSpec,
     ...(platformSpec === undefined ? {} : { platform: platformSpec }),
     parameters: JSON.parse(row.parameters) as JsonObject,
-    pipelineRoot: row.pipeline_root === "" ? DEFAULT_PIPELINE_ROOT : row.pipeline_root,
+    pipelineRoot: row.artifact_root ?? "",
     ...(row.service_account === "" ? {} : { serviceAccount: row.service_account }),
     createdAt: row.created_at,
     ...(row.scheduled_at === 0 ? {} : { scheduledAt: row.scheduled_at }),
   };
+}
+
+/** A run's pipeline as it is stored. */
+export function specTextOf({ spec, platform }: Pick<RunInfo, "spec" | "platform">): string {
+  return JSON.stringify(platform === undefined ? spec : { pipeline_spec: spec, platform_spec: platform });
 }
 
 /** How far a stored run has come. */

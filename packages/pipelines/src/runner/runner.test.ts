@@ -126,7 +126,10 @@ describe("a run", () => {
     const second = world.pods().find(({ metadata }) => !isFirst(metadata.name));
     const labels = second?.metadata.labels ?? {};
     const taskId = (await run(id)).tasks.find(({ name }) => name === "second")?.task_id ?? "";
-    await world.store.tasks.putReport({ runId: labels[RUN_LABEL] ?? "", taskId, attempt: 0, parameters: {}, artifacts: [], problems: [] });
+    await world.store.tasks.putReport(
+      { runId: labels[RUN_LABEL] ?? "", taskId, attempt: 0, parameters: {}, artifacts: [], problems: [] },
+      "kubeflow",
+    );
     for (const [key, object] of world.objects) if (object === second) world.objects.set(key, { ...second, status: { phase: "Succeeded" } } as never);
     await world.boot();
     await reaches(id, "SUCCEEDED");
@@ -289,7 +292,10 @@ describe("a run", () => {
     const reading = vi.spyOn(world.store.tasks, "ofRun").mockRejectedValueOnce(failure);
     world.work = () => ({});
     const labels = pod?.metadata.labels ?? {};
-    await world.runner.report({ ...{ runId: id, taskId: labels[TASK_LABEL] ?? "", attempt: 0 }, ...firstOutput("minio://b/r"), problems: [] });
+    await world.runner.report(
+      { ...{ runId: id, taskId: labels[TASK_LABEL] ?? "", attempt: 0 }, ...firstOutput("minio://b/r"), problems: [] },
+      pod?.metadata.namespace ?? "",
+    );
     if (pod !== undefined) world.runner.observe({ ...pod, status: { phase: "Succeeded" } });
     await vi.waitFor(() => expect(reading).toHaveBeenCalled(), { timeout: 5000 });
     expect(states(await reaches(id, "SUCCEEDED"))).toMatchObject({ first: "SUCCEEDED", second: "SUCCEEDED" });

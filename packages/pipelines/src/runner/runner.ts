@@ -1,9 +1,9 @@
 import type { Client } from "@sluice/client";
 import type { Clock, Logger } from "@sluice/controller";
 import { ApiError, isApiError } from "@sluice/kubernetes";
-import type { ObjectStore } from "@sluice/object-store";
 import {
   ATTEMPT_LABEL,
+  checkEdit,
   newRun,
   outstandingEffects,
   restoreRun,
@@ -12,15 +12,19 @@ import {
   workspaceClaimOf,
   type EngineContext,
   type EngineEvent,
+  type RunInfo,
   type TaskReport,
 } from "../engine/index.ts";
+import type { ArtifactStores } from "../artifact-stores/artifact-stores.ts";
 import type { Store } from "../store/store.ts";
 import type { ExperimentRow, RunRow } from "../store/tables.ts";
+import type { CacheSettings } from "./cache-lookup.ts";
 import { Effects, outboxRow, outboxRowsOf } from "./effects.ts";
 import { PODS, type ObservedPod } from "./kinds.ts";
 import { LiveRun, type Batch } from "./live-run.ts";
 import { isOver, obstacleOf, podOutcome } from "./pod-outcome.ts";
 import { RunNotices, type RunNotice } from "./run-notices.ts";
+import { artifactRootOf } from "./artifact-root.ts";
 import { advanceRecord, historyOf, isFinal, progressOf, runInfoOf } from "./run-record.ts";
 
 const RETRY_MS = 500;
@@ -30,10 +34,11 @@ const LONGEST_RETRY_MS = 30_000;
 export interface RunnerOptions {
   readonly store: Store;
   readonly client: Client;
-  readonly objects: ObjectStore;
+  readonly objects: ArtifactStores;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly engine: EngineContext;
+  readonly cache?: CacheSettings | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -86,8 +91,9 @@ export class Runner {
   /** Stores a run, as `Store.createRun` does, and starts it. */
   async create(row: RunRow, fallback?: ExperimentRow): Promise<RunRow> {
     await this.#started.promise;
-    const state = newRun(runInfoOf(row));
-    const stored = await this.#options.store.runs.create(row, fallback);
+    const artifactRoot = await artifactRootOf(row, this.#options.objects);
+    const state = newRun(runInfoOf({ ...row, artifact_root: artifactRoot }));
+    const stored = await this.#options.store.runs.create({ ...row, artifact_root: artifactRoot }, fallback);
     const run = new LiveRun(stored, state, []);
     this.#runs.set(row.id, run);
     void this.#push(run, { type: "runStarted", time: this.#now() });
@@ -103,8 +109,11 @@ export class Runner {
     await this.#push(run, { type: "terminateRequested", time: this.#now() });
   }
 
-  /** Starts again what failed in a run that has ended; resolves once that is on disk. */
-  async retry(runId: string): Promise<void> {
+  /**
+   * Starts again what failed in a run that has ended; resolves once that is on disk. Given another pipeline (and its platform settings),
+   * it goes on as that, and also what means something else there runs again; a `UserError` says why it cannot.
+   */
+  async retry(runId: string, edited: Partial<Pick<RunInfo, "spec" | "platform">> = {}): Promise<void> {
     await this.#started.promise;
     const live = this.#runs.get(runId);
     const row = live?.row ?? (await this.#options.store.runs.find(runId));
@@ -113,7 +122,10 @@ export class Runner {
     if (phase !== "FAILED" && phase !== "CANCELED") {
       throw new ApiError("BadRequest", `run ${runId} is ${phase}: only a failed or canceled run can be retried`);
     }
-    await this.#push(live ?? (await this.#load(row)), { type: "retryRequested", time: this.#now() });
+    const run = live ?? (await this.#load(row));
+    const { spec, platform } = edited;
+    if (spec !== undefined) checkEdit(run.state, platform === undefined ? { spec } : { spec, platform });
+    await this.#push(run, { type: "retryRequested", time: this.#now(), ...edited });
   }
 
   /** Deletes a run with its pods and its workspace. */
@@ -134,10 +146,10 @@ export class Runner {
     this.#effects.removeLeftovers(leftovers);
   }
 
-  /** Takes what a pod's agent found; resolves once that is on disk. */
-  async report(report: TaskReport): Promise<void> {
+  /** Takes what the agent of a pod in `namespace` found; resolves once that is on disk. */
+  async report(report: TaskReport, namespace: string): Promise<void> {
     await this.#started.promise;
-    await this.#options.store.tasks.putReport(report);
+    await this.#options.store.tasks.putReport(report, namespace);
     this.#runs.get(report.runId)?.putReport(report);
   }
 
@@ -292,15 +304,17 @@ export class Runner {
     else this.#carryOut(run, effects);
   }
 
-  async #commit(run: LiveRun, { tasks, progress, effects }: Batch): Promise<void> {
+  async #commit(run: LiveRun, { tasks, progress, effects, spec }: Batch): Promise<void> {
     const { store } = this.#options;
     const time = this.#now();
     const outbox = outboxRowsOf(run.row, effects);
     const done = [...run.done];
     if (tasks.length === 0 && progress === undefined && outbox.length === 0) return;
-    const { history, row } = progress === undefined ? run : advanceRecord(run, progress, time);
+    const advanced = progress === undefined ? run : advanceRecord(run, progress, time);
+    const { history } = advanced;
+    const row = spec === undefined ? advanced.row : { ...advanced.row, spec };
     const { id, namespace } = row;
-    const change = { run: { id, namespace, pipeline: run.pipeline }, tasks, time, outbox, done };
+    const change = { run: { id, namespace, pipeline: run.pipeline }, tasks, time, outbox, done, ...(spec === undefined ? {} : { spec }) };
     await store.runs.commit(progress === undefined ? change : { ...change, progress: { value: progress, history } });
     run.row = row;
     run.history = history;

@@ -1,6 +1,6 @@
 import { ApiError } from "@sluice/kubernetes";
 import type { RunProgress, TaskRecord } from "../engine/types.ts";
-import type { ArtifactRow, OutboxRow, PipelinesTables, PipelinesTransaction, RunRow } from "./tables.ts";
+import type { ArtifactRow, OutboxRow, PipelinesTransaction, ResultRow, RunRow } from "./tables.ts";
 
 /** Rows per statement: well below the number of variables that any database takes. */
 const CHUNK = 500;
@@ -17,6 +17,8 @@ export interface RunChange {
   readonly run: { readonly id: string; readonly namespace: string; readonly pipeline: string };
   readonly tasks: readonly TaskRecord[];
   readonly progress?: { readonly value: RunProgress; readonly history: readonly HistoryEntry[] };
+  /** Its pipeline, if that has been replaced. */
+  readonly spec?: string;
   readonly time: number;
   /** Effects to carry out, and those that have been. */
   readonly outbox: readonly OutboxRow[];
@@ -24,8 +26,8 @@ export interface RunChange {
 }
 
 /** The run that a change is of, which must exist. */
-export async function existingRun(transaction: PipelinesTransaction, id: string): Promise<Pick<RunRow, "finished_at">> {
-  const run = await transaction.selectFrom("pipelines_runs").select("finished_at").where("id", "=", id).executeTakeFirst();
+export async function existingRun(transaction: PipelinesTransaction, id: string): Promise<Pick<RunRow, "finished_at" | "namespace">> {
+  const run = await transaction.selectFrom("pipelines_runs").select(["finished_at", "namespace"]).where("id", "=", id).executeTakeFirst();
   if (run === undefined) throw new ApiError("NotFound", `run ${id} does not exist`);
   return run;
 }
@@ -72,20 +74,16 @@ export async function upsertTasks(transaction: PipelinesTransaction, { run, task
       .onConflict((conflict) => conflict.doNothing())
       .execute();
   }
-  const cached = new Map<string, PipelinesTables["pipelines_cache"]>();
-  for (const { id, fingerprint, outputs } of made) {
-    if (fingerprint === undefined) continue;
-    cached.set(fingerprint, { namespace, pipeline, fingerprint, task_id: id, created_at: time, outputs: JSON.stringify(outputs) });
-  }
-  for (const some of chunks([...cached.values()])) {
+  const results = made.flatMap(({ id, component, fingerprint, keyParts = {}, outputs }): ResultRow[] => {
+    if (fingerprint === undefined) return [];
+    const whose = { task_id: id, run_id: run.id, namespace, pipeline, component, fingerprint };
+    const what = { key_parts: JSON.stringify(keyParts), outputs: JSON.stringify(outputs), made_at: time };
+    return [{ ...whose, ...what, invalidated_by: "", invalidated_at: 0 }];
+  });
+  for (const some of chunks(results)) {
     await transaction
-      .insertInto("pipelines_cache")
+      .replaceInto("pipelines_results")
       .values([...some])
-      .onConflict((conflict) =>
-        conflict
-          .columns(["namespace", "pipeline", "fingerprint"])
-          .doUpdateSet(({ ref }) => ({ task_id: ref("excluded.task_id"), created_at: ref("excluded.created_at"), outputs: ref("excluded.outputs") })),
-      )
       .execute();
   }
 }

@@ -1,3 +1,4 @@
+import type { Changes } from "./changes.ts";
 import { insertNamed } from "./insert-named.ts";
 import type { Page, PageQuery } from "./page.ts";
 import { selectPage } from "./select-page.ts";
@@ -6,9 +7,11 @@ import type { ExperimentRow, PipelinesDatabase, StorageState } from "./tables.ts
 /** Groups of runs. */
 export class ExperimentStore {
   readonly #database: PipelinesDatabase;
+  readonly #changes: Changes;
 
-  constructor(database: PipelinesDatabase) {
+  constructor(database: PipelinesDatabase, changes: Changes) {
     this.#database = database;
+    this.#changes = changes;
   }
 
   async create(row: ExperimentRow): Promise<void> {
@@ -39,13 +42,16 @@ export class ExperimentStore {
     return selectPage<ExperimentRow>(this.#database, "pipelines_experiments", query);
   }
 
-  /** Shelves an experiment; what it holds goes with it when it is archived. */
+  /** Shelves an experiment; what it holds goes with it when it is archived, and its schedules are disabled. */
   async shelve(id: string, state: StorageState): Promise<void> {
-    await this.#database.transaction(async (transaction) => {
+    const disabled = await this.#database.transaction(async (transaction) => {
       await transaction.updateTable("pipelines_experiments").set({ storage_state: state }).where("id", "=", id).execute();
-      if (state === "AVAILABLE") return;
+      if (state === "AVAILABLE") return [];
       await transaction.updateTable("pipelines_runs").set({ storage_state: state }).where("experiment_id", "=", id).execute();
+      const disable = transaction.updateTable("pipelines_recurring_runs").set({ status: "DISABLED" });
+      return disable.where("experiment_id", "=", id).where("status", "=", "ENABLED").returning("id").execute();
     });
+    for (const schedule of disabled) this.#changes.tell("RecurringRun", schedule.id);
   }
 
   /** Deletes an experiment; its runs stay, as upstream's do. */

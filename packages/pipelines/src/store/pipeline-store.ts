@@ -1,4 +1,5 @@
 import { ApiError } from "@sluice/kubernetes";
+import type { Changes } from "./changes.ts";
 import { insertNamed } from "./insert-named.ts";
 import type { Page, PageQuery } from "./page.ts";
 import { selectPage } from "./select-page.ts";
@@ -7,9 +8,11 @@ import type { PipelineRow, PipelinesDatabase, PipelinesTransaction, VersionRow }
 /** Pipelines: names over versions. */
 export class PipelineStore {
   readonly #database: PipelinesDatabase;
+  readonly #changes: Changes;
 
-  constructor(database: PipelinesDatabase) {
+  constructor(database: PipelinesDatabase, changes: Changes) {
     this.#database = database;
+    this.#changes = changes;
   }
 
   /** Stores a pipeline, and its first version with it. */
@@ -25,6 +28,8 @@ export class PipelineStore {
         undefined
       );
     });
+    this.#changes.tell("Pipeline", row.id);
+    if (version !== undefined) this.#changes.tell("PipelineVersion", version.id);
   }
 
   async find(id: string): Promise<PipelineRow | undefined> {
@@ -47,16 +52,20 @@ export class PipelineStore {
   async update(id: string, change: Partial<Pick<PipelineRow, "display_name" | "description" | "tags">>): Promise<void> {
     if (Object.keys(change).length === 0) return;
     await this.#database.transaction((transaction) => transaction.updateTable("pipelines_pipelines").set(change).where("id", "=", id).execute());
+    this.#changes.tell("Pipeline", id);
   }
 
   /** Deletes a pipeline. One with versions is refused, unless they go too. */
   async delete(id: string, { cascade }: { readonly cascade: boolean }): Promise<void> {
-    await this.#database.transaction(async (transaction) => {
-      if (cascade) await transaction.deleteFrom("pipelines_versions").where("pipeline_id", "=", id).execute();
-      else if ((await transaction.selectFrom("pipelines_versions").select("id").where("pipeline_id", "=", id).executeTakeFirst()) !== undefined) {
+    const versions = await this.#database.transaction(async (transaction) => {
+      const deleted = cascade ? await transaction.deleteFrom("pipelines_versions").where("pipeline_id", "=", id).returning("id").execute() : [];
+      if ((await transaction.selectFrom("pipelines_versions").select("id").where("pipeline_id", "=", id).executeTakeFirst()) !== undefined) {
         throw new ApiError("BadRequest", `pipeline ${id} has versions: delete them first, or delete it with cascade=true`);
       }
       await transaction.deleteFrom("pipelines_pipelines").where("id", "=", id).execute();
+      return deleted;
     });
+    this.#changes.tell("Pipeline", id);
+    for (const version of versions) this.#changes.tell("PipelineVersion", version.id);
   }
 }

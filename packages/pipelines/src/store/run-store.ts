@@ -1,6 +1,8 @@
 import { ApiError } from "@sluice/kubernetes";
 import { chunks, existingRun, insertOutbox, type RunChange, upsertTasks } from "./change.ts";
+import { checkAvailable, experimentOf } from "./experiment-of.ts";
 import type { Page, PageQuery } from "./page.ts";
+import { claimSlot } from "./recurring-run-store.ts";
 import { selectPage } from "./select-page.ts";
 import type { ExperimentRow, OutboxRow, PipelinesDatabase, RunRow, StorageState } from "./tables.ts";
 
@@ -12,24 +14,16 @@ export class RunStore {
     this.#database = database;
   }
 
-  /** Stores a run in its experiment, or else in the one that is called like `fallback`, which is made if there is none. Gives it as it is stored. */
+  /**
+   * Stores a run in its experiment, or else in the one that is called like `fallback`, which is made if there is none. A
+   * run of a schedule takes its slot with it. Gives it as it is stored.
+   */
   async create(row: RunRow, fallback?: ExperimentRow): Promise<RunRow> {
     return this.#database.transaction(async (transaction) => {
-      const experiments = transaction.selectFrom("pipelines_experiments").selectAll();
-      let experiment = await (
-        fallback === undefined
-          ? experiments.where("id", "=", row.experiment_id)
-          : experiments.where("namespace", "=", fallback.namespace).where("name", "=", fallback.name)
-      ).executeTakeFirst();
-      if (experiment === undefined) {
-        if (fallback === undefined) throw new ApiError("NotFound", `experiment ${row.experiment_id} not found`);
-        experiment = fallback;
-        await transaction.insertInto("pipelines_experiments").values(experiment).execute();
-      }
-      const { id, name } = experiment;
-      if (experiment.storage_state === "ARCHIVED") {
-        throw new ApiError("BadRequest", `experiment_id: experiment ${JSON.stringify(name)} is archived: unarchive it, or name another`);
-      }
+      const experiment = await experimentOf(transaction, row.experiment_id, fallback);
+      checkAvailable(experiment);
+      const { id } = experiment;
+      if (row.recurring_run_id !== "") await claimSlot(transaction, row);
       const stored = { ...row, experiment_id: id };
       await transaction.insertInto("pipelines_runs").values(stored).execute();
       await transaction.updateTable("pipelines_experiments").where("id", "=", id).set({ last_run_at: row.created_at }).execute();
@@ -92,7 +86,8 @@ export class RunStore {
           .execute();
       if (change.progress === undefined) return;
       const { value, history } = change.progress;
-      const set = { state: value.phase, progress: JSON.stringify(value), history: JSON.stringify(history), finished_at: value.endedAt ?? 0 };
+      const spec = change.spec === undefined ? {} : { spec: change.spec };
+      const set = { ...spec, state: value.phase, progress: JSON.stringify(value), history: JSON.stringify(history), finished_at: value.endedAt ?? 0 };
       await transaction.updateTable("pipelines_runs").set(set).where("id", "=", change.run.id).execute();
       // Only an unfinished task needs what its agent said.
       if (value.endedAt !== undefined) await transaction.deleteFrom("pipelines_reports").where("run_id", "=", change.run.id).execute();

@@ -30,7 +30,7 @@ const experiment = (id: string, change: Partial<ExperimentRow> = {}): Experiment
 const run = (id: string, change: Partial<RunRow> = {}): RunRow => ({
   ...{ id, namespace: "n", experiment_id: "e", name: id, description: "", storage_state: "AVAILABLE", state: "PENDING", service_account: "" },
   ...{ pipeline_id: "", version_id: "", spec: "{}", parameters: "{}", pipeline_root: "", progress: '{"phase":"PENDING"}', history: "[]" },
-  ...{ created_at: 1, scheduled_at: 1, finished_at: 0 },
+  ...{ created_at: 1, scheduled_at: 1, finished_at: 0, recurring_run_id: "" },
   ...change,
 });
 const pipeline = (id: string, tags = {}): PipelineRow => ({
@@ -96,18 +96,18 @@ describe("a run", () => {
     await expect(store.runs.commit(change)).rejects.toMatchObject({ reason: "NotFound" });
     expect(await store.tasks.ofRun("r")).toEqual([]);
     const report = { runId: "r", taskId: "t", attempt: 0, parameters: {}, artifacts: [], problems: [] };
-    await expect(store.tasks.putReport(report)).rejects.toMatchObject({ reason: "NotFound" });
+    await expect(store.tasks.putReport(report, "n")).rejects.toMatchObject({ reason: "NotFound" });
   });
 
   test("that has ended keeps no reports, also not those that come late", async () => {
     await store.experiments.create(experiment("e"));
     await store.runs.create(run("r"));
     const report = { runId: "r", taskId: "t", attempt: 0, parameters: {}, artifacts: [], problems: [] };
-    await store.tasks.putReport(report);
+    await store.tasks.putReport(report, "n");
     expect(await store.tasks.reportsOf("r")).toEqual([report]);
     const progress = { value: { phase: "SUCCEEDED", endedAt: 5 } as const, history: [] };
     await store.runs.commit({ run: { id: "r", namespace: "n", pipeline: "p" }, tasks: [], time: 1, outbox: [], done: [], progress });
-    await store.tasks.putReport(report);
+    await store.tasks.putReport(report, "n");
     expect(await store.tasks.reportsOf("r")).toEqual([]);
   });
 });

@@ -13,8 +13,9 @@ export interface PipelinesTables {
   pipelines_tasks: { id: string; run_id: string; created_at: number; state: string; record: string };
   pipelines_artifacts: ArtifactRow;
   pipelines_reports: { task_id: string; attempt: number; run_id: string; report: string };
-  pipelines_cache: { namespace: string; pipeline: string; fingerprint: string; task_id: string; created_at: number; outputs: string };
+  pipelines_results: ResultRow;
   pipelines_outbox: OutboxRow;
+  pipelines_recurring_runs: RecurringRunRow;
 }
 
 /** A group of runs. */
@@ -69,11 +70,48 @@ export interface RunRow {
   parameters: string;
   /** As the user gave it; empty for the default. */
   pipeline_root: string;
+  /** Where its artifacts go, as was decided when it was created. */
+  artifact_root?: string | undefined;
   progress: string;
   history: string;
   created_at: number;
   scheduled_at: number;
   finished_at: number;
+  /** What started it, if it was a schedule. */
+  recurring_run_id: string;
+}
+
+/** A schedule of runs. `parameters`, `plugins_input` and `trigger` are JSON; `spec` is empty where a pipeline's version is named. */
+export interface RecurringRunRow {
+  id: string;
+  namespace: string;
+  experiment_id: string;
+  name: string;
+  description: string;
+  service_account: string;
+  pipeline_id: string;
+  /** Empty for the latest version at the time of each run. */
+  version_id: string;
+  spec: string;
+  parameters: string;
+  pipeline_root: string;
+  plugins_input: string;
+  /** A `Trigger` as `schedules/trigger.ts` has it. */
+  trigger: string;
+  status: "ENABLED" | "DISABLED";
+  /** Why the last slot had no run; empty if it had one. */
+  error: string;
+  max_concurrency: number;
+  /** How many runs that are over its Kubernetes object lists. */
+  max_history: number;
+  /** 1 or 0. */
+  no_catchup: number;
+  created_at: number;
+  updated_at: number;
+  /** The last slot that was dealt with. */
+  last_slot_at: number;
+  /** How many runs it has started. */
+  last_index: number;
 }
 
 /** One artifact that a task made. `record` is JSON: an `ArtifactRecord`. */
@@ -87,6 +125,21 @@ export interface ArtifactRow {
   uri: string;
   record: string;
   created_at: number;
+}
+
+/** A result that later tasks may share. `key_parts` and `outputs` are JSON; `invalidated_at` is 0 until somebody asks not to use it. */
+export interface ResultRow {
+  task_id: string;
+  run_id: string;
+  namespace: string;
+  pipeline: string;
+  component: string;
+  fingerprint: string;
+  key_parts: string;
+  outputs: string;
+  invalidated_by: string;
+  made_at: number;
+  invalidated_at: number;
 }
 
 /** A pod to create, or a pod or volume claim to delete, kept until that is done. */

@@ -1,3 +1,4 @@
+import { ApiError } from "@sluice/kubernetes";
 import type { TaskRecord, TaskReport } from "../engine/types.ts";
 import { existingRun } from "./change.ts";
 import type { Page, PageQuery } from "./page.ts";
@@ -40,10 +41,11 @@ export class TaskStore {
   }
 
   /** Stores what a pod's agent found; a second report of the same attempt replaces the first, and a run that has ended needs none. */
-  async putReport(report: TaskReport): Promise<void> {
+  async putReport(report: TaskReport, namespace: string): Promise<void> {
     const row = { task_id: report.taskId, attempt: report.attempt, run_id: report.runId, report: JSON.stringify(report) };
     await this.#database.transaction(async (transaction) => {
-      const { finished_at: finishedAt } = await existingRun(transaction, report.runId);
+      const { finished_at: finishedAt, namespace: own } = await existingRun(transaction, report.runId);
+      if (own !== namespace) throw new ApiError("Forbidden", `run ${report.runId} has no pods in the namespace ${JSON.stringify(namespace)}`);
       if (finishedAt !== 0) return;
       const insert = transaction.insertInto("pipelines_reports").values(row);
       await insert.onConflict((conflict) => conflict.columns(["task_id", "attempt"]).doUpdateSet({ report: row.report })).execute();

@@ -1,4 +1,5 @@
 import { ApiError } from "@sluice/kubernetes";
+import type { Changes } from "./changes.ts";
 import { insertNamed } from "./insert-named.ts";
 import type { Page, PageQuery } from "./page.ts";
 import { selectPage } from "./select-page.ts";
@@ -7,9 +8,11 @@ import type { PipelinesDatabase, VersionRow } from "./tables.ts";
 /** Versions of pipelines. */
 export class VersionStore {
   readonly #database: PipelinesDatabase;
+  readonly #changes: Changes;
 
-  constructor(database: PipelinesDatabase) {
+  constructor(database: PipelinesDatabase, changes: Changes) {
     this.#database = database;
+    this.#changes = changes;
   }
 
   async create(row: VersionRow): Promise<void> {
@@ -32,6 +35,7 @@ export class VersionStore {
         );
       },
     );
+    this.#changes.tell("PipelineVersion", row.id);
   }
 
   async find(pipelineId: string | undefined, id: string): Promise<VersionRow | undefined> {
@@ -51,9 +55,11 @@ export class VersionStore {
   async update(id: string, change: Partial<Pick<VersionRow, "display_name" | "description" | "tags">>): Promise<void> {
     if (Object.keys(change).length === 0) return;
     await this.#database.transaction((transaction) => transaction.updateTable("pipelines_versions").set(change).where("id", "=", id).execute());
+    this.#changes.tell("PipelineVersion", id);
   }
 
   async delete(id: string): Promise<void> {
     await this.#database.transaction((transaction) => transaction.deleteFrom("pipelines_versions").where("id", "=", id).execute());
+    this.#changes.tell("PipelineVersion", id);
   }
 }

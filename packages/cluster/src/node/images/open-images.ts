@@ -1,14 +1,15 @@
-import { existsSync, realpathSync } from "node:fs";
+import { existsSync, mkdirSync, realpathSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { HostCommand, SandboxMount, SandboxProcess } from "../sandbox/sandbox.ts";
 import { parseImageName, type ImageName } from "./image-name.ts";
 import { ImageError, type ImageRequest, type Images, type ResolvedImage } from "./images.ts";
 import type { OciImages } from "./oci/oci-images.ts";
-import { pipRequests } from "./pip-requests.ts";
+import { pipRequests } from "./python/pip-requests.ts";
 import { chooseProfile, commandLine, type Profile, profileHint } from "./profiles.ts";
-import { interpreterMounts, PythonEnvironments } from "./python-environments.ts";
-import { OVERLAY_VARIABLE } from "./python-files.ts";
-import { choosePython, type Environment, findPythons, type PythonInterpreter } from "./python-interpreters.ts";
+import { interpreterMounts, PythonEnvironments } from "./python/environments.ts";
+import { OVERLAY_VARIABLE } from "./python/environment-files.ts";
+import { kfpRequest, WarmPythons } from "./python/warm-pythons.ts";
+import { choosePython, type Environment, findPythons, type PythonInterpreter } from "./python/interpreters.ts";
 
 /** What image profiles need. */
 export interface ImagesOptions {
@@ -27,6 +28,9 @@ export interface ImagesOptions {
   isolate(process: SandboxProcess): HostCommand;
 }
 
+/** Images, and the processes that make some of them start fast: disposing of them leaves containers running. */
+export interface OpenImages extends Images, AsyncDisposable {}
+
 const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /** In the container's own `/tmp`, and gone with it. */
 const OVERLAY = "/tmp/.python";
@@ -39,13 +43,16 @@ const ITSELF = "oci";
  * loaded or pulled before; a profile that stands in for images of that name; the image, pulled. Interpreters are looked for
  * when the first image needs one.
  */
-export async function openImages(options: ImagesOptions): Promise<Images> {
+export async function openImages(options: ImagesOptions): Promise<OpenImages> {
   const { oci } = options;
   const environments = new PythonEnvironments({ ...options, directory: join(options.directory, "python") });
+  const warm = new WarmPythons();
   let pythons: Promise<readonly PythonInterpreter[]> | undefined;
   const node = nodeProgram(process.execPath);
+  let shell: ReturnType<typeof shellProgram> | undefined;
   return {
     list: () => oci?.list() ?? [],
+    [Symbol.asyncDispose]: () => warm[Symbol.asyncDispose](),
     async resolve(request) {
       const name = nameOf(request.image);
       const mapped = options.profiles?.[`${name.registry}/${name.repository}`] ?? options.profiles?.[name.repository];
@@ -57,7 +64,7 @@ export async function openImages(options: ImagesOptions): Promise<Images> {
       switch (profile.kind) {
         case "python":
           pythons ??= findPythons(options.environment);
-          return resolvePython(request, { profile, packages, argv, environments, all: await pythons });
+          return resolvePython(request, { profile, packages, argv, environments, warm, all: await pythons });
         case "node":
           return {
             imageId: `profile://node/${process.versions.node}`,
@@ -68,13 +75,14 @@ export async function openImages(options: ImagesOptions): Promise<Images> {
             mounts: node.mounts,
           };
         case "shell":
+          shell ??= shellProgram(options.directory);
           return {
             imageId: "profile://shell",
             profile: "shell",
             note: `the shell and programs of this machine run instead of image ${request.image}`,
             argv,
-            env: { PATH: SYSTEM_PATH },
-            mounts: [],
+            env: { PATH: shell.mounts.length > 0 ? `${shell.directory}:${SYSTEM_PATH}` : SYSTEM_PATH },
+            mounts: shell.mounts,
           };
       }
     },
@@ -112,10 +120,11 @@ interface PythonChoice {
   readonly packages: readonly string[];
   readonly argv: readonly string[];
   readonly environments: PythonEnvironments;
+  readonly warm: WarmPythons;
   readonly all: readonly PythonInterpreter[];
 }
 
-async function resolvePython(request: ImageRequest, { profile, packages, argv, environments, all }: PythonChoice): Promise<ResolvedImage> {
+async function resolvePython(request: ImageRequest, { profile, packages, argv, environments, warm, all }: PythonChoice): Promise<ResolvedImage> {
   const python = choosePython(all, profile.version);
   if (python === undefined) {
     const why = all.length === 0 ? "this machine has no Python 3" : "no Python of this machine can make virtual environments with pip";
@@ -124,14 +133,28 @@ async function resolvePython(request: ImageRequest, { profile, packages, argv, e
   const requests = [...(packages.length === 0 ? [] : [packages]), ...pipRequests(argv)];
   const { directory, key } = await environments.get(python, requests, request);
   const version = python.version.join(".");
+  const kfp = process.platform === "linux" ? kfpRequest(requests) : undefined;
+  const start = kfp === undefined ? undefined : warm.start(await environments.get(python, [kfp], request));
+  const path = [`${OVERLAY}/bin`, join(directory, "shims"), join(directory, "bin"), SYSTEM_PATH].join(":");
   return {
     imageId: `profile://python/${version}/${key}`,
     profile: "python",
     note: `Python ${version} of this machine runs instead of image ${request.image}`,
     argv,
-    env: { PATH: `${OVERLAY}/bin:${join(directory, "bin")}:${SYSTEM_PATH}`, LANG: "C.UTF-8", PYTHON_VERSION: version, [OVERLAY_VARIABLE]: OVERLAY },
-    mounts: [...interpreterMounts(python), { source: directory, target: directory, readOnly: true }],
+    env: { PATH: path, LANG: "C.UTF-8", PYTHON_VERSION: version, [OVERLAY_VARIABLE]: OVERLAY, ...start?.env },
+    mounts: [...interpreterMounts(python), { source: directory, target: directory, readOnly: true }, ...(start?.mounts ?? [])],
   };
+}
+
+/** A directory with an `sh` that knows `[[`, as those of Alpine and BusyBox do and Debian's does not; without mounts where this machine has none. */
+function shellProgram(home: string): { readonly directory: string; readonly mounts: readonly SandboxMount[] } {
+  const directory = join(home, "shell");
+  const bash = ["/usr/bin/bash", "/bin/bash"].find((path) => existsSync(path));
+  if (bash === undefined) return { directory, mounts: [] };
+  mkdirSync(directory, { recursive: true });
+  const link = join(directory, "sh");
+  if (!existsSync(link)) symlinkSync(bash, link);
+  return { directory, mounts: [{ source: directory, target: directory, readOnly: true }] };
 }
 
 /** The directory that holds `node`, and what containers must see for it to run and to find the packages beside it. */

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { parseImageName } from "./image-name.ts";
 import { chooseProfile, commandLine } from "./profiles.ts";
-import { choosePython, type PythonInterpreter } from "./python-interpreters.ts";
+import { choosePython, type PythonInterpreter } from "./python/interpreters.ts";
 
 test.each([
   ["python:3.11-slim", "python", "3.11"],

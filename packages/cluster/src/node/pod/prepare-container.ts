@@ -27,6 +27,7 @@ export type PreparedContainer =
   | {
       readonly kind: "program";
       readonly program: Program;
+      readonly pod: { readonly namespace: string; readonly name: string };
       readonly args: readonly string[];
       readonly env: Readonly<Record<string, string>>;
       readonly mounts: readonly SandboxMount[];
@@ -64,7 +65,8 @@ export async function prepareContainer(
     const command = (container.command ?? []).map((word) => expand(word, variables));
     const args = (container.args ?? []).map((word) => expand(word, variables));
     const program = programOf(container, node);
-    if (program !== undefined) return { kind: "program", program, args, env: Object.fromEntries(variables), mounts };
+    const { namespace = "", name } = pod.metadata;
+    if (program !== undefined) return { kind: "program", program, pod: { namespace, name }, args, env: Object.fromEntries(variables), mounts };
 
     const image = await node.images.resolve({
       ...{ image: container.image ?? "", command, args, progress, signal },
@@ -80,6 +82,7 @@ export async function prepareContainer(
       workingDirectory: container.workingDir || image.files?.workingDirectory || undefined,
       mounts: [...image.mounts, ...mounts],
       runAsUser: root === undefined ? userOf(container, pod) : root.user.uid,
+      runAsGroup: container.securityContext?.runAsGroup ?? pod.spec.securityContext?.runAsGroup,
       root,
       limits: limitsOf(container),
     };

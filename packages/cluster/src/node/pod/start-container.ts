@@ -88,6 +88,7 @@ function startProgram(
     program: prepared.program,
     args: prepared.args,
     env: prepared.env,
+    pod: prepared.pod,
     hostPath: (path) => hostPathOf(path, prepared.mounts),
     log: (line) => {
       writeFileSync(join(attempt, FILES.log), `${line}\n`, { flag: "a" });

@@ -8,6 +8,7 @@ export interface ContainerProgramOptions {
   readonly program: Program;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  readonly pod: { readonly namespace: string; readonly name: string };
   readonly hostPath: (path: string) => string;
   readonly log: (line: string) => void;
   readonly logger: Logger;
@@ -45,13 +46,13 @@ export class ContainerProgram implements ContainerHandle {
     this.#isOver = true;
   }
 
-  async #run({ program, args, env, hostPath, log, logger, now }: ContainerProgramOptions): Promise<RawExit> {
+  async #run({ program, args, env, pod, hostPath, log, logger, now }: ContainerProgramOptions): Promise<RawExit> {
     const write = (line: string): void => {
       if (!this.#isOver) log(line);
     };
     let exitCode: number;
     try {
-      exitCode = await program.run({ args, env, hostPath, log: write, logger, signal: this.#terminate.signal });
+      exitCode = await program.run({ args, env, pod, hostPath, log: write, logger, signal: this.#terminate.signal });
     } catch (error) {
       write(error instanceof Error ? error.message : String(error));
       exitCode = 1;

@@ -16,6 +16,7 @@ export interface BubblewrapOptions {
   /** Where this program is not root, a user namespace gives it what it needs. */
   readonly userNamespace: boolean;
   readonly user?: number | undefined;
+  readonly group?: number | undefined;
   readonly env: Readonly<Record<string, string>>;
   readonly argv: readonly string[];
 }
@@ -39,7 +40,7 @@ const LINKS: readonly ViewEntry[] = [{ kind: "link", path: "/var/run", target: "
  * dies with the parent of the command.
  */
 export function bubblewrapCommand(options: BubblewrapOptions): readonly string[] {
-  const { program, hostname, workingDirectory, userNamespace, user, env, argv } = options;
+  const { program, hostname, workingDirectory, userNamespace, user, group, env, argv } = options;
   const links = [...options.view, ...LINKS];
   const mounts = options.mounts
     .map((mount) => ({ ...mount, target: throughLinks(links, mount.target) }))
@@ -62,7 +63,7 @@ export function bubblewrapCommand(options: BubblewrapOptions): readonly string[]
     program,
     ...["--die-with-parent", "--unshare-pid", "--unshare-uts", "--unshare-ipc", "--hostname", hostname],
     ...(userNamespace
-      ? ["--unshare-user", "--uid", String(user ?? 0), "--gid", "0"]
+      ? ["--unshare-user", "--uid", String(user ?? 0), "--gid", String(group ?? 0)]
       : ["--cap-drop", "ALL", ...CAPABILITIES.flatMap((name) => ["--cap-add", `CAP_${name.toUpperCase()}`])]),
     ...SKELETON.flatMap((path) => below(`${path}/.`)),
     ...[...view, ...LINKS].flatMap((entry) => [
@@ -79,19 +80,30 @@ export function bubblewrapCommand(options: BubblewrapOptions): readonly string[]
       .flatMap(([name, value]) => ["--setenv", name, value]),
     ...["--unsetenv", POD_VARIABLE],
     "--",
-    ...(user === undefined || user === 0 || userNamespace ? [] : ["setpriv", ...userOptions(user), "--"]),
+    ...(isRoot(user, group) || userNamespace ? [] : ["setpriv", ...userOptions(user, group), "--"]),
     ...argv,
   ];
 }
 
 /** Gives a process of root that enters a container the rights that processes of the container have. */
-export function asContainerUser(user = 0): readonly string[] {
+export function asContainerUser(user?: number, group?: number): readonly string[] {
   const bounds = ["-all", ...CAPABILITIES.map((name) => `+${name}`)].join(",");
-  return ["setpriv", "--no-new-privs", `--bounding-set=${bounds}`, `--inh-caps=${bounds}`, ...(user === 0 ? [] : userOptions(user)), "--"];
+  return [
+    "setpriv",
+    "--no-new-privs",
+    `--bounding-set=${bounds}`,
+    `--inh-caps=${bounds}`,
+    ...(isRoot(user, group) ? [] : userOptions(user, group)),
+    "--",
+  ];
 }
 
-function userOptions(user: number): readonly string[] {
-  return [`--reuid=${user}`, "--regid=0", "--clear-groups"];
+function isRoot(user = 0, group = 0): boolean {
+  return user === 0 && group === 0;
+}
+
+function userOptions(user = 0, group = 0): readonly string[] {
+  return [`--reuid=${user}`, `--regid=${group}`, "--clear-groups"];
 }
 
 /** Whether the dynamic loader heeds the variable: those are for the process, not for the programs that start it. */

@@ -112,6 +112,7 @@ function isolatedCommand(context: CommandContext, bubblewrap: Bubblewrap, outer:
     hostname: context.hostname,
     workingDirectory: process.workingDirectory ?? "/",
     user: process.runAsUser,
+    group: process.runAsGroup,
     env: process.env,
     argv: process.argv,
   });
@@ -143,7 +144,7 @@ function enteringCommand(
   return {
     argv: [
       ...[nsenter, `--target=${first}`, ...namespaces, "--"],
-      ...(userNamespace ? [] : asContainerUser(process.runAsUser)),
+      ...(userNamespace ? [] : asContainerUser(process.runAsUser, process.runAsGroup)),
       ...(loader.length === 0 ? [] : ["env", ...loader]),
       ...process.argv,
     ],

@@ -157,6 +157,7 @@ describe("with namespaces", () => {
 
   test("it runs as the user it should, with no more rights than a container's", async () => {
     expect(await output("id -u; id -g", { runAsUser: 1000 })).toBe("1000\n0");
+    expect(await output("id -u; id -g", { runAsUser: 1000, runAsGroup: 2000 })).toBe("1000\n2000");
     expect(await output("grep CapEff /proc/self/status", { runAsUser: 1000 })).toMatch(/0{16}$/);
     expect(await output("grep CapEff /proc/self/status")).toMatch(/0{8}800425fb$/);
     expect(await output("echo x > /tmp/x && cat /tmp/x", { runAsUser: 1000 })).toBe("x");

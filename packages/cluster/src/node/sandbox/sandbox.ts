@@ -68,9 +68,10 @@ export interface SandboxProcess {
   /** Volumes, files such as the termination log, and what the image brings; later ones lie over earlier ones. */
   readonly mounts: readonly SandboxMount[];
   readonly runAsUser?: number | undefined;
+  readonly runAsGroup?: number | undefined;
   /** Its standard streams are a terminal. */
   readonly tty?: boolean | undefined;
-  /** The root of its image; absent if it sees this machine's programs instead. `runAsUser` says nothing then. */
+  /** The root of its image; absent if it sees this machine's programs instead. `runAsUser` and `runAsGroup` say nothing then. */
   readonly root?: ContainerRoot | undefined;
   readonly limits: { readonly memoryBytes?: number | undefined; readonly cpuMillis?: number | undefined };
 }

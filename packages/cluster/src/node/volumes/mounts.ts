@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, realpathSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, realpathSync, statSync } from "node:fs";
 import { dirname, join, normalize, relative, sep } from "node:path";
 import type { Container } from "@sluice/kubernetes";
 import { ConfigError } from "../environment/config-error.ts";
@@ -15,7 +15,7 @@ export function mountsOf(container: Container, volumes: ReadonlyMap<string, stri
   });
 }
 
-/** A part of a volume, made if need be; no link may lead out of it. */
+/** A part of a volume, made if need be, as open as the volume itself; no link may lead out of it. */
 function subPathOf(volume: string, subPath: string): string {
   const root = realpathSync(volume);
   const path = join(root, subPath);
@@ -23,7 +23,11 @@ function subPathOf(volume: string, subPath: string): string {
   if (!existsSync(path)) {
     const parent = nearest(path);
     if (!isInside(root, realpathSync(parent))) throw new ConfigError(`subPath ${JSON.stringify(subPath)} leads out of its volume`);
-    mkdirSync(path, { recursive: true });
+    const { mode } = statSync(root);
+    for (let made = path; made !== parent; made = dirname(made)) {
+      mkdirSync(made, { recursive: true });
+      chmodSync(made, mode & 0o7777);
+    }
   }
   const real = realpathSync(path);
   if (!isInside(root, real)) throw new ConfigError(`subPath ${JSON.stringify(subPath)} leads out of its volume`);

@@ -1,6 +1,6 @@
 import { readdirSync, realpathSync } from "node:fs";
 import { join } from "node:path";
-import { runProgram } from "../sandbox/run-program.ts";
+import { runProgram } from "../../sandbox/run-program.ts";
 
 /** The environment variables of this program. */
 export type Environment = Readonly<Record<string, string | undefined>>;

@@ -1,7 +1,11 @@
 import { IDLE_OPTIONS } from "./pip-requests.ts";
+import { WARM_CLIENT, WARM_SOCKET, WARM_VARIABLE } from "./warm-files.ts";
 
 /** The file in an environment that says it is complete, and which requests it satisfies: one a line, its words apart by U+001F. */
 export const MARKER = "sluice-requests";
+
+/** Between the words of a request. */
+const SEPARATOR = "\u001f";
 
 /** Names the directory, private to the container, that takes what is installed while it runs. */
 export const OVERLAY_VARIABLE = "SLUICE_PYTHON_OVERLAY";
@@ -50,8 +54,8 @@ if __name__ == "__main__":
 `;
 
 /**
- * Runs whenever the environment's Python starts. It answers a request that the environment was built for before Python has
- * loaded anything else, and puts the container's own packages before the shared ones. Where containers are plain processes,
+ * Runs whenever the environment's Python starts. It puts the container's own packages before the shared ones. A virtual environment that a
+ * container makes, and that is to see the system's packages, sees the environment's. Where containers are plain processes,
  * and no artifact volume lies at `/minio` and its like, it shows kfp where it is.
  */
 const START = `
@@ -107,12 +111,60 @@ def place_artifacts(root):
     sys.meta_path.insert(0, Finder)
 
 
-if getattr(sys, "orig_argv", [])[1:4] == ["-m", "pip", "install"]:
-    answer(sys.orig_argv[4:])
+def show_below(packages):
+    import venv
+
+    create = venv.EnvBuilder.create_configuration
+
+    def create_configuration(self, context):
+        create(self, context)
+        if self.system_site_packages:
+            own = os.path.join(context.env_dir, "lib", "python%d.%d" % sys.version_info[:2], "site-packages")
+            with open(os.path.join(own, "sluice-below.pth"), "w") as file:
+                file.write("import site; site.addsitedir(%r)\\n" % packages)
+
+    venv.EnvBuilder.create_configuration = create_configuration
+
+
+if getattr(sys, "orig_argv", [])[1:3] == ["-m", "venv"]:
+    show_below(os.path.dirname(os.path.abspath(__file__)))
 if os.environ.get(${JSON.stringify(OVERLAY_VARIABLE)}):
     use_overlay(os.environ[${JSON.stringify(OVERLAY_VARIABLE)}])
 if os.environ.get("SLUICE_ARTIFACT_ROOT", "/kfp/artifacts") != "/kfp/artifacts":
     place_artifacts(os.environ["SLUICE_ARTIFACT_ROOT"])
+`;
+
+/**
+ * Goes before the environment's Python, and is there in a millisecond. It answers a request that the environment was built for without
+ * any Python, and starts a lightweight component of kfp in a warm one, if there is one.
+ */
+const SHIM = `#!/bin/sh
+environment='@ENVIRONMENT@'
+python="$environment/bin/python3"
+if [ "$1" = -m ] && ! [ -d "\${${OVERLAY_VARIABLE}:-/nowhere}" ]; then
+  case "$2 $3" in
+  "pip install")
+    request= quiet= skipped=0
+    for word; do
+      skipped=$((skipped + 1))
+      [ $skipped -gt 3 ] || continue
+      case $word in -q | -qq | -qqq | --quiet) quiet=1 ;; esac
+      case $word in ${IDLE_OPTIONS.join(" | ")}) ;; *) request="$request\${request:+${SEPARATOR}}$word" ;; esac
+    done
+    while IFS= read -r line || [ -n "$line" ]; do
+      [ "$line" = "$request" ] || continue
+      [ -n "$quiet" ] || echo "Requirement already satisfied: this environment was built for it"
+      exit 0
+    done < "$environment/${MARKER}"
+    ;;
+  "kfp.dsl.executor_main "*)
+    if [ "$_KFP_RUNTIME" = true ] && [ -S "$${WARM_VARIABLE}/${WARM_SOCKET}" ]; then
+      exec '@BASE@' -I -S "$environment/warm_client.py" "$${WARM_VARIABLE}" "$python" "$environment" '@PACKAGES@' "$@"
+    fi
+    ;;
+  esac
+fi
+exec "$python" "$@"
 `;
 
 /**
@@ -151,8 +203,14 @@ def build():
     write(os.path.join(packages, "sluice_environment.py"), ${JSON.stringify(START)})
     write(os.path.join(packages, "sluice.pth"), "import sluice_environment\\n")
     write(os.path.join(packages, "pip", "__main__.py"), ${JSON.stringify(PIP_MAIN)})
+    shims = os.path.join(environment, "shims")
+    os.mkdir(shims)
+    shim = ${JSON.stringify(SHIM)}.replace("@ENVIRONMENT@", environment).replace("@BASE@", sys.executable).replace("@PACKAGES@", packages)
+    for name in ("python", "python3", "python%d.%d" % sys.version_info[:2]):
+        write(os.path.join(shims, name), shim, 0o755)
+    write(os.path.join(environment, "warm_client.py"), ${JSON.stringify(WARM_CLIENT)})
     for name in ("pip", "pip3", "pip%d.%d" % sys.version_info[:2]):
-        write(os.path.join(environment, "bin", name), '#!/bin/sh\\nexec "%s" -m pip "$@"\\n' % python, 0o755)
+        write(os.path.join(environment, "bin", name), '#!/bin/sh\\nexec "%s/python3" -m pip "$@"\\n' % shims, 0o755)
     # What is imported once here need not be compiled in every container.
     subprocess.run([python, "-c", "import pip, sluice_environment, venv, json, pip._internal.cli.main"], check=True)
     write(marker + ".new", "\\n".join("\\x1f".join(request) for request in requests))

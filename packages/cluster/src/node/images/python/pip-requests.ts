@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { shellCommands } from "./shell-commands.ts";
+import { shellCommands } from "../shell-commands.ts";
 
 /** The arguments of one `pip install`, without those that do not change what is installed. */
 export type PipRequest = readonly string[];

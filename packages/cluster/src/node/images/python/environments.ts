@@ -3,12 +3,12 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import type { HostCommand, SandboxMount, SandboxProcess } from "../sandbox/sandbox.ts";
-import { ImageError } from "./images.ts";
+import type { HostCommand, SandboxMount, SandboxProcess } from "../../sandbox/sandbox.ts";
+import { ImageError } from "../images.ts";
 import type { PipRequest } from "./pip-requests.ts";
-import { BUILDER, MARKER } from "./python-files.ts";
-import type { Environment, PythonInterpreter } from "./python-interpreters.ts";
-import { SharedWork, type Share, type Waiter } from "./shared-work.ts";
+import { BUILDER, MARKER } from "./environment-files.ts";
+import type { Environment, PythonInterpreter } from "./interpreters.ts";
+import { SharedWork, type Share, type Waiter } from "../shared-work.ts";
 
 /** A Python and what is installed into it. */
 export interface PythonEnvironment {
