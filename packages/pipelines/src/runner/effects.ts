@@ -224,9 +224,14 @@ export class Effects {
     return (await this.#options.client.delete(resource, key)) !== undefined;
   }
 
-  /** Answers all lookups of a batch together. */
   async #lookup(run: LiveRun, lookups: readonly EffectOf<"lookupCache">[], signal: AbortSignal): Promise<void> {
-    const { store, objects, clock, logger, push, cache: settings = {} } = this.#options;
+    const events = await this.lookUp(run, lookups);
+    if (!signal.aborted) for (const event of events) void this.#options.push(run, event);
+  }
+
+  /** What the cache says to some tasks: all of it at once. */
+  async lookUp(run: LiveRun, lookups: readonly EffectOf<"lookupCache">[]): Promise<readonly EngineEvent[]> {
+    const { store, objects, clock, logger, cache: settings = {} } = this.#options;
     const scope = { namespace: run.row.namespace, pipeline: run.pipeline };
     let answers: ReadonlyMap<EffectOf<"lookupCache">, CacheAnswer> = new Map();
     let problem = "";
@@ -237,12 +242,11 @@ export class Effects {
       problem = messageOf(error);
       logger.warn("cannot read the cache; tasks run instead", { run: run.row.id, error });
     }
-    if (signal.aborted) return;
     const time = clock.now();
-    for (const lookup of lookups) {
-      const answer = answers.get(lookup) ?? { miss: { type: "unreadable", problem } };
-      void push(run, { type: "cacheAnswered", time, taskId: lookup.taskId, ...answer });
-    }
+    return lookups.map((lookup) => {
+      const answer = answers.get(lookup) ?? { miss: { type: "unreadable", problem } as const };
+      return { type: "cacheAnswered", time, taskId: lookup.taskId, ...answer };
+    });
   }
 
   async #wake(run: LiveRun, time: number): Promise<void> {

@@ -28,6 +28,13 @@ export interface Batch {
   readonly spec?: string;
 }
 
+/** What batches did, one after the other. */
+export function joinBatches(batches: readonly Batch[]): Batch {
+  const tasks = new Map(batches.flatMap((batch) => batch.tasks.map((task) => [task.id, task] as const)));
+  const joined: Batch = Object.assign({}, ...batches);
+  return { ...joined, tasks: [...tasks.values()], effects: batches.flatMap(({ effects }) => effects) };
+}
+
 /** A run that goes on, in memory: its state, the events that wait for it, and what is known of its pods. */
 export class LiveRun {
   /** As it is stored. */

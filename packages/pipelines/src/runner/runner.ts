@@ -10,6 +10,7 @@ import {
   RUN_LABEL,
   TASK_LABEL,
   workspaceClaimOf,
+  type Effect,
   type EngineContext,
   type EngineEvent,
   type RunInfo,
@@ -21,7 +22,7 @@ import type { ExperimentRow, RunRow } from "../store/tables.ts";
 import type { CacheSettings } from "./cache-lookup.ts";
 import { Effects, outboxRow, outboxRowsOf } from "./effects.ts";
 import { PODS, type ObservedPod } from "./kinds.ts";
-import { LiveRun, type Batch } from "./live-run.ts";
+import { joinBatches, LiveRun, type Batch } from "./live-run.ts";
 import { isOver, obstacleOf, podOutcome } from "./pod-outcome.ts";
 import { RunNotices, type RunNotice } from "./run-notices.ts";
 import { artifactRootOf } from "./artifact-root.ts";
@@ -29,6 +30,8 @@ import { advanceRecord, historyOf, isFinal, progressOf, runInfoOf } from "./run-
 
 const RETRY_MS = 500;
 const LONGEST_RETRY_MS = 30_000;
+/** For how long a run goes on from one cached result to the next before what it has come to is stored. */
+const LOOKAHEAD_MS = 40;
 
 /** What a runner works with. */
 export interface RunnerOptions {
@@ -257,7 +260,13 @@ export class Runner {
         if (!isWanted()) break;
         queued = run.queue;
         run.queue = [];
-        const batch = this.#decide(run, queued);
+        const batch = await this.#decideCached(
+          run,
+          this.#decide(
+            run,
+            queued.map(({ event }) => event),
+          ),
+        );
         await this.#commit(run, batch);
         failures = 0;
         for (const { settle } of queued) settle.resolve();
@@ -282,13 +291,24 @@ export class Runner {
     } else if (isFinal(run.state.progress.phase) && run.queue.length === 0) this.#forget(run);
   }
 
+  /** Goes on as far as the cache alone takes it: tasks that share results are decided, and stored, many at a time. */
+  async #decideCached(run: LiveRun, first: Batch): Promise<Batch> {
+    const { clock } = this.#options;
+    const end = clock.now() + LOOKAHEAD_MS;
+    const batches = [first];
+    let lookups = first.effects.filter(isLookup);
+    for (let last = first; lookups.length > 0 && !hasResults(last) && clock.now() < end; lookups = last.effects.filter(isLookup)) {
+      last = this.#decide(run, await this.#effects.lookUp(run, lookups));
+      batches.push(last);
+    }
+    const done = joinBatches(batches);
+    return { ...done, effects: [...done.effects.filter((effect) => !isLookup(effect)), ...lookups] };
+  }
+
   /** A mistake in the engine ends the run it happens in, and no other. */
-  #decide(run: LiveRun, queued: LiveRun["queue"]): Batch {
+  #decide(run: LiveRun, events: readonly EngineEvent[]): Batch {
     try {
-      return run.advance(
-        queued.map(({ event }) => event),
-        this.#options.engine,
-      );
+      return run.advance(events, this.#options.engine);
     } catch (error) {
       this.#options.logger.error("the engine failed", { run: run.row.id, error });
       return run.giveUp(`internal error: ${error instanceof Error ? error.message : String(error)}`, this.#now());
@@ -354,6 +374,15 @@ export class Runner {
   #now(): number {
     return this.#options.clock.now();
   }
+}
+
+function isLookup(effect: Effect): effect is Extract<Effect, { readonly type: "lookupCache" }> {
+  return effect.type === "lookupCache";
+}
+
+/** Whether a batch holds results that others may share once it is stored. */
+function hasResults({ tasks }: Batch): boolean {
+  return tasks.some(({ state, fingerprint }) => state === "SUCCEEDED" && fingerprint !== undefined);
 }
 
 function podKey(namespace: string | undefined, name: string): string {
