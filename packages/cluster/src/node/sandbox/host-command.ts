@@ -39,7 +39,7 @@ export function hostCommand(context: CommandContext, process: SandboxProcess, gr
     context.discard(old);
   }
   const command = commandIn(context, process, places);
-  return { ...command, argv: [...joinGroups(groups), ...context.enterNetwork, ...command.argv] };
+  return { ...command, argv: [...context.enterNetwork, ...command.argv], joins: groups };
 }
 
 function commandIn(context: CommandContext, process: SandboxProcess, places: Places): HostCommand {
@@ -60,7 +60,7 @@ export function execCommand(
   { reaper, first, groups }: { readonly reaper: number | undefined; readonly first: number | undefined; readonly groups: readonly string[] },
 ): HostCommand {
   const command = commandBeside(context, process, { reaper, first });
-  return { ...command, argv: [...joinGroups(groups), ...command.argv] };
+  return joining({ ...command, joins: groups });
 }
 
 function commandBeside(
@@ -97,9 +97,11 @@ function placesOf({ directory, mounts }: CommandContext, process: SandboxProcess
   return { home, tmp, mounts: [{ source: tmp, target: "/tmp", readOnly: false }, ...mounts, ...own] };
 }
 
-function joinGroups(groups: readonly string[]): readonly string[] {
-  if (groups.length === 0) return [];
-  return ["/bin/sh", "-c", 'while [ "$1" != -- ]; do echo 0 > "$1" || exit 126; shift; done; shift; exec "$@"', "sh", ...groups, "--"];
+/** The command that joins its control groups by itself, at the price of a shell. */
+export function joining({ joins = [], ...command }: HostCommand): HostCommand {
+  if (joins.length === 0) return command;
+  const join = 'while [ "$1" != -- ]; do echo 0 > "$1" || exit 126; shift; done; shift; exec "$@"';
+  return { ...command, argv: ["/bin/sh", "-c", join, "sh", ...joins, "--", ...command.argv] };
 }
 
 function isolatedCommand(context: CommandContext, bubblewrap: Bubblewrap, outer: SandboxProcess, { mounts }: Places): HostCommand {
