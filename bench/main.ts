@@ -1,8 +1,9 @@
-/** Measures Sluice as its users meet it, against a peer or a physical limit in the same run: `npm run bench [-- start runs pods api scheduler loop]`. */
+/** Measures Sluice as its users meet it, against a peer or a physical limit in the same run: `npm run bench [-- start runs pods api scheduler loop pipelines]`. */
 import { cpus, release } from "node:os";
 import { benchApi } from "./api.ts";
 import { benchLoop } from "./loop.ts";
 import { benchPods } from "./pods.ts";
+import { benchPipelines } from "./pipelines.ts";
 import { benchRuns } from "./runs.ts";
 import { benchScheduler } from "./scheduler.ts";
 import { benchStart } from "./start.ts";
@@ -15,6 +16,7 @@ const scenarios: Readonly<Record<string, () => Promise<readonly Measurement[]>>>
   api: benchApi,
   scheduler: benchScheduler,
   loop: benchLoop,
+  pipelines: benchPipelines,
 };
 const chosen = process.argv.slice(2);
 const unknown = chosen.find((name) => !(name in scenarios));

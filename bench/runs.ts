@@ -1,5 +1,6 @@
-import { container, createPipelinesClient, forEach, isFinished, number, pipeline, type Pipeline, type Task } from "@sluice/sdk";
-import { bareProcess, bareProcesses, NOTHING } from "./bare-processes.ts";
+import { createPipelinesClient } from "@sluice/sdk";
+import { bareProcess, bareProcesses } from "./bare-processes.ts";
+import { chain, loop, timeRun } from "./no-op-pipelines.ts";
 import { startServer, temporaryDirectory } from "./server.ts";
 import { ms, quantile, type Measurement } from "./statistics.ts";
 
@@ -42,39 +43,4 @@ export async function benchRuns(): Promise<readonly Measurement[]> {
       aim: "≥ 50/s",
     },
   ];
-}
-
-/** Steps one after the other that do nothing. */
-function chain(steps: number): Pipeline {
-  const step = container({ name: "step", image: "busybox", command: NOTHING, inputs: {}, outputs: {} });
-  return pipeline({ name: `chain-of-${steps}`, inputs: {} }, () => {
-    let last: Task<Record<string, never>> | undefined;
-    for (let index = 0; index < steps; index++) last = step({}, { cache: false, ...(last === undefined ? {} : { after: [last] }) });
-  });
-}
-
-/** Iterations side by side that do nothing. */
-function loop(width: number): Pipeline {
-  const step = container({ name: "step", image: "busybox", command: NOTHING, inputs: { index: number() }, outputs: {} });
-  return pipeline({ name: `loop-of-${width}`, inputs: {} }, () => {
-    forEach(
-      Array.from({ length: width }, (_, index) => index),
-      (index) => void step({ index }, { cache: false }),
-    );
-  });
-}
-
-/** Runs a pipeline to its end; `ends` are the times at which a client saw each step end. */
-async function timeRun(
-  client: ReturnType<typeof createPipelinesClient>,
-  what: Pipeline,
-): Promise<{ readonly elapsed: number; readonly ends: readonly number[] }> {
-  const started = performance.now();
-  const { run_id: id } = await client.submit({ pipeline: what });
-  const ends: number[] = [];
-  for await (const { run, changed } of client.follow(id)) {
-    for (const task of changed) if (task.type === "RUNTIME" && task.state === "SUCCEEDED") ends.push(performance.now());
-    if (isFinished(run) && run.state !== "SUCCEEDED") throw new Error(`the run ended ${run.state}: ${run.error?.message ?? ""}`);
-  }
-  return { elapsed: performance.now() - started, ends };
 }

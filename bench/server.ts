@@ -23,9 +23,9 @@ export function temporaryDirectory(): Disposable & { readonly path: string } {
 }
 
 /** Starts Sluice on `dataDir` and resolves once it is ready. */
-export async function startServer(dataDir: string): Promise<Server> {
+export async function startServer(dataDir: string, { sandbox = "auto" }: { readonly sandbox?: "auto" | "none" } = {}): Promise<Server> {
   const started = performance.now();
-  const child = spawn(process.execPath, [SLUICE, "up", "--data-dir", dataDir, "--port", "0", "--api-port", "0"], {
+  const child = spawn(process.execPath, [SLUICE, "up", "--data-dir", dataDir, "--port", "0", "--api-port", "0", "--sandbox", sandbox], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   await firstOutput(child);

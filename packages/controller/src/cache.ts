@@ -28,6 +28,8 @@ export interface Cache {
   list<T extends KubernetesObject>(resource: Resource<T>, namespace?: string): T[];
   /** The objects that the index `index` files under `value`, e.g. `byIndex(PODS, "owner", job.metadata.uid)`. */
   byIndex<T extends KubernetesObject>(resource: Resource<T>, index: string, value: string): T[];
+  /** How many they are. */
+  count<T extends KubernetesObject>(resource: Resource<T>, index: string, value: string): number;
 }
 
 /** `namespace/name`, or just the name for cluster scope. */
@@ -67,9 +69,18 @@ export class Store<T extends KubernetesObject = KubernetesObject> {
   }
 
   byIndex(index: string, value: string): T[] {
+    return [...this.#keysOf(index, value)].flatMap((key) => this.#objects.get(key) ?? []);
+  }
+
+  /** How many objects `byIndex` would give. */
+  count(index: string, value: string): number {
+    return this.#keysOf(index, value).size;
+  }
+
+  #keysOf(index: string, value: string): ReadonlySet<string> {
     const found = this.#indexes.get(index);
     if (found === undefined) throw new Error(`${this.resource.plural} have no index named ${index}: define it in the controller's indexes`);
-    return [...(found.keys.get(value) ?? [])].flatMap((key) => this.#objects.get(key) ?? []);
+    return found.keys.get(value) ?? new Set();
   }
 
   /** Puts `object` at `key`, or removes what is there; returns what was. */
@@ -145,6 +156,10 @@ export class Stores implements Cache {
 
   byIndex<T extends KubernetesObject>(resource: Resource<T>, index: string, value: string): T[] {
     return this.#read(resource).byIndex(index, value);
+  }
+
+  count<T extends KubernetesObject>(resource: Resource<T>, index: string, value: string): number {
+    return this.#read(resource).count(index, value);
   }
 
   /** A resource that nobody watches would look empty forever, so reading it is a mistake. */

@@ -81,11 +81,11 @@ export async function listPods(client: Client, fieldSelector: string): Promise<r
 
 /** Ends what runs for pods that are no more, and takes away what is left of them. */
 export async function removeOrphans(directory: string, pods: readonly Pod[], logger: Logger): Promise<void> {
-  const orphans = orphansOf(directory, pods).map((uid) => new PodDirectory(directory, uid));
-  for (const orphan of orphans) killPod(orphan);
-  for (const orphan of orphans) {
-    await removeVolumes(orphan.volumes);
-    await orphan.remove();
+  const orphans = orphansOf(directory, pods).map((uid) => ({ uid, home: new PodDirectory(directory, uid) }));
+  for (const { home } of orphans) killPod(home);
+  for (const { uid, home } of orphans) {
+    await removeVolumes(home.volumes, uid);
+    await home.remove();
   }
   if (orphans.length > 0) logger.info("removed what was left of pods that are gone", { pods: orphans.length });
 }

@@ -334,6 +334,7 @@ export class Runner {
   }
 
   /** A mistake in the engine ends the run it happens in, and no other. */
+  /** A mistake in the engine ends the run it happens in, and no other. */
   async #decide(run: LiveRun, queued: LiveRun["queue"], stored: Promise<void>): Promise<Batch> {
     const { engine, logger } = this.#options;
     try {

@@ -13,10 +13,12 @@ export function terminatedPodCollector(most: number = MOST_TERMINATED): Controll
     indexes: [terminatedPods],
     watches: [{ resource: Pod, keys: ({ status }: Pod) => (status?.phase === "Succeeded" || status?.phase === "Failed" ? [{ name: "all" }] : []) }],
     async reconcile(_key, { cache, client }) {
-      const ended = cache.byIndex(Pod, terminatedPods.name, "yes");
-      const surplus = ended.length - most;
+      const surplus = cache.count(Pod, terminatedPods.name, "yes") - most;
       if (surplus <= 0) return;
-      const oldest = ended.filter(({ metadata }) => metadata.deletionTimestamp === undefined).toSorted(byAge);
+      const oldest = cache
+        .byIndex(Pod, terminatedPods.name, "yes")
+        .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+        .toSorted(byAge);
       for (const { metadata } of oldest.slice(0, surplus)) {
         try {
           await client.delete(Pod, metadata, {

@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import type { Pod } from "@sluice/kubernetes";
 import { ConfigError } from "../environment/config-error.ts";
 import { delayOf } from "../lifecycle/restart-backoff.ts";
@@ -8,7 +7,7 @@ import type { PodDirectory } from "../runtime/pod-directory.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import { UnboundClaimError } from "../volumes/bound-volume.ts";
 import { showsPod, volumeReferences } from "../volumes/payload-source.ts";
-import { makeVolumes, removeVolumes, type MadeVolumes } from "../volumes/pod-volumes.ts";
+import { hasVolumes, makeVolumes, removeVolumes, type MadeVolumes } from "../volumes/pod-volumes.ts";
 import type { PodEvent } from "./pod-events.ts";
 import { sandboxPodOf } from "./pod-identity.ts";
 import { pullPolicyOf } from "./prepare-container.ts";
@@ -19,7 +18,6 @@ export interface PodSetupOptions {
   readonly node: NodeContext;
   readonly directory: PodDirectory;
   readonly pod: () => Pod;
-  readonly startTime: number;
   readonly changed: () => void;
   readonly tell: (event: PodEvent) => void;
 }
@@ -44,7 +42,7 @@ export class PodSetup {
     // Of a pod that is over, volumes may be left; sandboxes are taken away when the node starts.
     const { phase } = options.pod().status ?? {};
     const isOver = phase === "Succeeded" || phase === "Failed";
-    this.#state = { state: !isOver ? "absent" : existsSync(options.directory.volumes) ? "ready" : "removed" };
+    this.#state = { state: !isOver ? "absent" : hasVolumes(options.directory.volumes, options.pod().metadata.uid ?? "") ? "ready" : "removed" };
   }
 
   get state(): ObservedPod["setup"] {
@@ -145,8 +143,8 @@ export class PodSetup {
   }
 
   async #make(onError?: (error: ConfigError) => void): Promise<void> {
-    const { node, pod, directory, startTime } = this.#options;
-    if (directory.readPod() === undefined) directory.writePod({ acceptedAt: startTime, pod: pod() });
+    const { node, pod, directory } = this.#options;
+    directory.make();
     this.#sandbox = await node.sandboxes.ensure(sandboxPodOf(pod()));
     this.#podIp = this.#sandbox.podIp;
     await this.#makeVolumes(onError);
@@ -182,8 +180,9 @@ export class PodSetup {
 
   async #unmake(): Promise<void> {
     const { node, pod, directory } = this.#options;
-    await node.sandboxes.remove(pod().metadata.uid ?? "");
-    await removeVolumes(directory.volumes);
+    const { uid = "" } = pod().metadata;
+    await node.sandboxes.remove(uid);
+    await removeVolumes(directory.volumes, uid);
     this.#sandbox = undefined;
   }
 

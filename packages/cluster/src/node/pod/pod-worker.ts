@@ -59,11 +59,9 @@ export class PodWorker {
     this.#options = options;
     this.#refused = options.refused;
     this.#directory = new PodDirectory(node.directory, this.uid);
-    const record = this.#directory.readPod();
-    const given = pod.status?.startTime === undefined ? undefined : Date.parse(pod.status.startTime);
-    this.#startTime = record?.acceptedAt ?? given ?? node.clock.now();
+    this.#startTime = pod.status?.startTime === undefined ? (this.#directory.madeAt ?? node.clock.now()) : Date.parse(pod.status.startTime);
     this.#setup = new PodSetup({
-      ...{ node, directory: this.#directory, pod: () => this.#pod, startTime: this.#startTime, changed: () => this.wake() },
+      ...{ node, directory: this.#directory, pod: () => this.#pod, changed: () => this.wake() },
       tell: (event) => tellOf(node.events, this.#pod, event),
     });
     this.#reporter = new PodReporter({ node, pod: () => this.#pod, accept: (accepted) => this.#accept(accepted), signal: this.#lifetime.signal });

@@ -42,9 +42,11 @@ export async function startContainer(container: Container, prepared: PreparedCon
   if (prepared.kind === "program") return startProgram(container, prepared, options);
 
   const message = join(attempt, TERMINATION_LOG);
-  writeFileSync(message, "");
-  // Whoever the container's process is, it may write there.
-  chmodSync(message, 0o666);
+  if (node.sandboxes.features.isolation !== "none" || prepared.process.root !== undefined) {
+    writeFileSync(message, "");
+    // Whoever the container's process is, it may write there.
+    chmodSync(message, 0o666);
+  }
   await node.journal.record(podUid, container.name, record.index);
   signal.throwIfAborted();
   const { process } = prepared;

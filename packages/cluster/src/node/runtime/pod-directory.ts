@@ -1,7 +1,6 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Pod } from "@sluice/kubernetes";
 import type { GpuAssignment } from "../gpu/assign-gpus.ts";
 import type { ContainerExit } from "../lifecycle/observed-pod.ts";
 
@@ -19,12 +18,6 @@ export interface AttemptRecord {
   readonly stopSignal?: number | undefined;
 }
 
-/** What this node has accepted, and when. */
-export interface PodRecord {
-  readonly acceptedAt: number;
-  readonly pod: Pod;
-}
-
 /**
  * All that is kept about one pod, below `<node>/pods/<uid>`. An attempt lies in `<container>.<index>`: directories cost more
  * than all else there, and no container's name has a dot.
@@ -36,13 +29,15 @@ export class PodDirectory {
     this.path = join(node, "pods", uid);
   }
 
-  readPod(): PodRecord | undefined {
-    return readJson<PodRecord>(join(this.path, "pod.json"));
+  /** When the node accepted the pod; undefined if it has not. */
+  get madeAt(): number | undefined {
+    const birth = statSync(this.path, { throwIfNoEntry: false })?.birthtimeMs;
+    // Not every file system knows it.
+    return birth === undefined || birth === 0 ? undefined : Math.round(birth);
   }
 
-  writePod(record: PodRecord): void {
+  make(): void {
     mkdirSync(this.path, { recursive: true });
-    writeJson(join(this.path, "pod.json"), record);
   }
 
   readGpus(): GpuAssignment | undefined {
@@ -50,7 +45,7 @@ export class PodDirectory {
   }
 
   writeGpus(assignment: GpuAssignment): void {
-    mkdirSync(this.path, { recursive: true });
+    this.make();
     writeJson(join(this.path, "gpus.json"), assignment);
   }
 

@@ -42,6 +42,8 @@ ${stdin ? OPEN_STDIN : ""}
   read -r pid rest < /proc/self/stat || pid=$(exec sh -c 'echo $PPID')
   echo "$pid" > "$dir/${FILES.pid}"
   exec 2>&3 3>&-
+  while [ "$1" != -- ]; do echo 0 >| "$1" || exit 126; shift; done
+  shift
   ${stdin ? "exec <&5 5<&-" : ""}
   exec "$@"
 )
@@ -67,5 +69,5 @@ exec 5<"$dir/${FILES.stdin}" 4>&- 6>&-
 export function supervisorOf(directory: string, command: HostCommand, options: SupervisorOptions = {}): HostCommand {
   const { env, unspeakable } = shellEnvironment(command.env);
   const argv = unspeakable.length === 0 ? command.argv : ["/usr/bin/env", ...unspeakable, ...command.argv];
-  return { argv: ["/bin/sh", "-c", scriptOf(options), "sluice", directory, ...argv], env, cwd: command.cwd };
+  return { argv: ["/bin/sh", "-c", scriptOf(options), "sluice", directory, ...(command.joins ?? []), "--", ...argv], env, cwd: command.cwd };
 }

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, renameSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { UserError } from "@sluice/kubernetes";
 import { asContainerUser, bubblewrapCommand, isLoaderVariable, POD_VARIABLE } from "./bubblewrap.ts";
+import { isUntouched, makeHome, rootOf, tmpOf } from "./container-home.ts";
 import type { Bubblewrap } from "./features.ts";
 import type { ViewEntry } from "./host-view.ts";
 import { pathRewriter, sourceOf } from "./rewrite-paths.ts";
@@ -32,22 +33,23 @@ export interface CommandContext {
 export function hostCommand(context: CommandContext, process: SandboxProcess, groups: readonly string[]): HostCommand {
   const places = placesOf(context, process);
   // As in a container that starts afresh, nothing is left from the one before it.
-  if (existsSync(places.home)) {
+  if (existsSync(places.home) && (process.root !== undefined || !isUntouched(places.home))) {
     const old = join(context.directory, `.old-${randomUUID()}`);
     renameSync(places.home, old);
     context.discard(old);
   }
   const command = commandIn(context, process, places);
-  return { ...command, argv: [...joinGroups(groups), ...context.enterNetwork, ...command.argv] };
+  return { ...command, argv: [...context.enterNetwork, ...command.argv], joins: groups };
 }
 
 function commandIn(context: CommandContext, process: SandboxProcess, places: Places): HostCommand {
   const { bubblewrap, imageRuntime } = context;
   const { root } = process;
-  mkdirSync(places.home, { recursive: true });
-  if (root !== undefined) return rootedCommand(context, { process, root, home: places.home }, imageRuntime);
-  mkdirSync(places.tmp);
-  chmodSync(places.tmp, 0o1777);
+  if (root !== undefined) {
+    mkdirSync(places.home, { recursive: true });
+    return rootedCommand(context, { process, root, home: places.home }, imageRuntime);
+  }
+  makeHome(places.home);
   return bubblewrap === undefined ? plainCommand(context, process, places) : isolatedCommand(context, bubblewrap, process, places);
 }
 
@@ -58,7 +60,7 @@ export function execCommand(
   { reaper, first, groups }: { readonly reaper: number | undefined; readonly first: number | undefined; readonly groups: readonly string[] },
 ): HostCommand {
   const command = commandBeside(context, process, { reaper, first });
-  return { ...command, argv: [...joinGroups(groups), ...command.argv] };
+  return joining({ ...command, joins: groups });
 }
 
 function commandBeside(
@@ -90,14 +92,16 @@ interface Places {
 
 function placesOf({ directory, mounts }: CommandContext, process: SandboxProcess): Places {
   const home = homeOf({ directory }, process.container);
-  const tmp = join(home, "tmp");
+  const tmp = tmpOf(home);
   const own = process.mounts.map((mount) => ({ ...mount, target: resolve(mount.target) }));
   return { home, tmp, mounts: [{ source: tmp, target: "/tmp", readOnly: false }, ...mounts, ...own] };
 }
 
-function joinGroups(groups: readonly string[]): readonly string[] {
-  if (groups.length === 0) return [];
-  return ["/bin/sh", "-c", 'while [ "$1" != -- ]; do echo 0 > "$1" || exit 126; shift; done; shift; exec "$@"', "sh", ...groups, "--"];
+/** The command that joins its control groups by itself, at the price of a shell. */
+export function joining({ joins = [], ...command }: HostCommand): HostCommand {
+  if (joins.length === 0) return command;
+  const join = 'while [ "$1" != -- ]; do echo 0 > "$1" || exit 126; shift; done; shift; exec "$@"';
+  return { ...command, argv: ["/bin/sh", "-c", join, "sh", ...joins, "--", ...command.argv] };
 }
 
 function isolatedCommand(context: CommandContext, bubblewrap: Bubblewrap, outer: SandboxProcess, { mounts }: Places): HostCommand {
@@ -167,12 +171,12 @@ function environmentOf({ env, runAsUser = 0 }: SandboxProcess): Readonly<Record<
 function plainCommand(context: CommandContext, process: SandboxProcess, { home, tmp, mounts }: Places): HostCommand {
   const rewrite = pathRewriter(mounts);
   const workingDirectory = process.workingDirectory ?? "/";
-  const cwd = sourceOf(mounts, workingDirectory) ?? join(home, "root", workingDirectory);
+  const cwd = sourceOf(mounts, workingDirectory) ?? join(rootOf(home), workingDirectory);
   if (!existsSync(cwd)) mkdirSync(cwd, { recursive: true });
   const env = Object.entries(process.env).map(([name, value]) => [name, rewrite(value)] as const);
   return {
     argv: process.argv.map(rewrite),
-    env: { HOME: join(home, "root"), TMPDIR: tmp, ...Object.fromEntries(env), [POD_VARIABLE]: context.podUid },
+    env: { HOME: rootOf(home), TMPDIR: tmp, ...Object.fromEntries(env), [POD_VARIABLE]: context.podUid },
     cwd,
   };
 }

@@ -81,6 +81,8 @@ export interface HostCommand {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
+  /** The files by which it joins control groups, by writing `0` to them before it runs; whoever starts it sees to that. */
+  readonly joins?: readonly string[] | undefined;
 }
 
 /** One pod's sandbox. */

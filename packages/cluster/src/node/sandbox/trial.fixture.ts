@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@sluice/controller";
+import { joining } from "./host-command.ts";
 import { openSandboxes, type SandboxesOptions } from "./open-sandboxes.ts";
 import type { HostCommand, Sandboxes, SandboxPod } from "./sandbox.ts";
 
@@ -43,7 +44,12 @@ export function podNamed(name: string, more: Partial<SandboxPod> = {}): SandboxP
 }
 
 /** Starts a command as the node does. */
-export function start({ argv: [program = "", ...args], env, cwd }: HostCommand, options: { readonly detached?: boolean } = {}): ChildProcess {
+export function start(command: HostCommand, options: { readonly detached?: boolean } = {}): ChildProcess {
+  const {
+    argv: [program = "", ...args],
+    env,
+    cwd,
+  } = joining(command);
   return spawn(program, args, { ...options, env: { ...env }, cwd, stdio: ["ignore", "pipe", "pipe"] });
 }
 

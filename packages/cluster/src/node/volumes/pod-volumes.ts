@@ -1,6 +1,6 @@
-import { existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync, statSync, symlinkSync, chmodSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, statSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, join } from "node:path";
 import type { Client } from "@sluice/client";
 import type { Pod, Volume } from "@sluice/kubernetes";
 import { ConfigError } from "../environment/config-error.ts";
@@ -60,15 +60,14 @@ export async function makeVolumes(
   return { paths, refreshAt };
 }
 
+/** Whether something of a pod's volumes, of which those on disk are in `directory`, is there. */
+export function hasVolumes(directory: string, uid: string): boolean {
+  return existsSync(directory) || existsSync(memoryOf(uid));
+}
+
 /** Takes a pod's volumes away; claims and paths of the host stay. */
-export async function removeVolumes(directory: string): Promise<void> {
-  if (!existsSync(directory)) return;
-  for (const name of readdirSync(directory)) {
-    const path = join(directory, name);
-    // Only volumes in memory lie elsewhere.
-    if (lstatSync(path).isSymbolicLink()) await rm(readlinkSync(path), { recursive: true, force: true });
-  }
-  await rm(directory, { recursive: true, force: true, maxRetries: 3 });
+export async function removeVolumes(directory: string, uid: string): Promise<void> {
+  for (const path of [memoryOf(uid), directory]) if (existsSync(path)) await rm(path, { recursive: true, force: true, maxRetries: 3 });
 }
 
 async function dataVolume(volume: Volume, context: VolumeContext, isRunning: boolean): Promise<string> {
@@ -103,13 +102,15 @@ function hasMemory(): boolean {
   return statSync(MEMORY, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
-/** A directory in memory, to which a link at `path` leads: by that it is found when the pod goes. */
 function inMemory(path: string, { metadata }: Pod): string {
-  const memory = join(MEMORY, `sluice-${metadata.uid ?? ""}-${basename(path)}`);
-  mkdirSync(dirname(path), { recursive: true });
-  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) symlinkSync(memory, path);
+  const memory = join(memoryOf(metadata.uid ?? ""), basename(path));
   mkdirSync(memory, { recursive: true, mode: 0o711 });
   return memory;
+}
+
+/** Where a pod's volumes lie that are in memory. */
+function memoryOf(uid: string): string {
+  return join(MEMORY, `sluice-${uid}`);
 }
 
 /** As upstream, every user may write to it. */
