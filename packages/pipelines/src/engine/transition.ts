@@ -193,7 +193,7 @@ export class Transition {
       work();
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      this.end(record, "FAILED", { message: error.message });
+      this.end(record, "FAILED", { message: error.fix === undefined ? error.message : `${error.message}. ${error.fix}` });
     }
   }
 
