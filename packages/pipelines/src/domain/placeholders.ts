@@ -31,6 +31,8 @@ export interface PlaceholderScope {
   /** Inputs the component declares optional: absent ones read as empty text. */
   readonly optionalInputs?: ReadonlySet<string>;
   readonly pipeline?: PipelineValues;
+  /** What is done to every value before it takes its placeholder's place. */
+  readonly escape?: (value: string) => string;
 }
 
 /** The command line of a container. */
@@ -114,6 +116,12 @@ function artifactField(list: ArtifactList, field: string, key: string | undefine
 }
 
 function containerResolver(scope: PlaceholderScope): Resolver {
+  const { escape } = scope;
+  const resolve = plainResolver(scope);
+  return escape === undefined ? resolve : (path, placeholder) => escape(resolve(path, placeholder));
+}
+
+function plainResolver(scope: PlaceholderScope): Resolver {
   const { inputs, outputs } = scope.input;
   const absent = (side: string, name: string, placeholder: string): string => {
     if (side === "input" && scope.optionalInputs?.has(name) === true) return "";

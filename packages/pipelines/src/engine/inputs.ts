@@ -107,7 +107,7 @@ function sourceValue(run: RunState, graph: TaskRecord, input: TaskInputParameter
     const { constant, constantValue, runtimeParameter } = input.runtimeValue;
     if (constant !== undefined) value = constant;
     else if (constantValue !== undefined) value = Object.values(constantValue)[0];
-    else if (runtimeParameter !== undefined) value = own(run.info.parameters, runtimeParameter);
+    else if (runtimeParameter !== undefined) value = own(run.get(run.root ?? "").inputs.parameters, runtimeParameter);
   }
   if (value === undefined || value === null || input.parameterExpressionSelector === undefined) return value;
   return selectParameter(input.parameterExpressionSelector, value);

@@ -141,8 +141,12 @@ export function extrasOf(run: RunState, task: TaskRecord): PodExtras {
   const mounts: VolumeMount[] = [];
   const env: EnvVar[] = [];
   const mount = (volume: Volume, mountPath: string, subPath?: string): void => {
-    volumes.set(volume.name, volume);
-    mounts.push({ name: volume.name, mountPath, ...(subPath === undefined || subPath === "" ? {} : { subPath }) });
+    // A secret and a claim may have the same name, their volumes may not.
+    const known = volumes.get(volume.name);
+    const isTaken = known !== undefined && JSON.stringify(known) !== JSON.stringify(volume);
+    const name = isTaken ? `${volume.name}-${volumes.size}` : volume.name;
+    volumes.set(name, { ...volume, name });
+    mounts.push({ name, mountPath, ...(subPath === undefined || subPath === "" ? {} : { subPath }) });
   };
   for (const { secretName, secretNameParameter, mountPath, optional = false } of config.secretAsVolume ?? []) {
     const name = textOf("the name of a secret", resolve, secretNameParameter, secretName);

@@ -55,10 +55,12 @@ export function podOf(run: RunState, task: TaskRecord, context: Pick<EngineConte
   const parameterValues = { ...taskConfigs(component, asked), ...plain.inputs?.parameterValues };
   const input: ExecutorInput = { ...plain, inputs: { ...plain.inputs, parameterValues } };
   const scope: PlaceholderScope = { ...before, input };
-  const guarded = resolveCommandLine({ command: container.command ?? [], args: container.args ?? [] }, { ...scope, input: guard(input) });
+  // Kubernetes expands variables in the author's words, but must not in the values that replace placeholders.
+  const resolved = resolveCommandLine({ command: container.command ?? [], args: container.args ?? [] }, { ...scope, escape: escapeVariables });
+  checkLengths(task, [...resolved.command, ...resolved.args]);
   const { resources, env, extras } = keptSettings(component, asked);
-  const command = heldCommand(guarded.command.map(unguard), env, { directory: ARTIFACT_ROOT, namespace: info.namespace });
-  const line = { command, args: guarded.args.map(unguard) };
+  const command = heldCommand(resolved.command, env, { directory: ARTIFACT_ROOT, namespace: info.namespace });
+  const line = { command, args: resolved.args };
 
   const inputs = Object.values(task.inputs.artifacts)
     .flat()
@@ -175,16 +177,23 @@ function escapeVariables(text: string): string {
   return text.replaceAll("$", "$$$$");
 }
 
-const GUARD = "\uE0D4";
+/** The longest argument, in bytes, that Linux hands to a program. */
+const LONGEST_ARGUMENT = 128 * 1024 - 1;
 
-/** Kubernetes expands variables in the author's words, but must not in the values that replace placeholders: this hides their dollars. */
-function guard(input: ExecutorInput): ExecutorInput {
-  const text = JSON.stringify(input);
-  return text.includes("$") ? (JSON.parse(text.replaceAll("$", GUARD)) as ExecutorInput) : input;
-}
-
-function unguard(text: string): string {
-  return text.replaceAll(GUARD, "$$$$");
+/** No program on Linux can be started with a longer argument: better to be told so than of a container that does not start. */
+function checkLengths(task: TaskRecord, texts: readonly string[]): void {
+  for (const [index, text] of texts.entries()) {
+    // A character is at most three bytes in UTF-8 for each of its units here.
+    if (text.length * 3 <= LONGEST_ARGUMENT) continue;
+    const length = new TextEncoder().encode(text.replaceAll("$$", "$")).length;
+    if (length <= LONGEST_ARGUMENT) continue;
+    const given = Object.entries(task.inputs.parameters).map(([name, value]) => [name, JSON.stringify(value).length] as const);
+    const [name, size] = given.toSorted(([, a], [, b]) => b - a)[0] ?? ["", 0];
+    const culprit = size * 2 > length ? `, of which input parameter ${JSON.stringify(name)} is most` : "";
+    throw new UserError(`word ${index + 1} of its command line has ${length} bytes${culprit}: Linux takes no more than ${LONGEST_ARGUMENT}`, {
+      fix: "Pass large values as artifacts, and large code as part of the image.",
+    });
+  }
 }
 
 function optionalInputs(component: ReturnType<typeof componentOf>): ReadonlySet<string> {

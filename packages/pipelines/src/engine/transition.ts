@@ -31,7 +31,6 @@ import {
 import { CLAIM_IMAGES, workspaceClaimOf } from "./volume-claim.ts";
 import { blockedBy, conditionFalse } from "./why.ts";
 
-/** How many tasks one event starts, so that nothing else waits long; the rest follows as soon as that has had its turn. */
 const MOST_STARTS = 200;
 
 /** One event's work on a run: it starts, ends and retries tasks, and notes what to store and to do. */
@@ -43,12 +42,14 @@ export class Transition {
   readonly #effects: Effect[] = [];
   readonly #ended: TaskId[] = [];
   #hasProgressed = false;
+  readonly #mostStarts: number;
   #starts = 0;
 
   constructor(run: RunState, time: number, context: EngineContext) {
     this.run = run;
     this.#time = time;
     this.#context = context;
+    this.#mostStarts = context.mostStarts ?? MOST_STARTS;
   }
 
   /** Lets what has ended have its consequences, and tells what the event did. */
@@ -136,7 +137,7 @@ export class Transition {
     for (const [retryAt, ids] of [...this.run.sleeping]) {
       if (retryAt > this.#time) continue;
       for (const id of [...ids]) {
-        if (this.#starts >= MOST_STARTS) return this.#askToProceed();
+        if (this.#starts >= this.#mostStarts) return this.#askToProceed();
         this.#starts++;
         this.launch(this.run.get(id));
       }
@@ -193,7 +194,7 @@ export class Transition {
       work();
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      this.end(record, "FAILED", { message: error.message });
+      this.end(record, "FAILED", { message: error.fix === undefined ? error.message : `${error.message}. ${error.fix}` });
     }
   }
 
@@ -281,7 +282,7 @@ export class Transition {
   /** Starts as many iterations as the loop's limit and this event allow, and ends a loop that has none left. */
   #startIterations(record: TaskRecord, loop: OpenLoop, task: PlannedTask): void {
     while (hasTurns(loop) && !isStopped(this.run, record)) {
-      if (this.#starts >= MOST_STARTS) {
+      if (this.#starts >= this.#mostStarts) {
         this.run.behind.add(record.id);
         return this.#askToProceed();
       }

@@ -223,6 +223,8 @@ export interface EngineContext {
   readonly settings: PodSettings;
   /** Whether tasks may share results at all. */
   readonly isCacheEnabled: boolean;
+  /** How many tasks one event may start, so that nothing else waits long; the rest follows as soon as that has had its turn. */
+  readonly mostStarts?: number;
   /** How old a shared result may be (milliseconds) where a pipeline does not say; as old as it likes unless given. */
   readonly cacheMaxAgeMs?: number | undefined;
 }

@@ -4,6 +4,7 @@ import { ApiError, isApiError } from "@sluice/kubernetes";
 import {
   ATTEMPT_LABEL,
   checkEdit,
+  type Effect,
   newRun,
   outstandingEffects,
   restoreRun,
@@ -344,10 +345,11 @@ export class Runner {
       );
       // What the cache answers changes nothing but the run, so that many shared results in a row are one commit.
       for (let round = 0; round < MOST_ROUNDS && batch.tasks.size < MOST_TASKS; round++) {
-        const lookups = batch.effects.filter((effect) => effect.type === "lookupCache");
+        const lookups = answerable(batch);
         if (lookups.length === 0) break;
         const answers = await this.#effects.answers(run, lookups, stored);
-        batch.effects = batch.effects.filter(({ type }) => type !== "lookupCache");
+        const answered = new Set<Effect>(lookups);
+        batch.effects = batch.effects.filter((effect) => !answered.has(effect));
         run.advance(answers, engine, batch);
       }
       return batch;
@@ -427,6 +429,13 @@ export class Runner {
   #now(): number {
     return this.#options.clock.now();
   }
+}
+
+/** The questions to the cache that can be answered now: not those whose answer this very batch has yet to store. */
+function answerable({ tasks, effects }: Batch): Extract<Effect, { readonly type: "lookupCache" }>[] {
+  const made = new Set<string | undefined>();
+  for (const { state, fingerprint } of tasks.values()) if (state === "SUCCEEDED") made.add(fingerprint);
+  return effects.filter((effect) => effect.type === "lookupCache").filter(({ fingerprint }) => !made.has(fingerprint));
 }
 
 function podKey(namespace: string | undefined, name: string): string {

@@ -19,7 +19,7 @@ import { artifactUri, cachedOutput, type Outcomes, outputOf } from "./outcome.fi
 import { isInExitTask } from "./reference.fixture.ts";
 import { quickHash, type Random } from "./random.fixture.ts";
 
-const CONTEXT: EngineContext = { sha256: quickHash, settings: {}, isCacheEnabled: true };
+const CONTEXT: EngineContext = { sha256: quickHash, settings: {}, isCacheEnabled: true, mostStarts: 4 };
 const DATASET = { schemaTitle: "system.Dataset" };
 
 /** What a simulated run meets beside its tasks' outcomes. */
