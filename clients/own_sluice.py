@@ -25,5 +25,8 @@ class OwnSluice:
         server = json.loads((self.directory / "running.json").read_text())["apiUrl"]
         self.api_port = int(server.rsplit(":", 1)[1])
 
+    def url(self) -> str:
+        return json.loads((self.directory / "running.json").read_text())["url"]
+
     def down(self) -> None:
         self.command("down")

@@ -134,7 +134,7 @@ def loops() -> Feature:
 
     def check(run):
         assert run.logs("say") == ["field 1 x y", "field 2 z"]
-        assert run.log("show-list") == '["p1","p2","q1","q2"]\n', run.log("show-list")
+        assert run.log("show-list") == '[["p1","p2"],["q1","q2"]]\n', run.log("show-list")
         assert run.log("show-list-2") == "[]\n"
         assert sorted(run.log_of(t).strip() for t in run.tasks if t["name"].startswith("shell") and t["state"] == "SUCCEEDED") == [
             *("inside z", "item o", 'item {"not":"text"}')

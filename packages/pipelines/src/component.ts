@@ -3,8 +3,11 @@ import { defineComponent, type Component } from "@sluice/component";
 import { artifactAgent } from "./agent/artifact-agent.ts";
 import { runPods } from "./controllers/run-pods.ts";
 import type { PodSettings } from "./engine/pod-types.ts";
+import { DEFAULT_LIFECYCLE, type LifecycleSettings } from "./lifecycle/lifecycle-settings.ts";
+import { Upkeep } from "./lifecycle/upkeep.ts";
 import { pipelinesMigrations } from "./migrations/index.ts";
 import { pipelineRoutes } from "./routes/index.ts";
+import type { CacheSettings } from "./runner/cache-lookup.ts";
 import { Runner } from "./runner/runner.ts";
 import { pipelinesDatabase } from "./store/tables.ts";
 import { Store } from "./store/store.ts";
@@ -14,18 +17,25 @@ export interface PipelinesOptions {
   readonly pods?: PodSettings;
   /** Whether tasks may share results; they may, unless set. */
   readonly isCacheEnabled?: boolean;
+  /** How old a shared result may be (milliseconds) where a pipeline does not say. */
+  readonly cacheMaxAgeMs?: number | undefined;
+  readonly cache?: CacheSettings | undefined;
+  readonly lifecycle?: Partial<LifecycleSettings> | undefined;
 }
 
 /** Kubeflow Pipelines: its REST API, and what runs pipelines behind it. */
-export function pipelinesComponent({ pods = {}, isCacheEnabled = true }: PipelinesOptions = {}): Component {
+export function pipelinesComponent(options: PipelinesOptions = {}): Component {
+  const { pods = {}, isCacheEnabled = true, cacheMaxAgeMs, cache } = options;
+  const lifecycle: LifecycleSettings = { ...DEFAULT_LIFECYCLE, ...options.lifecycle };
   return defineComponent({
     name: "pipelines",
     resources: [],
     migrations: pipelinesMigrations,
     build({ client, database, objects, gate, clock, logger, newId, signal }) {
       const store = new Store(pipelinesDatabase(database));
-      const engine = { sha256: (text: string) => createHash("sha256").update(text).digest("hex"), settings: pods, isCacheEnabled };
-      const runner = new Runner({ store, client, objects, clock, logger, engine, signal });
+      const engine = { sha256: (text: string) => createHash("sha256").update(text).digest("hex"), settings: pods, isCacheEnabled, cacheMaxAgeMs };
+      const runner = new Runner({ store, client, objects, clock, logger, engine, cache, lifecycle, signal });
+      const upkeep = new Upkeep({ store, runner, settings: lifecycle, clock, logger, signal });
       const { api, logs } = pipelineRoutes({ store, runner, client, objects, gate, clock, newId, logger, signal });
       return {
         routes: [
@@ -34,7 +44,10 @@ export function pipelinesComponent({ pods = {}, isCacheEnabled = true }: Pipelin
         ],
         controllers: [runPods(runner)],
         programs: [artifactAgent({ objects, report: (report) => runner.report(report) })],
-        start: () => runner.start(),
+        async start() {
+          await runner.start();
+          await upkeep.start();
+        },
       };
     },
   });

@@ -12,10 +12,11 @@ import { createHash, randomUUID } from "node:crypto";
 import { inspect } from "node:util";
 import { ATTEMPT_LABEL, RUN_LABEL, TASK_LABEL, type EngineContext, type TaskReport } from "./engine/index.ts";
 import { runPods } from "./controllers/run-pods.ts";
+import { Upkeep } from "./lifecycle/upkeep.ts";
 import { pipelinesMigrations } from "./migrations/index.ts";
 import { pipelineRoutes } from "./routes/index.ts";
 import { PODS, type ObservedPod } from "./runner/kinds.ts";
-import { Runner } from "./runner/runner.ts";
+import { Runner, type RunnerOptions } from "./runner/runner.ts";
 import { pipelinesDatabase } from "./store/tables.ts";
 import { Store } from "./store/store.ts";
 
@@ -47,6 +48,10 @@ export class World {
   store!: Store;
   app!: Routes;
   objectStore!: ObjectStore;
+  /** What a process that boots from now on is configured with. */
+  options: Pick<RunnerOptions, "cache" | "lifecycle"> & Pick<EngineContext, "cacheMaxAgeMs"> = {};
+  /** Added to the machine's time. */
+  elapsed = 0;
   readonly #watchers = new Set<(event: WatchEvent<KubernetesObject>) => void>();
   #version = 1;
   #stop = new AbortController();
@@ -107,14 +112,19 @@ export class World {
     this.objectStore = await openDirectoryStore({ directory: join(home, "objects") });
     await this.#database.migrate("pipelines", pipelinesMigrations);
     this.store = new Store(pipelinesDatabase(this.#database));
-    const engine: EngineContext = { sha256: (text) => createHash("sha256").update(text).digest("hex"), settings: {}, isCacheEnabled: true };
+    const engine: EngineContext = {
+      sha256: (text) => createHash("sha256").update(text).digest("hex"),
+      settings: {},
+      isCacheEnabled: true,
+      cacheMaxAgeMs: this.options.cacheMaxAgeMs,
+    };
     const logger = {
       info: () => undefined,
       warn: () => undefined,
       error: (message: string, fields?: object) => process.stderr.write(`${message} ${inspect(fields)}\n`),
     };
     const clock = {
-      now: () => Date.now(),
+      now: () => Date.now() + this.elapsed,
       sleep: (ms: number, signal: AbortSignal) =>
         new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, ms);
@@ -125,7 +135,8 @@ export class World {
         }),
     };
     const shared = { store: this.store, client: this.client, objects: this.objectStore, clock, logger, signal: this.#stop.signal };
-    this.runner = new Runner({ ...shared, engine });
+    const { cache, lifecycle } = this.options;
+    this.runner = new Runner({ ...shared, engine, cache, lifecycle });
     const gate = {
       authorize: (_identity: unknown, action: Action) => {
         this.asked.push(action);
@@ -143,6 +154,7 @@ export class World {
     this.app = app;
     void runManager({ client: this.client, controllers: [runPods(this.runner)], clock, logger, signal: this.#stop.signal });
     await this.runner.start();
+    if (lifecycle !== undefined) await new Upkeep({ ...shared, runner: this.runner, settings: lifecycle }).start();
     this.#running.resolve();
   }
 

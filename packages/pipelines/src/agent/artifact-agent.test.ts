@@ -36,7 +36,10 @@ async function agent(verb: string, task: AgentTask | string): Promise<number> {
   const running = program.run({
     args: [verb],
     env: { [AGENT_TASK_ENV]: typeof task === "string" ? task : JSON.stringify(task) },
-    hostPath: (path) => join(root(), path),
+    hostPath: (path) => {
+      if (path.startsWith("/home")) throw new Error(`${path} lies in no volume of the container`);
+      return join(root(), path);
+    },
     signal: stop.signal,
     log: (line) => void lines.push(line),
     logger: { info: () => undefined, warn: () => undefined, error: () => undefined },
@@ -92,6 +95,19 @@ test("carries directories of many files", async () => {
   await agent("fetch", { ...task, inputs: [{ uri: "minio://b/t/model", path: "/s3/elsewhere" }] });
   for (let index = 0; index < count; index++) expect(readFileSync(join(root(), `/s3/elsewhere/${index % 7}/${index}`), "utf8")).toBe(`${index}`);
   expect(lines.join("\n")).toContain(`fetched minio://b/t/model (${count} files)`);
+});
+
+test("takes an artifact from a path of its own, and says where no such path can be", async () => {
+  write("/tmp/kfp/outputs/n", "7");
+  write("/tmp/kfp/outputs/s", "x");
+  write("/tmp/own", "weights");
+  const at = (customPath: string): object => ({ artifacts: [{ custom_path: customPath }] });
+  write(task.outputFile, JSON.stringify({ artifacts: { model: at("/tmp/own"), scores: at("/home/own") } }));
+  await agent("publish", task);
+  expect(await buffer(await objects.get("minio://b/t/model"))).toEqual(Buffer.from("weights"));
+  expect(reports[0]?.problems).toEqual([
+    expect.stringMatching(/"scores": \/home\/own lies in the container's own files.* or to a path below \/tmp$/),
+  ]);
 });
 
 test("says which output is missing, and where it was expected", async () => {

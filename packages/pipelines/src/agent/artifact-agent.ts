@@ -69,6 +69,8 @@ async function makeRoom({ artifacts }: AgentTask, context: ProgramContext): Prom
     await mkdir(directory, { recursive: true });
     await chmod(directory, 0o777);
   }
+  const temporary = hostPathOf(context, "/tmp");
+  if (temporary !== undefined) await chmod(temporary, 0o1777).catch(ignoreAbsence);
 }
 
 async function fetchInputs(task: AgentTask, objects: ObjectStore, context: ProgramContext): Promise<void> {
@@ -158,19 +160,21 @@ async function publishArtifact(
   const path = customPath === "" ? localPathOfUri(uri) : customPath;
   // The container put it there itself, at an address that has no local path.
   if (path === uri && customPath === "") return artifact;
-  const stored = isVisible(context, path) ? await store(uri, path, objects, context) : undefined;
+  if (hostPathOf(context, path) === undefined) {
+    const fix = `write it to ${localPathOfUri(uri)}, or to a path below /tmp`;
+    throw new UserError(`${path} lies in the container's own files, which nobody sees once it has ended: ${fix}`);
+  }
+  const stored = await store(uri, path, objects, context);
   if (stored === undefined) context.log(`output artifact ${JSON.stringify(output)} has no content: nothing was written to ${path}`);
   return { ...artifact, ...stored };
 }
 
-/** A path outside the shared volumes cannot be seen from here. */
-function isVisible(context: ProgramContext, path: string): boolean {
+/** Where a container's path is on this machine; undefined if it lies in no volume that the agent shares. */
+function hostPathOf(context: ProgramContext, path: string): string | undefined {
   try {
-    context.hostPath(path);
-    return true;
-  } catch (error) {
-    context.log(`cannot read ${path}: ${messageOf(error)}`);
-    return false;
+    return context.hostPath(path);
+  } catch {
+    return undefined;
   }
 }
 
@@ -188,17 +192,11 @@ async function locate(context: ProgramContext, path: string): Promise<string | u
   return real;
 }
 
-/** The root, on this machine, of the volume that `path` lies in: the first of its parents that lies in a volume at all. */
+/** The root, on this machine, of the volume that `path` lies in: as far up as both sides of the mount go together. */
 function volumeOf(context: ProgramContext, path: string): string {
-  const parts = path.split("/");
-  for (let length = 1; length < parts.length; length++) {
-    try {
-      return context.hostPath(parts.slice(0, length).join("/") || "/");
-    } catch {
-      // Above the mount: one further down.
-    }
-  }
-  return context.hostPath(path);
+  const host = context.hostPath(path);
+  const above = dirname(path);
+  return above === path || hostPathOf(context, above) !== dirname(host) ? host : volumeOf(context, above);
 }
 
 /** Stores a file, or all files of a directory, at `uri`; undefined if there is neither. */

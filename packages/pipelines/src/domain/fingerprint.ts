@@ -27,7 +27,7 @@ function compare(a: string, b: string): number {
 }
 
 /** JSON whose keys are sorted at every level and whose `<`, `>` and `&` are escaped, as Go writes it. */
-function canonicalJson(value: JsonValue): string {
+export function canonicalJson(value: JsonValue): string {
   if (Array.isArray(value)) {
     const items: readonly JsonValue[] = value;
     return `[${items.map(canonicalJson).join(",")}]`;

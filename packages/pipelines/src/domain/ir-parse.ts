@@ -1,9 +1,10 @@
 import { UserError } from "@sluice/kubernetes";
-import { parseAllDocuments } from "yaml";
+import { type Document, type ParsedNode, parseAllDocuments } from "yaml";
 
 import type { ComponentSpec, DagSpec, PipelineSpec, PlatformSpec } from "./ir.ts";
 import { decode, fault, isObject } from "./ir-shape.ts";
 import { pipelineShape, platformShape } from "./ir-shapes.ts";
+import { indentQuoted } from "./indent-quoted.ts";
 
 /** A pipeline as uploaded: its specification, and what is particular to Kubernetes. */
 export interface ParsedPipeline {
@@ -16,7 +17,7 @@ const SPEC = "pipeline spec";
 /** The pipeline written in `text`, one or two YAML or JSON documents. */
 export function parsePipeline(text: string): ParsedPipeline {
   const values: unknown[] = [];
-  for (const document of parseAllDocuments(text)) {
+  for (const document of documentsOf(text)) {
     const error = document.errors[0];
     if (error !== undefined) throw new UserError(`${SPEC}: not valid YAML: ${error.message}`, { cause: error });
     let value: unknown;
@@ -33,6 +34,12 @@ export function parsePipeline(text: string): ParsedPipeline {
   if (platforms.length > 1) throw new UserError(`platform spec: expected at most one document, found ${platforms.length}`);
   if (platforms.length === 0) return parsePipelineObject(specs[0]);
   return parsePipelineObject({ pipeline_spec: specs[0], platform_spec: platforms[0] });
+}
+
+function documentsOf(text: string): readonly Document.Parsed<ParsedNode>[] {
+  const documents = parseAllDocuments(text);
+  const isUnindented = documents.some(({ errors }) => errors.some(({ code }) => code === "MISSING_CHAR"));
+  return isUnindented ? parseAllDocuments(indentQuoted(text)) : documents;
 }
 
 /** The pipeline in `value`: a bare specification, or one wrapped as `{pipeline_spec, platform_spec}`. */

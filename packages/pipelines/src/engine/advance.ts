@@ -1,12 +1,15 @@
-import { resetUnfinished } from "./retry-run.ts";
-import type { RunState } from "./run-state.ts";
+import { editedInfo, editOf } from "./edit.ts";
+import { type EditedRun, resetUnfinished } from "./retry-run.ts";
+import { RunState } from "./run-state.ts";
 import { reportedOutputs } from "./reported-outputs.ts";
-import { claimEffect, Transition } from "./transition.ts";
+import { lookupEffect } from "./cache-key.ts";
+import { claimEffect, claimOutputs } from "./claim-task.ts";
+import { isStopped, stopRun } from "./stop-run.ts";
+import { Transition } from "./transition.ts";
 import { podOf } from "./pod.ts";
 import { type Advance, type Effect, type EngineContext, type EngineEvent, hasEnded, type TaskRecord } from "./types.ts";
-import { claimOf, workspaceClaimOf } from "./volume-claim.ts";
+import { workspaceClaimOf } from "./volume-claim.ts";
 import { componentOf } from "./plan.ts";
-import { withDefaults } from "./parameter-type.ts";
 
 type EventOf<T extends EngineEvent["type"]> = Extract<EngineEvent, { type: T }>;
 
@@ -43,16 +46,31 @@ function apply(transition: Transition, event: EngineEvent, context: EngineContex
     case "timeReached":
       return wake(transition, event.time);
     case "terminateRequested":
-      return stop(transition, "terminated", event.time);
-    case "retryRequested": {
-      if (run.progress.phase !== "FAILED" && run.progress.phase !== "CANCELED") return;
-      for (const record of resetUnfinished(run)) transition.put(record);
-      const { startedAt: _s, endedAt: _e, message: _m, stopping: _t, ...rest } = run.progress;
-      run.progress = rest;
-      transition.progress({ phase: "RUNNING", startedAt: event.time });
-      return transition.startRoot();
-    }
+      return stopRun(transition, "terminated", event.time);
+    case "proceed":
+      return transition.proceed();
+    case "retryRequested":
+      return retry(transition, event);
   }
+}
+
+function retry(transition: Transition, { time, spec, platform }: EventOf<"retryRequested">): void {
+  const { run } = transition;
+  if (run.progress.phase !== "FAILED" && run.progress.phase !== "CANCELED") return;
+  let edited: EditedRun | undefined;
+  if (spec !== undefined) {
+    const before = run.info;
+    const after = editedInfo(before, { spec, ...(platform === undefined ? {} : { platform }) });
+    const earlier = run.root === undefined ? {} : run.get(run.root).inputs.parameters;
+    const unedited = new RunState(before, run.progress);
+    run.edit(after);
+    edited = { edit: editOf(unedited, run, earlier), plannedBefore: (component, task) => unedited.plan(component).get(task) };
+  }
+  for (const record of resetUnfinished(run, edited)) transition.put(record);
+  const { startedAt: _s, endedAt: _e, message: _m, stopping: _t, isForced: _f, ...rest } = run.progress;
+  run.progress = rest;
+  transition.progress({ phase: "RUNNING", startedAt: time });
+  return transition.startRoot();
 }
 
 /** The task, if it still awaits this. */
@@ -62,16 +80,17 @@ function awaiting(run: RunState, id: string, step: TaskRecord["step"], attempt?:
   return attempt === undefined || task.attempt === attempt ? task : undefined;
 }
 
-function answerCache(transition: Transition, { taskId, hit }: EventOf<"cacheAnswered">): void {
+function answerCache(transition: Transition, { taskId, hit, miss = { type: "none" } }: EventOf<"cacheAnswered">): void {
   const task = awaiting(transition.run, taskId, "cache");
   if (task === undefined) return;
   const declared = componentOf(transition.run.info.spec, task.component).outputDefinitions;
+  if (hit === undefined) return transition.launch({ ...task, why: { type: "missed", miss } });
+  const { outputs, ...result } = hit;
   const isComplete =
-    hit !== undefined &&
-    Object.keys(declared?.parameters ?? {}).every((name) => Object.hasOwn(hit.outputs.parameters, name)) &&
-    Object.keys(declared?.artifacts ?? {}).every((name) => Object.hasOwn(hit.outputs.artifacts, name));
-  if (!isComplete) return transition.launch(task);
-  transition.end(task, "CACHED", { outputs: hit.outputs, cachedFrom: hit.taskId });
+    Object.keys(declared?.parameters ?? {}).every((name) => Object.hasOwn(outputs.parameters, name)) &&
+    Object.keys(declared?.artifacts ?? {}).every((name) => Object.hasOwn(outputs.artifacts, name));
+  if (!isComplete) return transition.launch({ ...task, why: { type: "missed", miss: { type: "incomplete", result } } });
+  transition.end(task, "CACHED", { outputs, cachedFrom: hit.taskId, why: { type: "shared", result } });
 }
 
 function finishPod(transition: Transition, event: EventOf<"podFinished">, context: EngineContext): void {
@@ -94,65 +113,42 @@ function finishPod(transition: Transition, event: EventOf<"podFinished">, contex
 }
 
 function wake(transition: Transition, time: number): void {
-  const { run } = transition;
-  if (run.progress.phase !== "RUNNING") return;
+  const { phase } = transition.run.progress;
+  if (phase !== "RUNNING" && phase !== "CANCELING") return;
   const deadline = transition.deadline();
-  if (deadline !== undefined && time >= deadline) return stop(transition, "deadline", time);
-  for (const id of [...run.sleeping]) {
-    const task = run.get(id);
-    if ((task.retryAt ?? 0) <= time) transition.launch(task);
-  }
+  if (deadline !== undefined && time >= deadline) stopRun(transition, "deadline", time);
+  transition.launchDue();
 }
 
-function stop(transition: Transition, stopping: "terminated" | "deadline", time: number): void {
-  const { run } = transition;
-  if (run.progress.phase === "PENDING") {
-    transition.progress({ phase: "CANCELED", stopping, endedAt: time });
-    return;
-  }
-  if (run.progress.phase !== "RUNNING") return;
-  transition.progress({ phase: "CANCELING", stopping });
-  for (const task of [...run.tasks.values()]) {
-    if (hasEnded(task.state) || task.step === "children") continue;
-    if (task.step === "pod" && task.podName !== undefined) {
-      transition.effect({ type: "deletePod", taskId: task.id, attempt: task.attempt, podName: task.podName });
-    } else if (task.step === "turn") {
-      const { step: _step, ...rest } = task;
-      transition.put({ ...rest, state: "CANCELED", endedAt: time });
-    } else {
-      transition.end(task, "CANCELED", { message: "the run was stopped" });
-    }
-  }
-}
-
-function claimOutputs(run: RunState, task: TaskRecord): TaskRecord["outputs"] {
-  const component = componentOf(run.info.spec, task.component);
-  if (component.outputDefinitions?.parameters?.["name"] === undefined) return { parameters: {}, artifacts: {} };
-  const claim = claimOf(run.info, task, withDefaults(component, task.inputs.parameters));
-  return { parameters: { name: claim.metadata.name }, artifacts: {} };
-}
-
-/** What a restored run still needs done. A task that is RUNNING has had its pod created; the caller looks whether it still exists. */
-export function outstandingEffects(run: RunState, context: EngineContext): readonly Effect[] {
+/**
+ * What a restored run still needs done. A task that is RUNNING has had its pod created, the caller looks whether it still exists; no
+ * effect creates a pod that `hasPod` knows.
+ */
+export function outstandingEffects(
+  run: RunState,
+  context: EngineContext,
+  { hasPod = () => false }: { readonly hasPod?: (name: string) => boolean } = {},
+): readonly Effect[] {
   const { phase } = run.progress;
   if (phase !== "RUNNING" && phase !== "CANCELING") return [];
   const effects: Effect[] = [];
   const workspace = workspaceClaimOf(run.info);
   if (workspace !== undefined && phase === "RUNNING") effects.push({ type: "createVolumeClaim", claim: workspace });
   const deadline = new Transition(run, 0, context).deadline();
-  if (deadline !== undefined && phase === "RUNNING") effects.push({ type: "wakeAt", time: deadline });
+  if (deadline !== undefined) effects.push({ type: "wakeAt", time: deadline });
+  if (run.behind.size > 0) effects.push({ type: "proceed" });
   for (const task of run.tasks.values()) {
     if (hasEnded(task.state)) continue;
     const { id: taskId, attempt } = task;
     if (task.step === "cache" && task.fingerprint !== undefined) {
-      effects.push({ type: "lookupCache", taskId, fingerprint: task.fingerprint });
+      effects.push(lookupEffect(run, task, task.fingerprint, context));
     } else if (task.step === "claim") {
       effects.push(claimEffect(run, task));
     } else if (task.step === "backoff" && task.retryAt !== undefined) {
       effects.push({ type: "wakeAt", time: task.retryAt });
-    } else if (task.step === "pod" && phase === "CANCELING" && task.podName !== undefined) {
+    } else if (task.step === "pod" && task.podName !== undefined && isStopped(run, task)) {
       effects.push({ type: "deletePod", taskId, attempt, podName: task.podName });
-    } else if (task.step === "pod" && task.state === "PENDING") {
+    } else if (task.step === "pod" && task.state === "PENDING" && !hasPod(task.podName ?? "")) {
       effects.push({ type: "createPod", taskId, attempt, pod: podOf(run, task, context) });
     }
   }

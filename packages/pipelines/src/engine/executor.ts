@@ -4,7 +4,7 @@ import type { ComponentSpec } from "../domain/ir.ts";
 import { withDefaults } from "./parameter-type.ts";
 import type { RunState } from "./run-state.ts";
 import { derivedUuid } from "./task-id.ts";
-import type { ArtifactRecord, TaskRecord, TaskValues } from "./types.ts";
+import type { ArtifactRecord, RunInfo, TaskRecord, TaskValues } from "./types.ts";
 
 /** The directory of the files that containers write their output parameters to. */
 export const OUTPUT_DIRECTORY = "/tmp/kfp/outputs";
@@ -19,12 +19,16 @@ export function executorInputsOf(component: ComponentSpec, inputs: TaskValues): 
   return { parameterValues: withDefaults(component, inputs.parameters), artifacts: Object.fromEntries(artifacts) };
 }
 
+/** Where all artifacts of a run lie that its tasks make and do not put elsewhere themselves. */
+export function runHomeOf({ id, pipelineRoot, spec }: RunInfo): string {
+  return `${pipelineRoot.replace(/\?.*$/s, "").replace(/\/+$/, "")}/${spec.pipelineInfo.name}/${id}`;
+}
+
 /** What the container of a task's attempt is told. Each attempt has output addresses of its own. */
 export function executorInputOf(run: RunState, task: TaskRecord, component: ComponentSpec, sha256: Sha256): ExecutorInput {
   const { info } = run;
-  const root = info.pipelineRoot.replace(/\?.*$/s, "").replace(/\/+$/, "");
   const attempt = derivedUuid(sha256, "attempt", task.id, String(task.attempt));
-  const home = `${root}/${info.spec.pipelineInfo.name}/${info.id}/${task.name}/${attempt}`;
+  const home = `${runHomeOf(info)}/${task.name}/${attempt}`;
   const path = localPathOfUri(home);
   const { parameters = {}, artifacts = {} } = component.outputDefinitions ?? {};
   return {

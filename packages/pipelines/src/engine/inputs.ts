@@ -6,6 +6,7 @@ import { type PipelineValues, resolveConstant } from "../domain/placeholders.ts"
 import { conform, typeOf } from "./parameter-type.ts";
 import { componentOf, own, type PlannedTask } from "./plan.ts";
 import type { LoopItem, RunState } from "./run-state.ts";
+import { runResourceName } from "./task-id.ts";
 import { type ArtifactRecord, hasSucceeded, type TaskId, type TaskRecord, type TaskState, type TaskValues } from "./types.ts";
 
 const WORKSPACE_PATH = "/kfp-workspace";
@@ -16,12 +17,16 @@ export function pipelineValues(run: RunState, task: { readonly name: string; rea
   const utc = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
   return {
     pipeline_job_name: info.displayName,
-    pipeline_job_resource_name: info.id,
+    pipeline_job_resource_name: runResourceName(info.spec.pipelineInfo.name, info.id),
     pipeline_job_uuid: info.id,
     pipeline_task_name: task.name,
     pipeline_task_uuid: task.id,
-    pipeline_job_create_time_utc: utc(info.createdAt),
-    pipeline_job_schedule_time_utc: utc(info.scheduledAt ?? info.createdAt),
+    get pipeline_job_create_time_utc() {
+      return utc(info.createdAt);
+    },
+    get pipeline_job_schedule_time_utc() {
+      return utc(info.scheduledAt ?? info.createdAt);
+    },
     pipeline_root: info.pipelineRoot,
     workspace_path: WORKSPACE_PATH,
   };
@@ -74,15 +79,17 @@ const FINAL_STATES: Readonly<Record<TaskState, string>> = {
   CANCELED: "CANCELED",
 };
 
+/** Of google.rpc.Code. */
+const [CANCELLED, UNKNOWN] = [1, 2];
+
 /** How a task ended, as an exit task is told; the words are those that upstream's components test for. */
 function finalStatus(run: RunState, graph: TaskRecord, producer: string): JsonObject {
-  const task = run.child(graph.id, producer);
-  const failed = task?.state === "FAILED";
+  const { state, message = "it did not run" } = run.child(graph.id, producer) ?? { state: "CANCELED" };
   return {
-    state: FINAL_STATES[task?.state ?? "SKIPPED"],
-    pipelineJobResourceName: run.info.id,
+    state: FINAL_STATES[state],
+    pipelineJobResourceName: runResourceName(run.info.spec.pipelineInfo.name, run.info.id),
     pipelineTaskName: producer,
-    error: failed ? { code: 2, message: task.message ?? "the task failed" } : {},
+    error: hasSucceeded(state) ? {} : { code: state === "FAILED" ? UNKNOWN : CANCELLED, message },
   };
 }
 

@@ -1,5 +1,5 @@
-import type { ComponentSpec, DagOutputArtifact, DagOutputParameter, JsonValue, PipelineSpec } from "../domain/ir.ts";
-import { componentOf, isLoop, own } from "./plan.ts";
+import type { ComponentSpec, DagOutputArtifact, DagOutputParameter, JsonValue } from "../domain/ir.ts";
+import { own } from "./plan.ts";
 import type { RunState } from "./run-state.ts";
 import type { ArtifactRecord, TaskRecord, TaskValues } from "./types.ts";
 
@@ -40,18 +40,10 @@ export function graphOutputs(run: RunState, graph: TaskRecord, component: Compon
   return { parameters, artifacts };
 }
 
-/** Whether a component's output parameter is a list that a loop inside it collected. */
-function isCollected(spec: PipelineSpec, component: ComponentSpec, name: string): boolean {
-  const output = own(component.dag?.outputs?.parameters, name);
-  if (output === undefined) return false;
-  return parameterSelectors(output).some(({ producer, key }) => {
-    const task = own(component.dag?.tasks, producer);
-    if (task === undefined) return false;
-    return isLoop(task) || isCollected(spec, componentOf(spec, task.componentRef.name), key);
-  });
-}
-
-/** What a loop gives: each output of its iterations as one flat list in their order; an iteration without it adds nothing. */
+/**
+ * What a loop gives: each output of its iterations as a list in their order; an iteration without it adds nothing. A loop in a loop
+ * gives a list of lists of parameters, as the SDK's authors and its local runner have it, and one flat list of artifacts.
+ */
 export function loopOutputs(run: RunState, loop: TaskRecord, component: ComponentSpec): TaskValues {
   const iterations: TaskRecord[] = [];
   for (let index = 0; index < (loop.iterationCount ?? 0); index++) {
@@ -63,11 +55,10 @@ export function loopOutputs(run: RunState, loop: TaskRecord, component: Componen
   ];
   const parameters: Record<string, JsonValue> = {};
   for (const name of names("parameters")) {
-    const values = iterations.flatMap((iteration) => {
+    parameters[name] = iterations.flatMap((iteration) => {
       const value = own(iteration.outputs.parameters, name);
       return value === undefined ? [] : [value];
     });
-    parameters[name] = isCollected(run.info.spec, component, name) ? values.flat() : values;
   }
   const artifacts: Record<string, readonly ArtifactRecord[]> = {};
   for (const name of names("artifacts")) {

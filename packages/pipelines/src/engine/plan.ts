@@ -1,4 +1,4 @@
-import type { ComponentSpec, ContainerSpec, ImporterSpec, PipelineSpec, TaskSpec } from "../domain/ir.ts";
+import type { ComponentSpec, ContainerSpec, DagSpec, ImporterSpec, PipelineSpec, TaskSpec } from "../domain/ir.ts";
 
 /** One task of a graph, with what it waits for and what waits for it. */
 export interface PlannedTask {
@@ -7,6 +7,8 @@ export interface PlannedTask {
   readonly component: ComponentSpec;
   readonly dependencies: readonly string[];
   readonly dependents: readonly string[];
+  /** Whether it cleans up after an exit handler, or is told how another task ended: it runs even in a run that is being stopped. */
+  readonly isExit: boolean;
 }
 
 /** One component's graph, worked out once for all its instances; producers come before their consumers. */
@@ -42,6 +44,17 @@ export function runsAnyway(spec: TaskSpec): boolean {
   return spec.triggerPolicy?.strategy === "ALL_UPSTREAM_TASKS_COMPLETED";
 }
 
+/** Whether the component holds what an exit task cleans up after. */
+export function isExitHandler(component: string): boolean {
+  return /^comp-exit-handler(-|$)/.test(component);
+}
+
+function isExitTask(task: TaskSpec, before: readonly string[], dag: DagSpec): boolean {
+  if (!runsAnyway(task)) return false;
+  const isTold = Object.values(task.inputs?.parameters ?? {}).some(({ taskFinalStatus }) => taskFinalStatus !== undefined);
+  return isTold || before.some((name) => isExitHandler(own(dag.tasks, name)?.componentRef.name ?? ""));
+}
+
 function dependenciesOf(spec: TaskSpec): Set<string> {
   const names = new Set(spec.dependentTasks ?? []);
   for (const input of Object.values(spec.inputs?.parameters ?? {})) {
@@ -71,7 +84,8 @@ export function planOf(spec: PipelineSpec, component: ComponentSpec): Plan {
     if (task === undefined) continue;
     const after = dependents.get(name) ?? [];
     const before = [...(dependencies.get(name) ?? [])];
-    plan.set(name, { name, spec: task, component: componentOf(spec, task.componentRef.name), dependencies: before, dependents: after });
+    const isExit = isExitTask(task, before, component.dag ?? {});
+    plan.set(name, { name, spec: task, component: componentOf(spec, task.componentRef.name), dependencies: before, dependents: after, isExit });
     for (const next of after) {
       const rest = (waiting.get(next) ?? 0) - 1;
       waiting.set(next, rest);

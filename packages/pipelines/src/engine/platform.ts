@@ -1,5 +1,6 @@
 import { UserError } from "@sluice/kubernetes";
 import { isJsonObject } from "../domain/executor-input.ts";
+import { parseDuration } from "../domain/duration.ts";
 import type { JsonObject, JsonValue, KubernetesExecutorConfig, PvcMount, TaskInputParameter } from "../domain/ir.ts";
 import { resolveParameter } from "./inputs.ts";
 import { componentOf, own } from "./plan.ts";
@@ -7,6 +8,9 @@ import type { ContainerManifest, EnvVar, PodManifest, VolumeMount } from "./pod-
 import type { RunState } from "./run-state.ts";
 import type { TaskRecord } from "./types.ts";
 import { workspaceClaimName } from "./volume-claim.ts";
+
+/** As version 1 of the pipelines had it. */
+const MAX_STALENESS_ANNOTATION = "pipelines.kubeflow.org/max_cache_staleness";
 
 type Volume = PodManifest["spec"]["volumes"][number];
 type Resolve = (input: TaskInputParameter) => JsonValue | undefined;
@@ -55,6 +59,12 @@ export function claimNamesOf(run: RunState, task: TaskRecord): readonly string[]
   const resolve = resolverOf(run, task);
   const names = (configOf(run, task).pvcMount ?? []).flatMap((mount) => claimNameOf(resolve, mount) ?? []);
   return usesWorkspace(run, task) ? [...names, workspaceClaimName(run.info.id)] : names;
+}
+
+/** How old a result may be that the task shares (milliseconds), as the pipeline's author says by an annotation of its pod; undefined if not. */
+export function maxStalenessOf(run: RunState, task: TaskRecord): number | undefined {
+  const text = own(configOf(run, task).podMetadata?.annotations, MAX_STALENESS_ANNOTATION);
+  return text === undefined ? undefined : parseDuration(`annotation ${MAX_STALENESS_ANNOTATION}`, text);
 }
 
 /** Whether a task sees the run's workspace: one of its inputs names it or lies in it. */

@@ -28,6 +28,8 @@ import type { EngineContext, TaskRecord } from "./types.ts";
 const VOLUME = "artifacts";
 /** The whole volume, for programs that find artifacts below `SLUICE_ARTIFACT_ROOT` rather than below `/`. */
 const ARTIFACT_ROOT = "/kfp/artifacts";
+/** Where containers put artifacts at paths of their own, which the agent must see to take them. */
+const TEMPORARY = "/tmp";
 const SCHEME_DIRECTORIES: readonly (readonly [scheme: string, directory: string])[] = [
   ["minio://", "minio"],
   ["s3://", "s3"],
@@ -80,7 +82,9 @@ export function podOf(run: RunState, task: TaskRecord, context: Pick<EngineConte
   };
   const outputs = Object.values(agentTask.artifacts).map(({ uri }) => uri);
   const used = [info.pipelineRoot, ...outputs, ...agentTask.inputs.map(({ uri }) => uri)];
+  const isShared = outputs.length > 0 && !extras.mounts.some(({ mountPath }) => mountPath === TEMPORARY);
   const artifactMounts: VolumeMount[] = [
+    ...(isShared ? [{ name: VOLUME, mountPath: TEMPORARY, subPath: "tmp" }] : []),
     { name: VOLUME, mountPath: ARTIFACT_ROOT },
     ...SCHEME_DIRECTORIES.filter(([scheme]) => used.some((uri) => uri.startsWith(scheme))).map(([, directory]) => ({
       name: VOLUME,

@@ -1,5 +1,6 @@
 import { loopItems } from "./inputs.ts";
-import { RunState } from "./run-state.ts";
+import { hasTurns, RunState } from "./run-state.ts";
+import { isStopped } from "./stop-run.ts";
 import type { RunInfo, RunProgress, TaskRecord } from "./types.ts";
 
 /** A run that has not started. */
@@ -18,7 +19,10 @@ export function restoreRun(info: RunInfo, progress: RunProgress, records: Iterab
       continue;
     }
     const spec = record.parentId === undefined ? undefined : run.plan(run.get(record.parentId).component).get(record.name)?.spec;
-    if (spec !== undefined) run.openLoop(record, loopItems(spec, record.inputs), spec.iteratorPolicy?.parallelismLimit ?? 0);
+    if (spec === undefined) continue;
+    const loop = run.openLoop(record, loopItems(spec, record.inputs), spec.iteratorPolicy?.parallelismLimit ?? 0);
+    if (hasTurns(loop) && !isStopped(run, record)) run.behind.add(record.id);
   }
+  run.isProceeding = run.behind.size > 0;
   return run;
 }

@@ -7,8 +7,7 @@ export interface OpenGraph {
   readonly plan: Plan;
   /** How many of the tasks it waits for have not ended, by task that has not started. */
   readonly waiting: Map<string, number>;
-  /** Tasks that have not ended, and those of them that have started. */
-  open: number;
+  /** Tasks that have started and not ended. */
   running: number;
 }
 
@@ -31,13 +30,17 @@ export type LoopItem = { readonly value: JsonValue } | { readonly artifact: Arti
  * what it changes. Everything that is not a record is computed from the records: after a failed write, restore the run.
  */
 export class RunState {
-  readonly info: RunInfo;
+  info: RunInfo;
   progress: RunProgress;
   readonly tasks: Map<TaskId, TaskRecord> = new Map();
   readonly graphs: Map<TaskId, OpenGraph> = new Map();
   readonly loops: Map<TaskId, OpenLoop> = new Map();
-  /** Tasks in backoff. */
-  readonly sleeping: Set<TaskId> = new Set();
+  /** Loops that could start more iterations than one event may. */
+  readonly behind: Set<TaskId> = new Set();
+  /** Whether it has been asked to `proceed`. */
+  isProceeding = false;
+  /** Tasks in backoff, by when that ends. */
+  readonly sleeping: Map<number, Set<TaskId>> = new Map();
   root: TaskId | undefined;
   readonly #children = new Map<TaskId, Map<string, TaskId>>();
   readonly #plans = new Map<string, Plan>();
@@ -49,11 +52,11 @@ export class RunState {
 
   /** Adds or replaces a record. */
   put(record: TaskRecord): void {
-    const isNew = !this.tasks.has(record.id);
+    const before = this.tasks.get(record.id);
     this.tasks.set(record.id, record);
-    if (record.step === "backoff") this.sleeping.add(record.id);
-    else this.sleeping.delete(record.id);
-    if (!isNew) return;
+    if (before?.step === "backoff") this.#wake(before);
+    if (record.step === "backoff") this.#sleep(record);
+    if (before !== undefined) return;
     if (record.parentId === undefined) {
       this.root = record.id;
       return;
@@ -61,6 +64,23 @@ export class RunState {
     const siblings = this.#children.get(record.parentId) ?? new Map<string, TaskId>();
     siblings.set(record.iteration === undefined ? record.name : String(record.iteration), record.id);
     this.#children.set(record.parentId, siblings);
+  }
+
+  #sleep({ id, retryAt = 0 }: TaskRecord): void {
+    const those = this.sleeping.get(retryAt) ?? new Set();
+    this.sleeping.set(retryAt, those.add(id));
+  }
+
+  #wake({ id, retryAt = 0 }: TaskRecord): void {
+    const those = this.sleeping.get(retryAt);
+    those?.delete(id);
+    if (those?.size === 0) this.sleeping.delete(retryAt);
+  }
+
+  /** Puts another pipeline in place of the run's. */
+  edit(info: RunInfo): void {
+    this.info = info;
+    this.#plans.clear();
   }
 
   /** The record of a task, which must exist. */
@@ -76,6 +96,11 @@ export class RunState {
     return id === undefined ? undefined : this.tasks.get(id);
   }
 
+  /** All that has been reached of what a graph or loop contains. */
+  *children(parent: TaskId): Generator<TaskRecord> {
+    for (const id of this.#children.get(parent)?.values() ?? []) yield this.get(id);
+  }
+
   /** The plan of a component's graph. */
   plan(component: string): Plan {
     const known = this.#plans.get(component);
@@ -88,11 +113,10 @@ export class RunState {
   /** Indexes a graph whose tasks may have begun: what has not ended is open, what has no record or awaits its turn waits. */
   openGraph(record: TaskRecord): OpenGraph {
     const plan = this.plan(record.component);
-    const graph: OpenGraph = { plan, waiting: new Map(), open: 0, running: 0 };
+    const graph: OpenGraph = { plan, waiting: new Map(), running: 0 };
     for (const task of plan.values()) {
       const child = this.child(record.id, task.name);
       if (child !== undefined && hasEnded(child.state)) continue;
-      graph.open++;
       if (child !== undefined && child.step !== "turn") {
         graph.running++;
         continue;
@@ -108,7 +132,7 @@ export class RunState {
   openLoop(record: TaskRecord, items: readonly LoopItem[], limit: number): OpenLoop {
     const loop: OpenLoop = { items, limit, turns: [], next: 0, running: 0 };
     const count = this.#children.get(record.id)?.size ?? 0;
-    for (; loop.next < count; loop.next++) {
+    for (; loop.next < Math.min(count, items.length); loop.next++) {
       const child = this.child(record.id, String(loop.next));
       if (child === undefined || child.step === "turn") loop.turns.push(loop.next);
       else if (!hasEnded(child.state)) loop.running++;
@@ -121,4 +145,9 @@ export class RunState {
     const child = this.child(parent, name);
     return child !== undefined && hasEnded(child.state);
   }
+}
+
+/** Whether one more iteration could start. */
+export function hasTurns(loop: OpenLoop): boolean {
+  return (loop.turns.length > 0 || loop.next < loop.items.length) && !(loop.limit > 0 && loop.running >= loop.limit);
 }

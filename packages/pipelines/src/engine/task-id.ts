@@ -18,14 +18,21 @@ export function childTaskId(sha256: Sha256, parent: TaskId, key: string): TaskId
   return derivedUuid(sha256, "task", parent, key);
 }
 
+function clean(text: string, length: number): string {
+  return text
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .slice(0, length)
+    .replace(/^-+|-+$/g, "");
+}
+
+/** What components know a run by: a DNS label that begins with the pipeline's name, as they expect it to. */
+export function runResourceName(pipeline: string, runId: string): string {
+  return `${clean(pipeline, 54)}-${clean(runId, 8)}`.replace(/^-/, "");
+}
+
 /** The name of an attempt's pod: a DNS label, unique by run, task and attempt. */
 export function podNameOf(sha256: Sha256, pipeline: string, task: { id: TaskId; name: string; iteration?: number }, attempt: number): string {
-  const clean = (text: string, length: number): string =>
-    text
-      .toLowerCase()
-      .replace(/[^a-z0-9]+/g, "-")
-      .slice(0, length)
-      .replace(/^-+|-+$/g, "");
   const iteration = task.iteration === undefined ? "" : String(task.iteration);
   const parts = [clean(pipeline, 20), clean(task.name, 24), iteration].filter((part) => part !== "");
   return `${parts.join("-").replace(/^[^a-z]/, "p$&")}-${sha256(`${task.id}\u0000${attempt}`).slice(0, 10)}`;

@@ -1,35 +1,38 @@
 import { UserError } from "@sluice/kubernetes";
 import { evaluateCondition } from "../domain/condition.ts";
-import { parameterText } from "../domain/executor-input.ts";
-import { cacheKeyOf } from "./cache-key.ts";
+import { cacheKeyOf, lookupEffect } from "./cache-key.ts";
+import { claimEffect } from "./claim-task.ts";
+import { closingOf } from "./closing.ts";
 import { executorInputsOf } from "./executor.ts";
 import { importedArtifact } from "./importer.ts";
 import { iterationInputs, loopItems, resolveInputs } from "./inputs.ts";
-import { graphOutputs, loopOutputs } from "./outputs.ts";
 import { runParameters, withDefaults } from "./parameter-type.ts";
-import { componentOf, containerOf, importerOf, isLoop, type PlannedTask, runsAnyway } from "./plan.ts";
+import { containerOf, importerOf, isLoop, type PlannedTask, runsAnyway } from "./plan.ts";
 import { claimNamesOf } from "./platform.ts";
 import { podOf } from "./pod.ts";
 import { retryDelay, retryPolicyOf } from "./retry-policy.ts";
-import type { OpenGraph, OpenLoop, RunState } from "./run-state.ts";
-import { childTaskId, rootTaskId } from "./task-id.ts";
+import { hasTurns, type LoopItem, type OpenGraph, type OpenLoop, type RunState } from "./run-state.ts";
+
+import { dueExitTasks, isStopped } from "./stop-run.ts";
+import { rootTaskId } from "./task-id.ts";
+import { iterationRecord, obstacleTo, taskRecord } from "./task-record.ts";
 import {
   type Advance,
   type Effect,
   type EngineContext,
   hasEnded,
-  hasSucceeded,
   NO_VALUES,
   type RunProgress,
   type TaskId,
-  type TaskKind,
   type TaskRecord,
   type TaskState,
   type TaskValues,
 } from "./types.ts";
-import { CLAIM_IMAGES, claimOf, workspaceClaimOf } from "./volume-claim.ts";
+import { CLAIM_IMAGES, workspaceClaimOf } from "./volume-claim.ts";
+import { blockedBy, conditionFalse } from "./why.ts";
 
-const LISTED = 3;
+/** How many tasks one event starts, so that nothing else waits long; the rest follows as soon as that has had its turn. */
+const MOST_STARTS = 200;
 
 /** One event's work on a run: it starts, ends and retries tasks, and notes what to store and to do. */
 export class Transition {
@@ -40,6 +43,7 @@ export class Transition {
   readonly #effects: Effect[] = [];
   readonly #ended: TaskId[] = [];
   #hasProgressed = false;
+  #starts = 0;
 
   constructor(run: RunState, time: number, context: EngineContext) {
     this.run = run;
@@ -107,18 +111,58 @@ export class Transition {
     });
   }
 
-  /** When the run as a whole must be over; undefined if it may take any time. */
+  /** When the run will be stopped; undefined if it may take any time. Exit tasks have as much time again. */
   deadline(): number | undefined {
-    const { startedAt } = this.run.progress;
+    const { startedAt, stopping, isForced } = this.run.progress;
     const seconds = Number(this.run.info.platform?.platforms.kubernetes.pipelineConfig?.activeDeadlineSeconds ?? 0);
-    return seconds > 0 && startedAt !== undefined ? startedAt + seconds * 1000 : undefined;
+    if (seconds <= 0 || startedAt === undefined || isForced === true) return undefined;
+    return startedAt + seconds * 1000 * (stopping === undefined ? 1 : 2);
+  }
+
+  /** Starts what was left to start when an event had started as much as it may. */
+  proceed(): void {
+    this.run.isProceeding = false;
+    for (const id of [...this.run.behind]) {
+      const loop = this.run.loops.get(id);
+      const task = this.#plannedOf(this.run.get(id));
+      this.run.behind.delete(id);
+      if (loop !== undefined && task !== undefined) this.#startIterations(this.run.get(id), loop, task);
+    }
+    this.launchDue();
+  }
+
+  /** Tries again what has waited long enough. */
+  launchDue(): void {
+    for (const [retryAt, ids] of [...this.run.sleeping]) {
+      if (retryAt > this.#time) continue;
+      for (const id of [...ids]) {
+        if (this.#starts >= MOST_STARTS) return this.#askToProceed();
+        this.#starts++;
+        this.launch(this.run.get(id));
+      }
+    }
+  }
+
+  #askToProceed(): void {
+    if (this.run.isProceeding) return;
+    this.run.isProceeding = true;
+    this.effect({ type: "proceed" });
   }
 
   /** Ends a task; its consequences follow in `finish`. */
   end(record: TaskRecord, state: TaskState, change: Partial<TaskRecord> = {}): void {
-    const { step: _step, retryAt: _retryAt, ...rest } = record;
-    this.put({ ...rest, ...change, state, endedAt: this.#time });
+    this.#putEnded({ ...record, ...change }, state);
     this.#ended.push(record.id);
+  }
+
+  /** What an earlier try of a task has left in it, and this one has not reached, ends with it. */
+  #putEnded(record: TaskRecord, state: TaskState): void {
+    const { step: _step, retryAt: _retryAt, ...rest } = record;
+    this.put({ ...rest, state, endedAt: this.#time });
+    const left = this.run.progress.stopping === undefined ? "SKIPPED" : "CANCELED";
+    for (const child of this.run.children(record.id)) {
+      if (!hasEnded(child.state)) this.#putEnded({ ...child, message: "it was not reached again" }, left);
+    }
   }
 
   /** Creates the pod of the record's attempt, or fails the task if that cannot be. */
@@ -133,7 +177,7 @@ export class Transition {
 
   /** Tries a failed attempt again if the task's policy has it, or else ends the task. */
   fail(record: TaskRecord, message: string): void {
-    if (this.run.progress.stopping !== undefined) return this.end(record, "CANCELED", { message: "the run was stopped" });
+    if (isStopped(this.run, record)) return this.end(record, "CANCELED", { message: "the run was stopped" });
     const delay = retryDelay(retryPolicyOf(this.run, record), record.retries);
     if (delay === undefined) return this.end(record, "FAILED", { message });
     const next: TaskRecord = { ...record, attempt: record.attempt + 1, retries: record.retries + 1, message };
@@ -165,54 +209,21 @@ export class Transition {
   #start(parent: TaskRecord, graph: OpenGraph, task: PlannedTask): void {
     if (!graph.waiting.delete(task.name)) return;
     graph.running++;
-    const id = childTaskId(this.#context.sha256, parent.id, task.name);
-    const { triggerPolicy, taskInfo } = task.spec;
-    const record: TaskRecord = {
-      id,
-      runId: this.run.info.id,
-      parentId: parent.id,
-      name: task.name,
-      displayName: taskInfo?.name ?? task.name,
-      path: `${parent.path}.${task.name}`,
-      kind: this.#kindOf(task),
-      component: task.spec.componentRef.name,
-      state: "PENDING",
-      attempt: this.run.tasks.get(id)?.attempt ?? 0,
-      retries: 0,
-      inputs: NO_VALUES,
-      outputs: NO_VALUES,
-      createdAt: this.run.tasks.get(id)?.createdAt ?? this.#time,
-    };
-    const obstacle = runsAnyway(task.spec) ? undefined : this.#obstacle(parent, task);
-    if (obstacle !== undefined) return this.end(record, "SKIPPED", { message: obstacle });
+    this.#starts++;
+    const record = taskRecord(this.run, parent, task, { sha256: this.#context.sha256, time: this.#time });
+    const obstacle = runsAnyway(task.spec) ? undefined : obstacleTo(this.run, parent, task);
+    if (obstacle !== undefined) return this.end(record, "SKIPPED", blockedBy(obstacle));
     this.#try(record, () => {
-      const inputs = resolveInputs(this.run, parent, task, id);
+      const inputs = resolveInputs(this.run, parent, task, record.id);
       const ready = { ...record, inputs };
-      const condition = triggerPolicy?.condition;
+      const condition = task.spec.triggerPolicy?.condition;
       if (condition !== undefined && condition !== "") {
-        const holds = evaluateCondition(condition, executorInputsOf(task.component, inputs));
-        if (!holds) return this.end(ready, "SKIPPED", { message: `its condition is false: ${condition}` });
+        const known = executorInputsOf(task.component, inputs);
+        if (!evaluateCondition(condition, known)) return this.end(ready, "SKIPPED", conditionFalse(condition, known.parameterValues));
       }
       if (isLoop(task.spec)) this.#openLoop(ready, task);
       else this.#begin(ready, task);
     });
-  }
-
-  /** Why a task that needs all tasks before it cannot start; undefined if it can. */
-  #obstacle(parent: TaskRecord, task: PlannedTask): string | undefined {
-    for (const name of task.dependencies) {
-      const state = this.run.child(parent.id, name)?.state;
-      if (state !== undefined && !hasSucceeded(state)) return `task ${JSON.stringify(name)} before it is ${state}`;
-    }
-    return undefined;
-  }
-
-  #kindOf(task: PlannedTask): TaskKind {
-    if (isLoop(task.spec)) return "LOOP";
-    if (task.component.dag === undefined) return importerOf(this.run.info.spec, task.component) === undefined ? "RUNTIME" : "IMPORTER";
-    if ((task.spec.triggerPolicy?.condition ?? "") !== "") return "CONDITION";
-    if (/^comp-condition-branches(-|$)/.test(task.spec.componentRef.name)) return "CONDITION_BRANCH";
-    return /^comp-exit-handler(-|$)/.test(task.spec.componentRef.name) ? "EXIT_HANDLER" : "DAG";
   }
 
   /** Begins a task, or one iteration of it, whose inputs are known. */
@@ -233,10 +244,16 @@ export class Transition {
     if (container === undefined) throw new UserError(`component ${JSON.stringify(record.component)} has nothing to run`);
     if (container.image === CLAIM_IMAGES.create || container.image === CLAIM_IMAGES.delete) return this.#changeClaim(record);
     const pvcNames = claimNamesOf(this.run, record);
-    const key = this.#context.isCacheEnabled ? cacheKeyOf(task, container, record.inputs, { sha256: this.#context.sha256, pvcNames }) : undefined;
-    if (key === undefined) return this.launch(record);
-    this.put({ ...record, step: "cache", fingerprint: key });
-    this.effect({ type: "lookupCache", taskId: record.id, fingerprint: key });
+    const { isCacheEnabled, sha256 } = this.#context;
+    const key = isCacheEnabled ? cacheKeyOf(task, container, record.inputs, { sha256, pvcNames }) : undefined;
+    if (key === undefined) return this.launch({ ...record, why: { type: "uncached", because: isCacheEnabled ? "pipeline" : "installation" } });
+    const { fingerprint, parts: keyParts } = key;
+    const keyed: TaskRecord = { ...record, fingerprint, keyParts };
+    const effect = lookupEffect(this.run, keyed, fingerprint, this.#context);
+    // Its result may be shared by others all the same.
+    if (effect.maxAgeMs === 0) return this.launch({ ...keyed, why: { type: "uncached", because: "staleness" } });
+    this.put({ ...keyed, step: "cache" });
+    this.effect(effect);
   }
 
   #changeClaim(record: TaskRecord): void {
@@ -261,40 +278,25 @@ export class Transition {
     this.#startIterations(opened, this.run.openLoop(opened, items, task.spec.iteratorPolicy?.parallelismLimit ?? 0), task);
   }
 
-  /** Starts as many iterations as the loop's limit allows, and ends a loop that has none left. */
+  /** Starts as many iterations as the loop's limit and this event allow, and ends a loop that has none left. */
   #startIterations(record: TaskRecord, loop: OpenLoop, task: PlannedTask): void {
-    const limit = loop.limit > 0 ? loop.limit : Infinity;
-    while (this.run.progress.stopping === undefined && loop.running < limit) {
-      const index = loop.turns.shift() ?? (loop.next < loop.items.length ? loop.next++ : undefined);
-      if (index === undefined) break;
+    while (hasTurns(loop) && !isStopped(this.run, record)) {
+      if (this.#starts >= MOST_STARTS) {
+        this.run.behind.add(record.id);
+        return this.#askToProceed();
+      }
+      const index = loop.turns.shift() ?? loop.next++;
+      const item = loop.items[index];
+      if (item === undefined) continue;
       loop.running++;
-      this.#startIteration(record, loop, task, index);
+      this.#starts++;
+      this.#startIteration(record, task, index, item);
     }
     if (loop.running === 0) this.#close(record.id);
   }
 
-  #startIteration(parent: TaskRecord, loop: OpenLoop, task: PlannedTask, index: number): void {
-    const item = loop.items[index];
-    if (item === undefined) return;
-    const id = childTaskId(this.#context.sha256, parent.id, String(index));
-    const isGraph = task.component.dag !== undefined;
-    const record: TaskRecord = {
-      id,
-      runId: parent.runId,
-      parentId: parent.id,
-      name: task.name,
-      displayName: parent.displayName,
-      path: `${parent.path}.${index}`,
-      kind: isGraph ? "DAG" : importerOf(this.run.info.spec, task.component) === undefined ? "RUNTIME" : "IMPORTER",
-      component: parent.component,
-      iteration: index,
-      state: "PENDING",
-      attempt: this.run.tasks.get(id)?.attempt ?? 0,
-      retries: 0,
-      inputs: NO_VALUES,
-      outputs: NO_VALUES,
-      createdAt: this.run.tasks.get(id)?.createdAt ?? this.#time,
-    };
+  #startIteration(parent: TaskRecord, task: PlannedTask, index: number, item: LoopItem): void {
+    const record = iterationRecord(this.run, parent, task, { sha256: this.#context.sha256, time: this.#time, index });
     this.#try(record, () => this.#begin({ ...record, inputs: iterationInputs(task, parent.inputs, item) }, task));
   }
 
@@ -305,21 +307,29 @@ export class Transition {
     if (loop !== undefined) {
       loop.running--;
       const task = this.#plannedOf(parent);
-      if (task !== undefined) this.#startIterations(parent, loop, task);
+      if (task !== undefined && !this.run.behind.has(parent.id)) this.#startIterations(parent, loop, task);
       return;
     }
     const graph = this.run.graphs.get(parent.id);
     if (graph === undefined) return;
-    graph.open--;
     graph.running--;
+    const isOver = isStopped(this.run, parent);
     for (const name of graph.plan.get(record.name)?.dependents ?? []) {
       const waiting = graph.waiting.get(name);
       const task = graph.plan.get(name);
       if (waiting === undefined || task === undefined) continue;
       graph.waiting.set(name, waiting - 1);
-      if (waiting === 1 && this.run.progress.stopping === undefined) this.#start(parent, graph, task);
+      if (waiting === 1 && !isOver) this.#start(parent, graph, task);
     }
+    if (graph.running === 0 && isOver) this.#startExitTasks(parent, graph);
     if (graph.running === 0) this.#close(parent.id);
+  }
+
+  #startExitTasks(parent: TaskRecord, graph: OpenGraph): void {
+    for (const name of dueExitTasks(this.run, parent)) {
+      const task = graph.plan.get(name);
+      if (task !== undefined) this.#start(parent, graph, task);
+    }
   }
 
   /** What the graph around a task says of it. */
@@ -331,34 +341,11 @@ export class Transition {
   #close(id: TaskId): void {
     const record = this.run.get(id);
     if (hasEnded(record.state)) return;
-    const { spec } = this.run.info;
-    const component = componentOf(spec, record.component);
-    const isLoopRecord = record.kind === "LOOP";
-    const total = isLoopRecord ? (record.iterationCount ?? 0) : this.run.plan(record.component).size;
-    const failed: string[] = [];
-    let reason: string | undefined;
-    let ended = 0;
-    let isCanceled = false;
-    const keys = isLoopRecord ? Array.from({ length: total }, (_, index) => String(index)) : this.run.plan(record.component).keys();
-    for (const key of keys) {
-      const child = this.run.child(id, key);
-      if (child === undefined || !hasEnded(child.state)) continue;
-      ended++;
-      if (child.state === "FAILED") {
-        failed.push(isLoopRecord ? `iteration ${key}` : `task ${JSON.stringify(child.name)}`);
-        reason ??= child.message;
-      }
-      if (child.state === "CANCELED") isCanceled = true;
-    }
-    const outputs = isLoopRecord ? loopOutputs(this.run, record, component) : graphOutputs(this.run, record, component);
+    const { state, ...change } = closingOf(this.run, record);
     this.run.graphs.delete(id);
     this.run.loops.delete(id);
-    if (failed.length > 0) {
-      const listed = failed.slice(0, LISTED).join(", ") + (failed.length > LISTED ? ` and ${failed.length - LISTED} more` : "");
-      return this.end(record, "FAILED", { outputs, message: `${listed} failed${reason === undefined ? "" : `: ${reason}`}` });
-    }
-    if (isCanceled || ended < total) return this.end(record, "CANCELED", { outputs, message: "the run was stopped" });
-    this.end(record, "SUCCEEDED", { outputs });
+    this.run.behind.delete(id);
+    this.end(record, state, change);
   }
 
   #endRun(root: TaskRecord): void {
@@ -369,16 +356,4 @@ export class Transition {
     const workspace = phase === "SUCCEEDED" ? workspaceClaimOf(this.run.info) : undefined;
     if (workspace !== undefined) this.effect({ type: "deleteVolumeClaim", name: workspace.metadata.name });
   }
-}
-
-/** What a CreatePVC or DeletePVC task asks for. */
-export function claimEffect(run: RunState, record: TaskRecord): Effect {
-  const component = componentOf(run.info.spec, record.component);
-  const parameters = withDefaults(component, record.inputs.parameters);
-  if (containerOf(run.info.spec, component)?.image === CLAIM_IMAGES.create) {
-    return { type: "createVolumeClaim", taskId: record.id, claim: claimOf(run.info, record, parameters) };
-  }
-  const name = parameterText(parameters["pvc_name"] ?? null);
-  if (name === "") throw new UserError('input parameter "pvc_name" is missing');
-  return { type: "deleteVolumeClaim", taskId: record.id, name };
 }

@@ -1,7 +1,9 @@
 import type { KubernetesObject } from "@sluice/kubernetes";
 import type { ArtifactTypeSchema, JsonObject, Named, PipelineSpec, PlatformSpec } from "../domain/ir.ts";
 import type { Sha256 } from "../domain/fingerprint.ts";
+import type { KeyParts } from "./cache-parts.ts";
 import type { PodManifest, PodSettings } from "./pod-types.ts";
+import type { CacheMiss, ResultSource, Why } from "./why.ts";
 
 /** A task's id: a UUID derived from the run's id and the task's path, so unique everywhere and the same after a crash. */
 export type TaskId = string;
@@ -71,6 +73,9 @@ export interface TaskRecord {
   readonly outputs: TaskValues;
   /** The key of its result in the cache, if it may be cached. */
   readonly fingerprint?: string;
+  /** That key in parts, for people to compare. */
+  readonly keyParts?: KeyParts;
+  readonly why?: Why;
   /** The task whose result it shares, if CACHED. */
   readonly cachedFrom?: TaskId;
   /** Milliseconds since the epoch, here and below. */
@@ -103,8 +108,10 @@ export interface RunProgress {
   readonly message?: string;
   readonly startedAt?: number;
   readonly endedAt?: number;
-  /** Why it is being stopped. */
+  /** Why it is being stopped. What ran is stopped, then exit tasks run. */
   readonly stopping?: "terminated" | "deadline";
+  /** Exit tasks are stopped as well. */
+  readonly isForced?: true;
 }
 
 /** What a finished pod's agent found; stored before the pod ends. */
@@ -132,16 +139,21 @@ export interface ReportedArtifact {
 }
 
 /** An earlier task's result that fits a fingerprint. */
-export interface CachedResult {
-  readonly taskId: TaskId;
+export interface CachedResult extends ResultSource {
   readonly outputs: TaskValues;
 }
 
 /** What happened. `time` is in milliseconds since the epoch. An event about a past attempt or an ended task changes nothing. */
 export type EngineEvent =
   | { readonly type: "runStarted"; readonly time: number }
-  /** The answer to `lookupCache`; no `hit` means that the task must run. */
-  | { readonly type: "cacheAnswered"; readonly time: number; readonly taskId: TaskId; readonly hit?: CachedResult }
+  /** The answer to `lookupCache`; no `hit` means that the task must run, because of `miss`. */
+  | {
+      readonly type: "cacheAnswered";
+      readonly time: number;
+      readonly taskId: TaskId;
+      readonly hit?: CachedResult;
+      readonly miss?: CacheMiss;
+    }
   | { readonly type: "podRunning"; readonly time: number; readonly taskId: TaskId; readonly attempt: number }
   /** The pod ended, was deleted, could not be created, or cannot start (`isStuck`: it is still there); `message` says why it failed. */
   | {
@@ -159,17 +171,26 @@ export type EngineEvent =
   | { readonly type: "claimDone"; readonly time: number; readonly taskId: TaskId; readonly error?: string }
   /** A time asked for with `wakeAt` has come. */
   | { readonly type: "timeReached"; readonly time: number }
+  /** The answer to `proceed`. */
+  | { readonly type: "proceed"; readonly time: number }
+  /** Stop all but exit tasks; asked for again, those too. */
   | { readonly type: "terminateRequested"; readonly time: number }
-  /** Start again what failed, was canceled or was skipped, in a run that has ended. */
-  | { readonly type: "retryRequested"; readonly time: number };
+  /**
+   * Start again what failed, was canceled or was skipped, in a run that has ended. With another `spec` (and its `platform`),
+   * for which `checkEdit` must have found a fit, also what means something else there and what follows that.
+   */
+  | { readonly type: "retryRequested"; readonly time: number; readonly spec?: PipelineSpec; readonly platform?: PlatformSpec };
 
 /** What the caller must do. Every effect may be done twice; `outstandingEffects` tells them again after a crash. */
 export type Effect =
-  | { readonly type: "lookupCache"; readonly taskId: TaskId; readonly fingerprint: string }
+  /** Look for a result that may be shared; one older than `maxAgeMs` may not. */
+  | { readonly type: "lookupCache"; readonly taskId: TaskId; readonly fingerprint: string; readonly maxAgeMs?: number }
   /** Create the pod; one of that name that exists is this one. */
   | { readonly type: "createPod"; readonly taskId: TaskId; readonly attempt: number; readonly pod: PodManifest }
   /** Delete the pod, and tell `podFinished` once it is gone. */
   | { readonly type: "deletePod"; readonly taskId: TaskId; readonly attempt: number; readonly podName: string }
+  /** Tell `proceed` once what else waits has had its turn: there is more to start than one event may. */
+  | { readonly type: "proceed" }
   /** Tell `timeReached` at that time (milliseconds since the epoch). */
   | { readonly type: "wakeAt"; readonly time: number }
   /** Create the claim (one of that name may exist), then tell `claimDone`; without `taskId` it is the run's workspace and nothing is told. */
@@ -196,6 +217,8 @@ export interface EngineContext {
   readonly settings: PodSettings;
   /** Whether tasks may share results at all. */
   readonly isCacheEnabled: boolean;
+  /** How old a shared result may be (milliseconds) where a pipeline does not say; as old as it likes unless given. */
+  readonly cacheMaxAgeMs?: number | undefined;
 }
 
 /** What one event did: what to store, in one transaction, and then what to do. */

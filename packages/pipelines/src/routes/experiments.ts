@@ -56,7 +56,7 @@ export function experimentRoutes(app: Routes, options: RouteOptions): void {
     const [id = "", verb = ""] = context.req.param("target").split(":");
     if (verb !== "archive" && verb !== "unarchive") throw new ApiError("NotFound", `there is no ${context.req.method} ${context.req.path}`);
     await load(context, id, verb);
-    await store.experiments.shelve(id, verb === "archive" ? "ARCHIVED" : "AVAILABLE");
+    await store.experiments.shelve(id, verb === "archive" ? "ARCHIVED" : "AVAILABLE", options.clock.now());
     return context.json({});
   });
 }

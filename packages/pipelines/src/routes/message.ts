@@ -12,9 +12,10 @@ export function invalid(path: string, problem: string): ApiError {
   return new ApiError("BadRequest", path === "" ? problem : `${path}: ${problem}`);
 }
 
-/** The JSON of a request's body. */
-export async function readJson(context: Context<RouteEnvironment>): Promise<JsonValue> {
+/** The JSON of a request's body; of one that is empty, `fallback`. */
+export async function readJson(context: Context<RouteEnvironment>, fallback?: JsonValue): Promise<JsonValue> {
   const text = await readText(context.req.raw.body);
+  if (text === "" && fallback !== undefined) return fallback;
   try {
     const value: JsonValue = JSON.parse(text);
     return value;

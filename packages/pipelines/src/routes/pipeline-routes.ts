@@ -3,12 +3,15 @@ import type { Logger } from "@sluice/controller";
 import { ApiError, UserError, type StatusReason } from "@sluice/kubernetes";
 import { Hono } from "hono";
 import { artifactRoutes } from "./artifacts.ts";
+import { cacheRoutes } from "./cache.ts";
 import type { RouteOptions } from "./context.ts";
 import { experimentRoutes } from "./experiments.ts";
+import { lifecycleRoutes } from "./lifecycle.ts";
 import { logRoutes } from "./logs.ts";
 import { pipelineAndVersionRoutes } from "./pipelines.ts";
 import { runRoutes } from "./runs.ts";
 import { uploadRoutes } from "./upload.ts";
+import { whyRoutes } from "./why.ts";
 
 /** Reasons in gRPC's codes. */
 const RPC_CODES: Partial<Record<StatusReason, number>> = {
@@ -21,8 +24,11 @@ export function pipelineRoutes(options: RouteOptions): { readonly api: Routes; r
   const api = newApp(options.logger);
   api.get("/healthz", (context) => context.json({ multi_user: false, pipeline_store: "database", tag_name: "2.17.0" }));
   uploadRoutes(api, options);
+  lifecycleRoutes(api, options);
   experimentRoutes(api, options);
   pipelineAndVersionRoutes(api, options);
+  whyRoutes(api, options);
+  cacheRoutes(api, options);
   runRoutes(api, options);
   artifactRoutes(api, options);
   logRoutes(api, options);

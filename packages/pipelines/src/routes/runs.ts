@@ -7,6 +7,7 @@ import type { ExperimentRow, RunRow } from "../store/tables.ts";
 import { authorize, found, listJson, namespaceOf, type RouteContext, type RouteOptions } from "./context.ts";
 import { DEFAULT_EXPERIMENT, newExperiment } from "./experiments.ts";
 import { runJson, specJson, taskJson } from "./json.ts";
+import { readEdit } from "./lifecycle.ts";
 import { listRequest } from "./list-options.ts";
 import { invalid, Message, readJson } from "./message.ts";
 import { watchRun } from "./run-watch.ts";
@@ -64,18 +65,13 @@ export function runRoutes(app: Routes, options: RouteOptions): void {
     return context.json(runJson(row, await store.tasks.ofRun(id), context.req.query("view") === "FULL"));
   });
 
-  app.delete("/runs/:id", async (context) => {
-    await runner.delete(await loadRun(options, context, context.req.param("id"), "delete"));
-    return context.json({});
-  });
-
   app.post("/runs/:target", async (context) => {
     const [id = "", verb = ""] = context.req.param("target").split(":");
     if (!["archive", "unarchive", "terminate", "retry"].includes(verb)) throw unknownPath(context);
     await loadRun(options, context, id, verb);
     if (verb === "terminate") await runner.terminate(id);
-    else if (verb === "retry") await runner.retry(id);
-    else await store.runs.shelve(id, verb === "archive" ? "ARCHIVED" : "AVAILABLE");
+    else if (verb === "retry") await runner.retry(id, await readEdit(context));
+    else await store.runs.shelve(id, verb === "archive" ? "ARCHIVED" : "AVAILABLE", options.clock.now());
     return context.json({});
   });
 
@@ -96,14 +92,15 @@ function unknownPath(context: RouteContext): ApiError {
   return new ApiError("NotFound", `there is no ${context.req.method} ${context.req.path}`);
 }
 
-interface NewRun {
+/** A run to create. */
+export interface NewRun {
   readonly row: RunRow;
   /** The experiment of a run that names none. */
   readonly fallback?: ExperimentRow;
 }
 
 /** The run that a message describes, checked whole before anything of it is stored. */
-async function readRun(options: RouteOptions, context: RouteContext, body: Message): Promise<NewRun> {
+export async function readRun(options: RouteOptions, context: RouteContext, body: Message): Promise<NewRun> {
   const { store, newId, clock } = options;
   const experimentId = body.text("experiment_id");
   const named = experimentId === "" ? undefined : found(await store.experiments.find(experimentId), "experiment_id: experiment", experimentId);

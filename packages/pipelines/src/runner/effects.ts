@@ -2,9 +2,10 @@ import type { Client } from "@sluice/client";
 import type { Clock, Logger } from "@sluice/controller";
 import { isApiError, pathOf, type KubernetesObject, type ObjectKey, type Resource } from "@sluice/kubernetes";
 import type { ObjectStore } from "@sluice/object-store";
-import type { CachedResult, Effect, EngineEvent } from "../engine/types.ts";
+import type { Effect, EngineEvent } from "../engine/types.ts";
 import type { Store } from "../store/store.ts";
 import type { OutboxRow, RunRow } from "../store/tables.ts";
+import { lookUp, type CacheAnswer, type CacheSettings } from "./cache-lookup.ts";
 import { CLAIMS, NAMESPACES, PODS, SERVICE_ACCOUNTS } from "./kinds.ts";
 import { Limiter } from "./limiter.ts";
 import type { LiveRun } from "./live-run.ts";
@@ -24,6 +25,7 @@ export interface EffectsOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly signal: AbortSignal;
+  readonly cache?: CacheSettings | undefined;
   push(run: LiveRun, event: EngineEvent): Promise<void>;
 }
 
@@ -40,6 +42,7 @@ export function outboxRowsOf(row: RunRow, effects: readonly Effect[]): OutboxRow
         return effect.taskId === undefined ? [outboxRow(row, "deleteClaim", effect.name)] : [];
       case "createVolumeClaim":
       case "lookupCache":
+      case "proceed":
       case "wakeAt":
         return [];
     }
@@ -57,6 +60,8 @@ export class Effects {
   readonly #limiter = new Limiter(IN_FLIGHT);
   /** Namespaces that are known to have what pods need, by `namespace/account`. */
   readonly #prepared = new Map<string, Promise<void>>();
+  /** Questions to the cache whose answers are not on disk yet. */
+  readonly #lookups = new Set<Promise<unknown>>();
   /** What is on its way into being, by path: only once it is there can it be deleted. */
   readonly #creating = new Map<string, Promise<unknown>>();
 
@@ -78,6 +83,9 @@ export class Effects {
         case "deletePod":
           this.#start(run, (signal) => this.#deletePod(run, effect, signal));
           break;
+        case "proceed":
+          void this.#options.push(run, { type: "proceed", time: this.#options.clock.now() });
+          break;
         case "wakeAt":
           void this.#wake(run, effect.time);
           break;
@@ -90,20 +98,41 @@ export class Effects {
     if (lookups.length > 0) this.#start(run, (signal) => this.#lookup(run, lookups, signal));
   }
 
-  /** Deletes what runs that are over have left in the cluster, and then the word of it. */
-  removeLeftovers(rows: readonly OutboxRow[]): void {
-    for (const row of rows) void this.#removeLeftover(row);
+  /** Deletes what runs that are over have left in the cluster and of artifacts, and then the word of it. Never rejects. */
+  async removeLeftovers(rows: readonly OutboxRow[]): Promise<void> {
+    await Promise.all(rows.map((row) => this.#removeLeftover(row)));
   }
 
-  async #removeLeftover({ id, kind, namespace, name }: OutboxRow): Promise<void> {
+  async #removeLeftover(row: OutboxRow): Promise<void> {
     const { store, logger, signal } = this.#options;
-    const resource = kind === "deleteClaim" ? CLAIMS : PODS;
+    const { id, kind, namespace, name } = row;
+    let isDone = true;
+    const remove = async (): Promise<void> => {
+      if (kind === "deleteArtifacts") isDone = await this.#removeArtifacts(row);
+      else await this.#delete(kind === "deleteClaim" ? CLAIMS : PODS, { namespace, name });
+    };
     try {
-      await this.#limiter.run(() => this.#persist(signal, async () => void (await this.#delete(resource, { namespace, name }))));
-      if (!signal.aborted) await store.outbox.remove([id]);
+      await this.#limiter.run(() => this.#persist(signal, remove));
+      if (!signal.aborted && isDone) await store.outbox.remove([id]);
     } catch (error) {
       if (!signal.aborted) logger.warn("cannot remove what a run has left; tried again on the next start", { kind, namespace, name, error });
     }
+  }
+
+  /** Deletes the artifacts that a deleted run has made; tells whether none is left because another run uses it. */
+  async #removeArtifacts({ run_id: runId, name: home }: OutboxRow): Promise<boolean> {
+    const { store, objects } = this.#options;
+    // Who has just been told of a result that is gone now may still be about to use it.
+    await Promise.allSettled(this.#lookups);
+    const used = await store.upkeep.usedBelow(home, runId);
+    if (used.length === 0) {
+      await objects.delete(home);
+      return true;
+    }
+    for await (const { uri } of objects.list(home)) {
+      if (!used.some((kept) => uri === kept || uri.startsWith(`${kept}/`))) await objects.delete(uri);
+    }
+    return false;
   }
 
   #start(run: LiveRun, work: (signal: AbortSignal) => Promise<void>): void {
@@ -217,34 +246,33 @@ export class Effects {
     return (await this.#options.client.delete(resource, key)) !== undefined;
   }
 
-  /** Answers all lookups of a batch with one query. A result whose artifacts are no longer stored is none. */
-  async #lookup(run: LiveRun, lookups: readonly EffectOf<"lookupCache">[], signal: AbortSignal): Promise<void> {
-    const { store, clock, logger, push } = this.#options;
-    let hits: ReadonlyMap<string, CachedResult> = new Map();
+  /** What the cache says to questions of a run; `stored` settles once the answers are on disk. */
+  async answers(run: LiveRun, lookups: readonly EffectOf<"lookupCache">[], stored: Promise<unknown>): Promise<EngineEvent[]> {
+    const { store, objects, clock, logger, cache: settings = {} } = this.#options;
+    this.#lookups.add(stored);
+    void stored.finally(() => this.#lookups.delete(stored));
+    const scope = { namespace: run.row.namespace, pipeline: run.pipeline };
+    let answers: ReadonlyMap<EffectOf<"lookupCache">, CacheAnswer> = new Map();
+    let problem = "";
     try {
-      const fingerprints = lookups.map(({ fingerprint }) => fingerprint);
-      hits = await store.cache.find(run.row.namespace, run.pipeline, fingerprints);
-      const whole = await Promise.all([...hits].map(async ([key, hit]) => ((await this.#isWhole(hit)) ? [[key, hit] as const] : [])));
-      hits = new Map(whole.flat());
+      answers = await lookUp(lookups, scope, { store, objects, now: clock.now(), settings });
     } catch (error) {
+      problem = messageOf(error);
       logger.warn("cannot read the cache; tasks run instead", { run: run.row.id, error });
     }
-    if (signal.aborted) return;
     const time = clock.now();
-    for (const { taskId, fingerprint } of lookups) {
-      const hit = hits.get(fingerprint);
-      void push(run, { type: "cacheAnswered", time, taskId, ...(hit === undefined ? {} : { hit }) });
-    }
+    return lookups.map((lookup) => {
+      const answer = answers.get(lookup) ?? { miss: { type: "unreadable", problem } };
+      return { type: "cacheAnswered", time, taskId: lookup.taskId, ...answer };
+    });
   }
 
-  async #isWhole({ outputs }: CachedResult): Promise<boolean> {
-    const { objects } = this.#options;
-    for (const { uri, digest } of Object.values(outputs.artifacts).flat()) {
-      if (digest === undefined || (await objects.stat(uri)) !== undefined) continue;
-      const first = await objects.list(uri)[Symbol.asyncIterator]().next();
-      if (first.done === true) return false;
-    }
-    return true;
+  async #lookup(run: LiveRun, lookups: readonly EffectOf<"lookupCache">[], signal: AbortSignal): Promise<void> {
+    const stored = Promise.withResolvers<void>();
+    const events = await this.answers(run, lookups, stored.promise);
+    // Rejects when the run is over meanwhile: then nothing was taken from the cache.
+    if (!signal.aborted) await Promise.allSettled(events.map((event) => this.#options.push(run, event)));
+    stored.resolve();
   }
 
   async #wake(run: LiveRun, time: number): Promise<void> {

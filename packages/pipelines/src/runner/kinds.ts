@@ -17,6 +17,7 @@ export interface ObservedPod extends KubernetesObject {
     readonly phase?: string;
     readonly reason?: string;
     readonly message?: string;
+    readonly conditions?: readonly { readonly type: string; readonly status: string; readonly reason?: string; readonly message?: string }[];
     readonly initContainerStatuses?: readonly ContainerStatus[];
     readonly containerStatuses?: readonly ContainerStatus[];
   };

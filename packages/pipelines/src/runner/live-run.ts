@@ -11,7 +11,7 @@ import {
 } from "../engine/index.ts";
 import type { HistoryEntry } from "../store/change.ts";
 import type { RunRow } from "../store/tables.ts";
-import { historyOf } from "./run-record.ts";
+import { historyOf, specTextOf } from "./run-record.ts";
 
 /** An event that waits for its turn, and who wants to know that it is on disk. */
 interface QueuedEvent {
@@ -21,9 +21,12 @@ interface QueuedEvent {
 
 /** What a batch of events did, not stored yet. */
 export interface Batch {
-  readonly tasks: readonly TaskRecord[];
-  readonly progress?: RunProgress;
-  readonly effects: readonly Effect[];
+  /** Every changed record once, as it is at the end. */
+  readonly tasks: Map<TaskId, TaskRecord>;
+  progress?: RunProgress;
+  effects: Effect[];
+  /** The run's pipeline as text, if it has been replaced. */
+  spec?: string;
 }
 
 /** A run that goes on, in memory: its state, the events that wait for it, and what is known of its pods. */
@@ -71,18 +74,17 @@ export class LiveRun {
     return settle.promise;
   }
 
-  /** Takes the state through `events`; every record appears once in the result, as it is at the end. */
-  advance(events: readonly EngineEvent[], context: EngineContext): Batch {
-    const tasks = new Map<TaskId, TaskRecord>();
-    const effects: Effect[] = [];
-    let progress: RunProgress | undefined;
+  /** Takes the state through `events`; what they do is added to `batch`. */
+  advance(events: readonly EngineEvent[], context: EngineContext, batch: Batch = { tasks: new Map(), effects: [] }): Batch {
+    const { info } = this.state;
     for (const event of events) {
-      const step = advance(this.state, event, context);
-      for (const task of step.changed) tasks.set(task.id, task);
-      for (const effect of step.effects) effects.push(effect);
-      progress = step.progress ?? progress;
+      const { changed, effects, progress } = advance(this.state, event, context);
+      for (const task of changed) batch.tasks.set(task.id, task);
+      for (const effect of effects) batch.effects.push(effect);
+      if (progress !== undefined) batch.progress = progress;
     }
-    return { tasks: [...tasks.values()], effects, ...(progress === undefined ? {} : { progress }) };
+    if (this.state.info !== info) batch.spec = specTextOf(this.state.info);
+    return batch;
   }
 
   /** Ends the run where it is, with what that leaves to do. */
@@ -100,6 +102,6 @@ export class LiveRun {
     for (const task of tasks) this.state.put(task);
     const progress: RunProgress = { ...this.state.progress, phase: "FAILED", message, endedAt: time };
     this.state.progress = progress;
-    return { tasks, progress, effects };
+    return { tasks: new Map(tasks.map((task) => [task.id, task])), progress, effects };
   }
 }

@@ -24,6 +24,11 @@ export function runInfoOf(row: RunRow): RunInfo {
   };
 }
 
+/** A run's pipeline as it is stored. */
+export function specTextOf({ spec, platform }: Pick<RunInfo, "spec" | "platform">): string {
+  return JSON.stringify(platform === undefined ? spec : { pipeline_spec: spec, platform_spec: platform });
+}
+
 /** How far a stored run has come. */
 export function progressOf(row: RunRow): RunProgress {
   return JSON.parse(row.progress) as RunProgress;

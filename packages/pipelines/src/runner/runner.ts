@@ -4,18 +4,23 @@ import { ApiError, isApiError } from "@sluice/kubernetes";
 import type { ObjectStore } from "@sluice/object-store";
 import {
   ATTEMPT_LABEL,
+  checkEdit,
   newRun,
   outstandingEffects,
   restoreRun,
   RUN_LABEL,
+  runHomeOf,
   TASK_LABEL,
   workspaceClaimOf,
   type EngineContext,
   type EngineEvent,
+  type RunInfo,
   type TaskReport,
 } from "../engine/index.ts";
 import type { Store } from "../store/store.ts";
-import type { ExperimentRow, RunRow } from "../store/tables.ts";
+import type { ExperimentRow, OutboxRow, RunRow } from "../store/tables.ts";
+import { DEFAULT_LIFECYCLE, podsDueAt, type ArtifactPolicy, type LifecycleSettings } from "../lifecycle/lifecycle-settings.ts";
+import type { CacheSettings } from "./cache-lookup.ts";
 import { Effects, outboxRow, outboxRowsOf } from "./effects.ts";
 import { PODS, type ObservedPod } from "./kinds.ts";
 import { LiveRun, type Batch } from "./live-run.ts";
@@ -25,6 +30,10 @@ import { advanceRecord, historyOf, isFinal, progressOf, runInfoOf } from "./run-
 
 const RETRY_MS = 500;
 const LONGEST_RETRY_MS = 30_000;
+/** What one batch may hold, so that the main thread is soon free for others. */
+const MOST_EVENTS = 200;
+const MOST_ROUNDS = 50;
+const MOST_TASKS = 2000;
 
 /** What a runner works with. */
 export interface RunnerOptions {
@@ -34,6 +43,8 @@ export interface RunnerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly engine: EngineContext;
+  readonly cache?: CacheSettings | undefined;
+  readonly lifecycle?: LifecycleSettings | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -44,15 +55,21 @@ export interface RunnerOptions {
 export class Runner {
   readonly #options: RunnerOptions;
   readonly #effects: Effects;
+  readonly #lifecycle: LifecycleSettings;
   readonly #runs = new Map<string, LiveRun>();
   /** Which attempt a pod is, by `namespace/name`. */
   readonly #pods = new Map<string, { readonly runId: string; readonly taskId: string; readonly attempt: number }>();
   readonly #notices = new RunNotices();
+  /** The word of the artifacts of runs that were deleted while they went on: their pods may still bring some. */
+  readonly #cutShort = new Map<string, OutboxRow>();
+  /** What is being deleted of runs that are over, by run: none of them may go on meanwhile. */
+  readonly #releasing = new Map<string, Promise<void>>();
   /** Resolves once the runs of an earlier process are known: before, nobody may ask for anything. */
   readonly #started = Promise.withResolvers<void>();
 
   constructor(options: RunnerOptions) {
     this.#options = options;
+    this.#lifecycle = options.lifecycle ?? DEFAULT_LIFECYCLE;
     this.#effects = new Effects({ ...options, push: (run, event) => this.#push(run, event) });
   }
 
@@ -78,7 +95,7 @@ export class Runner {
     const pending = new Set(outbox.map(({ id }) => id));
     for (const run of runs) this.#adopt(run, pods, pending);
     const orphans = outbox.filter(({ run_id }) => !this.#runs.has(run_id));
-    this.#effects.removeLeftovers(orphans.filter(({ kind }) => kind !== "createPod"));
+    void this.#effects.removeLeftovers(orphans.filter(({ kind }) => kind !== "createPod"));
     await store.outbox.remove(orphans.filter(({ kind }) => kind === "createPod").map(({ id }) => id));
     this.#started.resolve();
   }
@@ -103,9 +120,13 @@ export class Runner {
     await this.#push(run, { type: "terminateRequested", time: this.#now() });
   }
 
-  /** Starts again what failed in a run that has ended; resolves once that is on disk. */
-  async retry(runId: string): Promise<void> {
+  /**
+   * Starts again what failed in a run that has ended; resolves once that is on disk. Given another pipeline (and its platform settings),
+   * it goes on as that, and also what means something else there runs again; a `UserError` says why it cannot.
+   */
+  async retry(runId: string, edited: Partial<Pick<RunInfo, "spec" | "platform">> = {}): Promise<void> {
     await this.#started.promise;
+    await this.#releasing.get(runId);
     const live = this.#runs.get(runId);
     const row = live?.row ?? (await this.#options.store.runs.find(runId));
     if (row === undefined) throw new ApiError("NotFound", `run ${runId} not found`);
@@ -113,12 +134,43 @@ export class Runner {
     if (phase !== "FAILED" && phase !== "CANCELED") {
       throw new ApiError("BadRequest", `run ${runId} is ${phase}: only a failed or canceled run can be retried`);
     }
-    await this.#push(live ?? (await this.#load(row)), { type: "retryRequested", time: this.#now() });
+    const run = live ?? (await this.#load(row));
+    const { spec, platform } = edited;
+    if (spec !== undefined) checkEdit(run.state, platform === undefined ? { spec } : { spec, platform });
+    await this.#push(run, { type: "retryRequested", time: this.#now(), ...edited });
   }
 
-  /** Deletes a run with its pods and its workspace. */
-  async delete(row: RunRow): Promise<void> {
+  /** Deletes a run with its pods and its workspace, and by policy with its artifacts: those that no other run uses. */
+  async delete(row: RunRow, artifacts: ArtifactPolicy = this.#lifecycle.artifacts): Promise<void> {
     await this.#started.promise;
+    const run = this.#runs.get(row.id);
+    const leftovers = await this.#leftoversOf(row);
+    const bytes = outboxRow(row, "deleteArtifacts", runHomeOf(run?.state.info ?? runInfoOf(row)));
+    if (artifacts === "delete") leftovers.push(bytes);
+    const freed = await this.#options.store.upkeep.remove(row.id, leftovers);
+    if (artifacts === "delete" && row.finished_at === 0) this.#cutShort.set(row.id, bytes);
+    if (run !== undefined) this.#forget(run);
+    this.#notices.tell({ row, tasks: [], isOver: true });
+    void this.#effects.removeLeftovers([...leftovers, ...freed]);
+  }
+
+  /** Deletes the pods and the workspace of a run that is over; its record, its results and its artifacts stay. */
+  async releasePods(row: RunRow): Promise<void> {
+    await this.#started.promise;
+    if (this.#runs.has(row.id)) return;
+    const released = Promise.withResolvers<void>();
+    this.#releasing.set(row.id, released.promise);
+    try {
+      const leftovers = await this.#leftoversOf(row);
+      if (await this.#options.store.upkeep.releasePods(row.id, leftovers)) await this.#effects.removeLeftovers(leftovers);
+    } finally {
+      this.#releasing.delete(row.id);
+      released.resolve();
+    }
+  }
+
+  /** What a run has in the cluster, or may have. */
+  async #leftoversOf(row: RunRow): Promise<OutboxRow[]> {
     const { store, client } = this.#options;
     const page = await client.list(PODS, { namespace: row.namespace, labelSelector: `${RUN_LABEL}=${row.id}` });
     const run = this.#runs.get(row.id);
@@ -128,16 +180,19 @@ export class Runner {
     const workspace = workspaceClaimOf(run?.state.info ?? runInfoOf(row));
     const leftovers = [...pods].map((name) => outboxRow(row, "deletePod", name));
     if (workspace !== undefined) leftovers.push(outboxRow(row, "deleteClaim", workspace.metadata.name));
-    await store.runs.delete(row.id, leftovers);
-    if (run !== undefined) this.#forget(run);
-    this.#notices.tell({ row, tasks: [], isOver: true });
-    this.#effects.removeLeftovers(leftovers);
+    return leftovers;
   }
 
   /** Takes what a pod's agent found; resolves once that is on disk. */
   async report(report: TaskReport): Promise<void> {
     await this.#started.promise;
-    await this.#options.store.tasks.putReport(report);
+    try {
+      await this.#options.store.tasks.putReport(report);
+    } catch (error) {
+      const bytes = this.#cutShort.get(report.runId);
+      if (bytes !== undefined) void this.#effects.removeLeftovers([bytes]);
+      throw error;
+    }
     this.#runs.get(report.runId)?.putReport(report);
   }
 
@@ -204,7 +259,7 @@ export class Runner {
       void this.#push(run, { type: "runStarted", time: this.#now() });
       return;
     }
-    const effects = outstandingEffects(run.state, this.#options.engine);
+    const effects = outstandingEffects(run.state, this.#options.engine, { hasPod: (name) => pods.has(podKey(row.namespace, name)) });
     const creations = new Map(effects.flatMap((effect) => (effect.type === "createPod" ? [[effect.taskId, effect]] : [])));
     this.#carryOut(
       run,
@@ -239,13 +294,14 @@ export class Runner {
     const isWanted = (): boolean => run.queue.length > 0 && !run.stop.signal.aborted && !signal.aborted;
     for (let failures = 0; isWanted();) {
       let queued: LiveRun["queue"] = [];
+      const stored = Promise.withResolvers<void>();
       try {
         // A decision that was not stored is none: the next one must not build on it.
         if (failures > 0) await this.#restore(run);
         if (!isWanted()) break;
-        queued = run.queue;
-        run.queue = [];
-        const batch = this.#decide(run, queued);
+        queued = run.queue.slice(0, MOST_EVENTS);
+        run.queue = run.queue.slice(MOST_EVENTS);
+        const batch = await this.#decide(run, queued, stored.promise);
         await this.#commit(run, batch);
         failures = 0;
         for (const { settle } of queued) settle.resolve();
@@ -256,6 +312,8 @@ export class Runner {
         if (!isWanted()) break;
         logger.error("cannot store what a run did", { run: run.row.id, error });
         await clock.sleep(Math.min(RETRY_MS * 2 ** failures++, LONGEST_RETRY_MS), signal);
+      } finally {
+        stored.resolve();
       }
     }
     run.isBusy = false;
@@ -271,14 +329,24 @@ export class Runner {
   }
 
   /** A mistake in the engine ends the run it happens in, and no other. */
-  #decide(run: LiveRun, queued: LiveRun["queue"]): Batch {
+  async #decide(run: LiveRun, queued: LiveRun["queue"], stored: Promise<void>): Promise<Batch> {
+    const { engine, logger } = this.#options;
     try {
-      return run.advance(
+      const batch = run.advance(
         queued.map(({ event }) => event),
-        this.#options.engine,
+        engine,
       );
+      // What the cache answers changes nothing but the run, so that many shared results in a row are one commit.
+      for (let round = 0; round < MOST_ROUNDS && batch.tasks.size < MOST_TASKS; round++) {
+        const lookups = batch.effects.filter((effect) => effect.type === "lookupCache");
+        if (lookups.length === 0) break;
+        const answers = await this.#effects.answers(run, lookups, stored);
+        batch.effects = batch.effects.filter(({ type }) => type !== "lookupCache");
+        run.advance(answers, engine, batch);
+      }
+      return batch;
     } catch (error) {
-      this.#options.logger.error("the engine failed", { run: run.row.id, error });
+      logger.error("the engine failed", { run: run.row.id, error });
       return run.giveUp(`internal error: ${error instanceof Error ? error.message : String(error)}`, this.#now());
     }
   }
@@ -286,22 +354,35 @@ export class Runner {
   /** Does what follows from a batch that is stored. */
   #follow(run: LiveRun, { tasks, effects }: Batch): void {
     const isOver = isFinal(run.state.progress.phase);
-    this.#notices.tell({ row: run.row, tasks, isOver });
+    this.#notices.tell({ row: run.row, tasks: [...tasks.values()], isOver });
     // What is left to do after a run does not end with it.
-    if (isOver) this.#effects.removeLeftovers(outboxRowsOf(run.row, effects));
+    if (isOver) void this.#effects.removeLeftovers(outboxRowsOf(run.row, effects));
     else this.#carryOut(run, effects);
   }
 
-  async #commit(run: LiveRun, { tasks, progress, effects }: Batch): Promise<void> {
+  async #commit(run: LiveRun, { tasks, progress, effects, spec }: Batch): Promise<void> {
     const { store } = this.#options;
     const time = this.#now();
     const outbox = outboxRowsOf(run.row, effects);
     const done = [...run.done];
-    if (tasks.length === 0 && progress === undefined && outbox.length === 0) return;
-    const { history, row } = progress === undefined ? run : advanceRecord(run, progress, time);
+    if (tasks.size === 0 && progress === undefined && outbox.length === 0) return;
+    const advanced = progress === undefined ? run : advanceRecord(run, progress, time);
+    const { history } = advanced;
+    const row = spec === undefined ? advanced.row : { ...advanced.row, spec, version_id: "" };
     const { id, namespace } = row;
-    const change = { run: { id, namespace, pipeline: run.pipeline }, tasks, time, outbox, done };
-    await store.runs.commit(progress === undefined ? change : { ...change, progress: { value: progress, history } });
+    const change = {
+      run: { id, namespace, pipeline: run.pipeline },
+      tasks: [...tasks.values()],
+      time,
+      outbox,
+      done,
+      ...(spec === undefined ? {} : { spec }),
+    };
+    await store.runs.commit(
+      progress === undefined
+        ? change
+        : { ...change, progress: { value: progress, history, podsDueAt: podsDueAt(run.state.info, progress, this.#lifecycle) } },
+    );
     run.row = row;
     run.history = history;
     run.done = run.done.slice(done.length);

@@ -1,6 +1,13 @@
-import type { CachedResult, TaskValues } from "../engine/types.ts";
 import { chunks } from "./change.ts";
-import type { PipelinesDatabase } from "./tables.ts";
+import type { PipelinesDatabase, ResultRow } from "./tables.ts";
+
+/** How many earlier results of a component are compared with a task. */
+const COMPARED = 50;
+
+/** Whose results not to use any more: those of a pipeline, of a run, or of one of its tasks. */
+export type Invalidation =
+  | { readonly namespace: string; readonly pipeline: string }
+  | { readonly namespace: string; readonly fingerprints: readonly string[] };
 
 /** Results that later tasks may share. */
 export class CacheStore {
@@ -10,18 +17,51 @@ export class CacheStore {
     this.#database = database;
   }
 
-  /** The results that the cache has for these fingerprints. */
-  async find(namespace: string, pipeline: string, fingerprints: readonly string[]): Promise<Map<string, CachedResult>> {
-    const hits = new Map<string, CachedResult>();
+  /** The newest result of each of these fingerprints, whatever has become of it; without a pipeline, of all of the namespace's. */
+  async find(
+    { namespace, pipeline }: { readonly namespace: string; readonly pipeline?: string },
+    fingerprints: readonly string[],
+  ): Promise<Map<string, ResultRow>> {
+    const results = new Map<string, ResultRow>();
     for (const some of chunks([...new Set(fingerprints)])) {
-      const query = this.#database.read.selectFrom("pipelines_cache").select(["fingerprint", "task_id", "outputs"]);
-      const rows = await query
+      // SQLite takes the other columns from the row that has the maximum.
+      let query = this.#database.read
+        .selectFrom("pipelines_results")
+        .selectAll()
+        .select(({ fn }) => fn.max("made_at").as("newest"))
         .where("namespace", "=", namespace)
-        .where("pipeline", "=", pipeline)
-        .where("fingerprint", "in", [...some])
-        .execute();
-      for (const row of rows) hits.set(row.fingerprint, { taskId: row.task_id, outputs: JSON.parse(row.outputs) as TaskValues });
+        .where("fingerprint", "in", [...some]);
+      if (pipeline !== undefined) query = query.where("pipeline", "=", pipeline);
+      for (const { newest: _newest, ...row } of await query.groupBy("fingerprint").execute()) results.set(row.fingerprint, row);
     }
-    return hits;
+    return results;
+  }
+
+  /** The newest results of a component of a pipeline that other runs had made by a time. */
+  async ofComponent(
+    { namespace, pipeline, component }: { readonly namespace: string; readonly pipeline: string; readonly component: string },
+    { otherThan, until }: { readonly otherThan: string; readonly until: number },
+  ): Promise<ResultRow[]> {
+    const all = this.#database.read.selectFrom("pipelines_results").selectAll().where("namespace", "=", namespace);
+    const own = all.where("pipeline", "=", pipeline).where("component", "=", component).where("made_at", "<=", until);
+    return own.where("run_id", "<>", otherThan).orderBy("made_at", "desc").limit(COMPARED).execute();
+  }
+
+  /** Lets nobody share these results any more, and tells how many keys that concerns. Those that tasks make from now on may be shared again. */
+  async invalidate(what: Invalidation, { by, at }: { readonly by: string; readonly at: number }): Promise<number> {
+    return this.#database.transaction(async (transaction) => {
+      const keys = new Set<string>();
+      const groups = "pipeline" in what ? [undefined] : chunks([...new Set(what.fingerprints)]);
+      for (const some of groups) {
+        let query = transaction
+          .updateTable("pipelines_results")
+          .set({ invalidated_by: by, invalidated_at: at })
+          .where("namespace", "=", what.namespace)
+          .where("invalidated_at", "=", 0);
+        query = "pipeline" in what ? query.where("pipeline", "=", what.pipeline) : query.where("fingerprint", "in", [...(some ?? [])]);
+        for (const { fingerprint } of await query.returning("fingerprint").execute()) keys.add(fingerprint);
+      }
+      return keys.size;
+    });
   }
 }

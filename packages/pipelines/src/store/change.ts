@@ -1,6 +1,6 @@
 import { ApiError } from "@sluice/kubernetes";
-import type { RunProgress, TaskRecord } from "../engine/types.ts";
-import type { ArtifactRow, OutboxRow, PipelinesTables, PipelinesTransaction, RunRow } from "./tables.ts";
+import { hasSucceeded, type RunProgress, type TaskRecord } from "../engine/types.ts";
+import type { ArtifactRow, OutboxRow, PipelinesTransaction, ResultRow, RunRow, ShareRow } from "./tables.ts";
 
 /** Rows per statement: well below the number of variables that any database takes. */
 const CHUNK = 500;
@@ -16,7 +16,9 @@ export interface HistoryEntry {
 export interface RunChange {
   readonly run: { readonly id: string; readonly namespace: string; readonly pipeline: string };
   readonly tasks: readonly TaskRecord[];
-  readonly progress?: { readonly value: RunProgress; readonly history: readonly HistoryEntry[] };
+  readonly progress?: { readonly value: RunProgress; readonly history: readonly HistoryEntry[]; readonly podsDueAt: number };
+  /** Its pipeline, if that has been replaced. */
+  readonly spec?: string;
   readonly time: number;
   /** Effects to carry out, and those that have been. */
   readonly outbox: readonly OutboxRow[];
@@ -72,20 +74,28 @@ export async function upsertTasks(transaction: PipelinesTransaction, { run, task
       .onConflict((conflict) => conflict.doNothing())
       .execute();
   }
-  const cached = new Map<string, PipelinesTables["pipelines_cache"]>();
-  for (const { id, fingerprint, outputs } of made) {
-    if (fingerprint === undefined) continue;
-    cached.set(fingerprint, { namespace, pipeline, fingerprint, task_id: id, created_at: time, outputs: JSON.stringify(outputs) });
-  }
-  for (const some of chunks([...cached.values()])) {
+  const given = tasks.filter(({ kind, state }) => hasSucceeded(state) && (kind === "RUNTIME" || kind === "IMPORTER"));
+  const shares = given.flatMap(({ id, outputs, cachedFrom = "" }) => {
+    const uris = Object.values(outputs.artifacts).flatMap((list) => list.map(({ uri }) => uri));
+    const foreign = new Set(uris.filter((uri) => !uri.includes(`/${run.id}/`)));
+    return [...foreign].map((uri): ShareRow => ({ task_id: id, run_id: run.id, source_task_id: cachedFrom, uri }));
+  });
+  for (const some of chunks(shares)) {
     await transaction
-      .insertInto("pipelines_cache")
+      .replaceInto("pipelines_shares")
       .values([...some])
-      .onConflict((conflict) =>
-        conflict
-          .columns(["namespace", "pipeline", "fingerprint"])
-          .doUpdateSet(({ ref }) => ({ task_id: ref("excluded.task_id"), created_at: ref("excluded.created_at"), outputs: ref("excluded.outputs") })),
-      )
+      .execute();
+  }
+  const results = made.flatMap(({ id, component, fingerprint, keyParts = {}, outputs }): ResultRow[] => {
+    if (fingerprint === undefined) return [];
+    const whose = { task_id: id, run_id: run.id, namespace, pipeline, component, fingerprint };
+    const what = { key_parts: JSON.stringify(keyParts), outputs: JSON.stringify(outputs), made_at: time };
+    return [{ ...whose, ...what, invalidated_by: "", invalidated_at: 0 }];
+  });
+  for (const some of chunks(results)) {
+    await transaction
+      .replaceInto("pipelines_results")
+      .values([...some])
       .execute();
   }
 }

@@ -40,11 +40,11 @@ export class ExperimentStore {
   }
 
   /** Shelves an experiment; what it holds goes with it when it is archived. */
-  async shelve(id: string, state: StorageState): Promise<void> {
+  async shelve(id: string, state: StorageState, at: number): Promise<void> {
     await this.#database.transaction(async (transaction) => {
       await transaction.updateTable("pipelines_experiments").set({ storage_state: state }).where("id", "=", id).execute();
       if (state === "AVAILABLE") return;
-      await transaction.updateTable("pipelines_runs").set({ storage_state: state }).where("experiment_id", "=", id).execute();
+      await transaction.updateTable("pipelines_runs").set({ storage_state: state, shelved_at: at }).where("experiment_id", "=", id).execute();
     });
   }
 

@@ -2,7 +2,7 @@ import { ApiError } from "@sluice/kubernetes";
 import { chunks, existingRun, insertOutbox, type RunChange, upsertTasks } from "./change.ts";
 import type { Page, PageQuery } from "./page.ts";
 import { selectPage } from "./select-page.ts";
-import type { ExperimentRow, OutboxRow, PipelinesDatabase, RunRow, StorageState } from "./tables.ts";
+import type { ExperimentRow, PipelinesDatabase, RunRow, StorageState } from "./tables.ts";
 
 /** Runs, and what happens in them. */
 export class RunStore {
@@ -51,7 +51,7 @@ export class RunStore {
   }
 
   /** Shelves a run. None comes back while its experiment is archived. */
-  async shelve(id: string, state: StorageState): Promise<void> {
+  async shelve(id: string, state: StorageState, at: number): Promise<void> {
     await this.#database.transaction(async (transaction) => {
       const runs = transaction.selectFrom("pipelines_runs as run").where("run.id", "=", id);
       const experiment = await runs
@@ -64,18 +64,7 @@ export class RunStore {
           `run ${id} belongs to experiment ${JSON.stringify(experiment.name)}, which is archived: unarchive the experiment first`,
         );
       }
-      await transaction.updateTable("pipelines_runs").set({ storage_state: state }).where("id", "=", id).execute();
-    });
-  }
-
-  /** Deletes all that belongs to a run, leaving word of what is to be deleted in the cluster; cached results stay. */
-  async delete(id: string, rest: readonly OutboxRow[]): Promise<void> {
-    await this.#database.transaction(async (transaction) => {
-      for (const table of ["pipelines_tasks", "pipelines_artifacts", "pipelines_reports", "pipelines_outbox"] as const) {
-        await transaction.deleteFrom(table).where("run_id", "=", id).execute();
-      }
-      await transaction.deleteFrom("pipelines_runs").where("id", "=", id).execute();
-      await insertOutbox(transaction, rest);
+      await transaction.updateTable("pipelines_runs").set({ storage_state: state, shelved_at: at }).where("id", "=", id).execute();
     });
   }
 
@@ -91,8 +80,11 @@ export class RunStore {
           .where("id", "in", [...some])
           .execute();
       if (change.progress === undefined) return;
-      const { value, history } = change.progress;
-      const set = { state: value.phase, progress: JSON.stringify(value), history: JSON.stringify(history), finished_at: value.endedAt ?? 0 };
+      const { value, history, podsDueAt } = change.progress;
+      // What was edited is no stored version any more.
+      const spec = change.spec === undefined ? {} : { spec: change.spec, version_id: "" };
+      const texts = { progress: JSON.stringify(value), history: JSON.stringify(history) };
+      const set = { ...spec, ...texts, state: value.phase, finished_at: value.endedAt ?? 0, pods_due_at: podsDueAt };
       await transaction.updateTable("pipelines_runs").set(set).where("id", "=", change.run.id).execute();
       // Only an unfinished task needs what its agent said.
       if (value.endedAt !== undefined) await transaction.deleteFrom("pipelines_reports").where("run_id", "=", change.run.id).execute();

@@ -76,7 +76,7 @@ describe("a run", () => {
     await store.experiments.create(experiment("e", { storage_state: "ARCHIVED" }));
     await expect(store.runs.create(run("r"))).rejects.toMatchObject({ reason: "BadRequest", message: expect.stringContaining('"e" is archived') });
     expect(await store.runs.find("r")).toBeUndefined();
-    await store.experiments.shelve("e", "AVAILABLE");
+    await store.experiments.shelve("e", "AVAILABLE", 0);
     await store.runs.create(run("r", { created_at: 7 }));
     expect(await store.experiments.find("e")).toMatchObject({ last_run_at: 7 });
   });
@@ -91,7 +91,7 @@ describe("a run", () => {
   test("that was deleted takes no more changes and no reports", async () => {
     await store.experiments.create(experiment("e"));
     await store.runs.create(run("r"));
-    await store.runs.delete("r", []);
+    await store.upkeep.remove("r", []);
     const change = { run: { id: "r", namespace: "n", pipeline: "p" }, tasks: [task], time: 1, outbox: [], done: [] };
     await expect(store.runs.commit(change)).rejects.toMatchObject({ reason: "NotFound" });
     expect(await store.tasks.ofRun("r")).toEqual([]);
@@ -105,7 +105,7 @@ describe("a run", () => {
     const report = { runId: "r", taskId: "t", attempt: 0, parameters: {}, artifacts: [], problems: [] };
     await store.tasks.putReport(report);
     expect(await store.tasks.reportsOf("r")).toEqual([report]);
-    const progress = { value: { phase: "SUCCEEDED", endedAt: 5 } as const, history: [] };
+    const progress = { value: { phase: "SUCCEEDED", endedAt: 5 } as const, history: [], podsDueAt: 0 };
     await store.runs.commit({ run: { id: "r", namespace: "n", pipeline: "p" }, tasks: [], time: 1, outbox: [], done: [], progress });
     await store.tasks.putReport(report);
     expect(await store.tasks.reportsOf("r")).toEqual([]);

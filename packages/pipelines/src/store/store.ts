@@ -5,6 +5,7 @@ import { OutboxStore } from "./outbox-store.ts";
 import { PipelineStore } from "./pipeline-store.ts";
 import { RunStore } from "./run-store.ts";
 import { TaskStore } from "./task-store.ts";
+import { UpkeepStore } from "./upkeep-store.ts";
 import { VersionStore } from "./version-store.ts";
 import type { PipelinesDatabase } from "./tables.ts";
 
@@ -18,6 +19,7 @@ export class Store {
   readonly cache: CacheStore;
   readonly outbox: OutboxStore;
   readonly artifacts: ArtifactStore;
+  readonly upkeep: UpkeepStore;
 
   constructor(database: PipelinesDatabase) {
     this.experiments = new ExperimentStore(database);
@@ -28,5 +30,6 @@ export class Store {
     this.cache = new CacheStore(database);
     this.outbox = new OutboxStore(database);
     this.artifacts = new ArtifactStore(database);
+    this.upkeep = new UpkeepStore(database);
   }
 }

@@ -1,5 +1,5 @@
 import type { Database, TypedDatabase } from "@sluice/database";
-import type { Transaction } from "kysely";
+import type { Generated, Transaction } from "kysely";
 
 /** A run's or an experiment's shelf. */
 export type StorageState = "AVAILABLE" | "ARCHIVED";
@@ -9,11 +9,12 @@ export interface PipelinesTables {
   pipelines_experiments: ExperimentRow;
   pipelines_pipelines: PipelineRow;
   pipelines_versions: VersionRow;
-  pipelines_runs: RunRow;
+  pipelines_runs: RunRow & RunUpkeep;
   pipelines_tasks: { id: string; run_id: string; created_at: number; state: string; record: string };
   pipelines_artifacts: ArtifactRow;
   pipelines_reports: { task_id: string; attempt: number; run_id: string; report: string };
-  pipelines_cache: { namespace: string; pipeline: string; fingerprint: string; task_id: string; created_at: number; outputs: string };
+  pipelines_results: ResultRow;
+  pipelines_shares: ShareRow;
   pipelines_outbox: OutboxRow;
 }
 
@@ -76,6 +77,22 @@ export interface RunRow {
   finished_at: number;
 }
 
+/** What only the upkeep of runs looks at. */
+export interface RunUpkeep {
+  /** When it was archived or unarchived last. */
+  shelved_at: Generated<number>;
+  /** When its pods are to be deleted. */
+  pods_due_at: Generated<number>;
+}
+
+/** An artifact of a task that does not lie where its run keeps its own: another task made it, if that is known, or it was imported. */
+export interface ShareRow {
+  task_id: string;
+  run_id: string;
+  source_task_id: string;
+  uri: string;
+}
+
 /** One artifact that a task made. `record` is JSON: an `ArtifactRecord`. */
 export interface ArtifactRow {
   id: string;
@@ -89,13 +106,28 @@ export interface ArtifactRow {
   created_at: number;
 }
 
-/** A pod to create, or a pod or volume claim to delete, kept until that is done. */
+/** A result that later tasks may share. `key_parts` and `outputs` are JSON; `invalidated_at` is 0 until somebody asks not to use it. */
+export interface ResultRow {
+  task_id: string;
+  run_id: string;
+  namespace: string;
+  pipeline: string;
+  component: string;
+  fingerprint: string;
+  key_parts: string;
+  outputs: string;
+  invalidated_by: string;
+  made_at: number;
+  invalidated_at: number;
+}
+
+/** A pod to create, or a pod, a volume claim or a run's artifacts to delete, kept until that is done. */
 export interface OutboxRow {
   id: string;
   run_id: string;
-  kind: "createPod" | "deletePod" | "deleteClaim";
+  kind: "createPod" | "deletePod" | "deleteClaim" | "deleteArtifacts";
   namespace: string;
-  /** The pod's or the claim's name. */
+  /** The pod's or the claim's name, or where the artifacts are. */
   name: string;
 }
 

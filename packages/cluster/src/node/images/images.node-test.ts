@@ -60,6 +60,11 @@ describe.each([["namespaces"], ["none"]] as const)("images with isolation %s", (
     expect(await run(await resolve("alpine:3.20", ["sh", "-c", "echo $((6*7)) | tee /tmp/x && cat /tmp/x"]))).toEqual({ code: 0, output: "42\n42" });
   });
 
+  test("the shell of Alpine knows more than Debian's", async () => {
+    const script = 'if [[ "$0" == "a" ]]; then echo yes; fi; echo "a\\nb"';
+    expect(await run(await resolve("alpine", ["sh", "-c", script, "a"]))).toEqual({ code: 0, output: "yes\na\\nb" });
+  });
+
   test("a kfp component runs unchanged: its environment is built once for all that ask at once, and again never", async () => {
     const command = ["sh", "-c", INSTALL, "sh", "-ec", RUN, COMPONENT, "--executor_input", JSON.stringify(INPUT), "--function_to_execute", "train"];
     const lines: string[] = [];
@@ -102,6 +107,13 @@ describe.each([["namespaces"], ["none"]] as const)("images with isolation %s", (
     const image = await resolve("python", ["sh", "-c", script]);
     expect(await run(image)).toEqual({ code: 0, output: "1.17.0\nidna\n1.16.0" });
     expect(await run(image)).toEqual({ code: 0, output: "1.17.0\nidna\n1.16.0" });
+  });
+
+  test("a virtual environment of a container sees what the image has, if it is to", async () => {
+    const script =
+      'pip install -q six==1.16.0 && cd "$(mktemp -d)" && python3 -m venv --without-pip --system-site-packages with && python3 -m venv --without-pip without && ' +
+      "with/bin/python -c 'import six; print(six.__version__)' && ! without/bin/python -c 'import six' 2>/dev/null";
+    expect(await run(await resolve("python:3.11", ["sh", "-c", script]))).toEqual({ code: 0, output: "1.16.0" });
   });
 
   test("what cannot be installed fails with pip's words and leaves nothing", async () => {

@@ -1,4 +1,4 @@
-import { existsSync, realpathSync } from "node:fs";
+import { existsSync, mkdirSync, realpathSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { HostCommand, SandboxMount, SandboxProcess } from "../sandbox/sandbox.ts";
 import { parseImageName, type ImageName } from "./image-name.ts";
@@ -44,6 +44,7 @@ export async function openImages(options: ImagesOptions): Promise<Images> {
   const environments = new PythonEnvironments({ ...options, directory: join(options.directory, "python") });
   let pythons: Promise<readonly PythonInterpreter[]> | undefined;
   const node = nodeProgram(process.execPath);
+  let shell: ReturnType<typeof shellProgram> | undefined;
   return {
     list: () => oci?.list() ?? [],
     async resolve(request) {
@@ -68,13 +69,14 @@ export async function openImages(options: ImagesOptions): Promise<Images> {
             mounts: node.mounts,
           };
         case "shell":
+          shell ??= shellProgram(options.directory);
           return {
             imageId: "profile://shell",
             profile: "shell",
             note: `the shell and programs of this machine run instead of image ${request.image}`,
             argv,
-            env: { PATH: SYSTEM_PATH },
-            mounts: [],
+            env: { PATH: shell.mounts.length > 0 ? `${shell.directory}:${SYSTEM_PATH}` : SYSTEM_PATH },
+            mounts: shell.mounts,
           };
       }
     },
@@ -132,6 +134,17 @@ async function resolvePython(request: ImageRequest, { profile, packages, argv, e
     env: { PATH: `${OVERLAY}/bin:${join(directory, "bin")}:${SYSTEM_PATH}`, LANG: "C.UTF-8", PYTHON_VERSION: version, [OVERLAY_VARIABLE]: OVERLAY },
     mounts: [...interpreterMounts(python), { source: directory, target: directory, readOnly: true }],
   };
+}
+
+/** A directory with an `sh` that knows `[[`, as those of Alpine and BusyBox do and Debian's does not; without mounts where this machine has none. */
+function shellProgram(home: string): { readonly directory: string; readonly mounts: readonly SandboxMount[] } {
+  const directory = join(home, "shell");
+  const bash = ["/usr/bin/bash", "/bin/bash"].find((path) => existsSync(path));
+  if (bash === undefined) return { directory, mounts: [] };
+  mkdirSync(directory, { recursive: true });
+  const link = join(directory, "sh");
+  if (!existsSync(link)) symlinkSync(bash, link);
+  return { directory, mounts: [{ source: directory, target: directory, readOnly: true }] };
 }
 
 /** The directory that holds `node`, and what containers must see for it to run and to find the packages beside it. */

@@ -51,8 +51,8 @@ if __name__ == "__main__":
 
 /**
  * Runs whenever the environment's Python starts. It answers a request that the environment was built for before Python has
- * loaded anything else, puts the container's own packages before the shared ones, and lets virtual environments that are to see
- * the system's packages see the environment's, which stand in for them. Where containers are plain processes,
+ * loaded anything else, and puts the container's own packages before the shared ones. A virtual environment that a container
+ * makes, and that is to see the system's packages, sees the environment's. Where containers are plain processes,
  * and no artifact volume lies at `/minio` and its like, it shows kfp where it is.
  */
 const START = `
@@ -108,27 +108,25 @@ def place_artifacts(root):
     sys.meta_path.insert(0, Finder)
 
 
-def show_packages_below():
+def show_below(packages):
     import venv
 
     create = venv.EnvBuilder.create_configuration
 
     def create_configuration(self, context):
         create(self, context)
-        # Not so before pip has been installed.
         if self.system_site_packages:
-            version = "python%d.%d" % sys.version_info[:2]
-            own, below = (os.path.join(prefix, "lib", version, "site-packages") for prefix in (context.env_dir, sys.prefix))
+            own = os.path.join(context.env_dir, "lib", "python%d.%d" % sys.version_info[:2], "site-packages")
             with open(os.path.join(own, "sluice-below.pth"), "w") as file:
-                file.write("import site; site.addsitedir(%r)\\n" % below)
+                file.write("import site; site.addsitedir(%r)\\n" % packages)
 
     venv.EnvBuilder.create_configuration = create_configuration
 
 
+if getattr(sys, "orig_argv", [])[1:3] == ["-m", "venv"]:
+    show_below(os.path.dirname(os.path.abspath(__file__)))
 if getattr(sys, "orig_argv", [])[1:4] == ["-m", "pip", "install"]:
     answer(sys.orig_argv[4:])
-if getattr(sys, "orig_argv", [])[1:3] == ["-m", "venv"]:
-    show_packages_below()
 if os.environ.get(${JSON.stringify(OVERLAY_VARIABLE)}):
     use_overlay(os.environ[${JSON.stringify(OVERLAY_VARIABLE)}])
 if os.environ.get("SLUICE_ARTIFACT_ROOT", "/kfp/artifacts") != "/kfp/artifacts":
