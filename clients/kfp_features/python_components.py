@@ -20,8 +20,7 @@ def index_url() -> str:
 @feature
 def base_images() -> Feature:
     """Whatever the version, variant and registry of the Python image, some Python of this machine runs it."""
-    images = ["python:3.9", "python:3.10-slim", "python:3.12", "python:3.12-slim-bookworm", "python", "docker.io/library/python:3.11-alpine"]
-    images.append("registry.access.redhat.com/ubi9/python-311:latest")
+    images = ["python:3.9", "python:3.12-slim-bookworm", "docker.io/library/python:3.11-alpine", "registry.access.redhat.com/ubi9/python-311:latest"]
 
     @dsl.component
     def version() -> str:
