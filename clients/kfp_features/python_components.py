@@ -224,13 +224,14 @@ def notebook() -> Feature:
         {"cell_type": "code", "metadata": {}, "source": "open('/tmp/out', 'w').write(text * 2)", "outputs": [], "execution_count": None, "id": "b"},
     ]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    path = pathlib.Path(tempfile.mkdtemp(prefix="kfp-notebook-"), "notebook.ipynb")
-    path.write_text(json.dumps({"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}))
+    with tempfile.TemporaryDirectory() as directory:
+        path = pathlib.Path(directory, "notebook.ipynb")
+        path.write_text(json.dumps({"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}))
 
-    @dsl.notebook_component(notebook_path=str(path))
-    def run(text: str) -> str:
-        dsl.run_notebook(text=text)
-        return open("/tmp/out").read()
+        @dsl.notebook_component(notebook_path=str(path))
+        def run(text: str) -> str:
+            dsl.run_notebook(text=text)
+            return open("/tmp/out").read()
 
     @dsl.pipeline(name="notebook")
     def pipeline():
