@@ -244,18 +244,19 @@ def imported_from_the_run() -> Feature:
 @feature
 def embedded() -> Feature:
     """Files that travel within the component."""
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="kfp-embedded-"))
-    (directory / "words.txt").write_text("embedded words")
+    with tempfile.TemporaryDirectory() as directory:
+        words = pathlib.Path(directory, "words.txt")
+        words.write_text("embedded words")
 
-    @dsl.component(embedded_artifact_path=str(directory))
-    def folder(files: dsl.EmbeddedInput[dsl.Dataset]) -> str:
-        import os
+        @dsl.component(embedded_artifact_path=directory)
+        def folder(files: dsl.EmbeddedInput[dsl.Dataset]) -> str:
+            import os
 
-        return open(os.path.join(files.path, "words.txt")).read()
+            return open(os.path.join(files.path, "words.txt")).read()
 
-    @dsl.component(embedded_artifact_path=str(directory / "words.txt"))
-    def single(file: dsl.EmbeddedInput[dsl.Dataset]) -> str:
-        return open(file.path).read()
+        @dsl.component(embedded_artifact_path=str(words))
+        def single(file: dsl.EmbeddedInput[dsl.Dataset]) -> str:
+            return open(file.path).read()
 
     @dsl.pipeline(name="embedded")
     def pipeline():

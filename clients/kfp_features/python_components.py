@@ -20,8 +20,7 @@ def index_url() -> str:
 @feature
 def base_images() -> Feature:
     """Whatever the version, variant and registry of the Python image, some Python of this machine runs it."""
-    images = ["python:3.9", "python:3.10-slim", "python:3.12", "python:3.12-slim-bookworm", "python", "docker.io/library/python:3.11-alpine"]
-    images.append("registry.access.redhat.com/ubi9/python-311:latest")
+    images = ["python:3.9", "python:3.12-slim-bookworm", "docker.io/library/python:3.11-alpine", "registry.access.redhat.com/ubi9/python-311:latest"]
 
     @dsl.component
     def version() -> str:
@@ -225,13 +224,14 @@ def notebook() -> Feature:
         {"cell_type": "code", "metadata": {}, "source": "open('/tmp/out', 'w').write(text * 2)", "outputs": [], "execution_count": None, "id": "b"},
     ]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    path = pathlib.Path(tempfile.mkdtemp(prefix="kfp-notebook-"), "notebook.ipynb")
-    path.write_text(json.dumps({"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}))
+    with tempfile.TemporaryDirectory() as directory:
+        path = pathlib.Path(directory, "notebook.ipynb")
+        path.write_text(json.dumps({"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}))
 
-    @dsl.notebook_component(notebook_path=str(path))
-    def run(text: str) -> str:
-        dsl.run_notebook(text=text)
-        return open("/tmp/out").read()
+        @dsl.notebook_component(notebook_path=str(path))
+        def run(text: str) -> str:
+            dsl.run_notebook(text=text)
+            return open("/tmp/out").read()
 
     @dsl.pipeline(name="notebook")
     def pipeline():
