@@ -80,3 +80,10 @@ test("refuses a wrong number of documents and a platform that is not Kubernetes"
   expect(() => parsePipeline(`${good}---${good}`)).toThrow("found 2");
   expect(() => parsePipeline(`${good}---\nplatforms: {}\n`)).toThrow("platform spec: platforms.kubernetes: is required");
 });
+
+test("an int64 stays as it is written", () => {
+  const accelerated = good.replace("image: i", 'image: i, resources: {accelerator: {type: nvidia.com/gpu, count: "1"}}');
+  const { container } = parsePipeline(accelerated).pipelineSpec.deploymentSpec?.executors?.["exec"] ?? {};
+  expect(container?.resources?.accelerator).toEqual({ type: "nvidia.com/gpu", count: "1" });
+  expect(() => parsePipeline(accelerated.replace('"1"', "one"))).toThrow("must be an integer");
+});

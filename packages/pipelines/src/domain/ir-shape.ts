@@ -6,6 +6,8 @@ export type Kind =
   | "boolean"
   | "number"
   | "integer"
+  /** An integer that protojson writes as text; it stays as it is written, for clients compare what they sent. */
+  | "int64"
   | "value"
   | "struct"
   | { readonly list: Kind }
@@ -41,11 +43,11 @@ export function decode(value: unknown, kind: Kind, document: string, path: strin
     if (typeof value !== kind) throw wrong(`a ${kind}`);
     return value;
   }
-  if (kind === "number" || kind === "integer") {
+  if (kind === "number" || kind === "integer" || kind === "int64") {
     const text = typeof value === "string" && /^-?\d+$/.test(value);
     const fits = text || (typeof value === "number" && (kind === "number" ? Number.isFinite(value) : Number.isSafeInteger(value)));
     if (!fits) throw wrong(kind === "number" ? "a number" : "an integer");
-    return Number(value);
+    return kind === "int64" ? value : Number(value);
   }
   if (typeof kind === "object" && "list" in kind) {
     if (!Array.isArray(value)) throw wrong("a list");

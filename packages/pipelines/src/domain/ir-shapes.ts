@@ -87,7 +87,7 @@ const container = open(
     resources: open({
       ...fields("cpuLimit memoryLimit cpuRequest memoryRequest", "number"),
       ...fields("resourceCpuLimit resourceMemoryLimit resourceCpuRequest resourceMemoryRequest"),
-      accelerator: open({ type: "string", count: "integer", resourceType: "string", resourceCount: "string" }),
+      accelerator: open({ type: "string", count: "int64", resourceType: "string", resourceCount: "string" }),
     }),
   },
   ["image"],
