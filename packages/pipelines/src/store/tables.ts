@@ -78,7 +78,7 @@ export interface RunRow {
 }
 
 /** What only the upkeep of runs looks at. */
-export interface RunUpkeep {
+interface RunUpkeep {
   /** When it was archived or unarchived last. */
   shelved_at: Generated<number>;
   /** When its pods are to be deleted. */
