@@ -12,7 +12,7 @@ export interface SeenRun {
 }
 
 /** As much of a task as tests look at. */
-export interface SeenTask {
+interface SeenTask {
   readonly task_id: string;
   readonly name: string;
   readonly state: string;

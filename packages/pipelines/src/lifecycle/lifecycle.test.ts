@@ -109,7 +109,8 @@ describe("a run like another", () => {
     const clone = await runs.post<{ run_id: string; display_name: string }>(`/runs/${original.run_id}:clone`, { parameters: { n: 2 } });
     expect(clone).toMatchObject({ display_name: "Clone of r", runtime_config: { parameters: { n: 2, label: "a" } }, state: "PENDING" });
     await runs.reaches(clone.run_id, "SUCCEEDED");
-    const again = await runs.post<{ run_id: string }>(`/runs/${clone.run_id}:clone`);
+    const again = await runs.post<{ run_id: string; display_name: string }>(`/runs/${clone.run_id}:clone`);
+    expect(again.display_name).toBe("Clone (2) of r");
     expect(statesOf(await runs.reaches(again.run_id, "SUCCEEDED"))).toMatchObject({ first: "CACHED" });
     for (const body of [{ parameters: { m: 1 } }, { parameters: { n: "x" } }, { pipeline_spec: CHAIN }]) {
       expect(await world.request("POST", `/runs/${original.run_id}:clone`, body)).toMatchObject({ status: 400 });

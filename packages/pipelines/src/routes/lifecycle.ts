@@ -62,6 +62,12 @@ function policyOf(context: RouteContext): ArtifactPolicy | undefined {
   throw invalid("artifacts", `${JSON.stringify(policy)} is neither "delete" nor "keep"`);
 }
 
+/** As upstream's page names clones: a clone of a clone is another one of the original. */
+function cloneName(name: string): string {
+  const [, count = name.startsWith("Clone of ") ? "1" : "0", original = name] = /^Clone (?:\((\d+)\) )?of (.*)$/su.exec(name) ?? [];
+  return count === "0" ? `Clone of ${original}` : `Clone (${Number(count) + 1}) of ${original}`;
+}
+
 /** The request for a run like another, but for what the body says. */
 async function cloneOf({ store }: RouteOptions, row: RunRow, body: Message): Promise<Message> {
   const version = row.version_id === "" ? undefined : await store.versions.find(row.pipeline_id, row.version_id);
@@ -75,7 +81,7 @@ async function cloneOf({ store }: RouteOptions, row: RunRow, body: Message): Pro
   const message: JsonObject = {
     ...source,
     namespace: row.namespace,
-    display_name: given("display_name", `Clone of ${row.name}`),
+    display_name: given("display_name", cloneName(row.name)),
     description: given("description", row.description),
     experiment_id: given("experiment_id", experiment?.id ?? ""),
     service_account: given("service_account", row.service_account),

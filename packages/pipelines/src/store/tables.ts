@@ -118,7 +118,7 @@ export interface RecurringRunRow {
 }
 
 /** What only the upkeep of runs looks at. */
-export interface RunUpkeep {
+interface RunUpkeep {
   /** When it was archived or unarchived last. */
   shelved_at: Generated<number>;
   /** When its pods are to be deleted. */
