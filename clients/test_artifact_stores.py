@@ -62,6 +62,16 @@ def bring(uri: str, expected: str):
     read(data=imported.output, expected=expected)
 
 
+@dsl.component
+def look(model: dsl.Input[dsl.Model]):
+    print(model.path)
+
+
+@dsl.pipeline(name="bring-model")
+def bring_model(uri: str):
+    look(model=dsl.importer(artifact_uri=uri, artifact_class=dsl.Model, reimport=True).output)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -280,3 +290,9 @@ def test_an_artifact_knows_where_it_came_from(sluice: Sluice):
     assert [task["name"] for task in down["tasks"]] == ["read"]
     up = sluice.get(f"/apis/v2beta1/artifacts/{data['artifact_id']}:lineage?direction=UPSTREAM")
     assert [task["name"] for task in up["tasks"]] == ["make"]
+
+
+def test_a_model_image_that_cannot_be_mounted_fails_the_task_and_says_why(sluice: Sluice):
+    state, tasks = sluice.run(bring_model, sluice.namespace(), {"uri": "oci://registry.example.com/models/one:1"})
+    assert state == "FAILED"
+    assert "oci://registry.example.com/models/one:1 is an image, and the nodes here cannot mount images" in message_of(tasks)

@@ -4,7 +4,11 @@ import type { Config } from "./config.ts";
 
 /** Every component there is; what is switched off is not even loaded. */
 const COMPONENTS: Readonly<Record<string, (config: Config) => Promise<Component>>> = {
-  pipelines: async ({ artifacts }) => (await import("@sluice/pipelines")).pipelinesComponent(artifacts === undefined ? {} : { artifacts }),
+  pipelines: async ({ artifacts }) => {
+    const { pipelinesComponent } = await import("@sluice/pipelines");
+    // The embedded node has no image volumes, and would wait for one for ever.
+    return pipelinesComponent({ pods: { hasImageVolumes: false }, ...(artifacts === undefined ? {} : { artifacts }) });
+  },
 };
 
 /** Loads the components that the configuration names, or all. */

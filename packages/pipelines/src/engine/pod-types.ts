@@ -22,6 +22,8 @@ export interface PodSettings {
   /** Environment of every user container, e.g. a proxy. */
   readonly env?: Readonly<Record<string, string>>;
   readonly labels?: Readonly<Record<string, string>>;
+  /** Whether nodes mount images as volumes, which `oci://` artifacts need; they do unless set. */
+  readonly hasImageVolumes?: boolean;
 }
 
 /** An environment variable. */

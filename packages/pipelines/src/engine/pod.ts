@@ -96,6 +96,10 @@ export function podOf(run: RunState, task: TaskRecord, context: Pick<EngineConte
     { name: VOLUME, mountPath: OUTPUT_DIRECTORY, subPath: "outputs" },
   ];
   const modelcars = [...new Set(inputs.map(({ uri }) => uri).filter((uri) => uri.startsWith("oci://")))];
+  if (modelcars.length > 0 && settings.hasImageVolumes === false) {
+    const why = `input artifact ${modelcars.join(", ")} is an image, and the nodes here cannot mount images as volumes`;
+    throw new UserError(`${why}. Import its files from a store instead, such as s3:// or file://`);
+  }
   const agent = (name: string, verb: string): ContainerManifest => ({
     name,
     image: settings.agentImage ?? AGENT_IMAGE,
