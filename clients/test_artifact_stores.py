@@ -62,6 +62,12 @@ def bring(uri: str, expected: str):
     read(data=imported.output, expected=expected)
 
 
+@dsl.component
+def look(model: dsl.Input[dsl.Model]):
+    print(model.path)
+
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -13,7 +13,7 @@ const READ_BYTES = MEBIBYTE;
 /** How large the parts of an upload are, how many S3 takes of them, and how many are on their way at once. */
 const PART_BYTES = 8 * MEBIBYTE;
 const MAX_PARTS = 10_000;
-const PARTS_AT_ONCE = 4;
+const PARTS_AT_ONCE = 3;
 /** Of bytes whose number is not known, the parts must do for as many as may come. */
 const STREAM_PART_BYTES = 16 * MEBIBYTE;
 const DELETES_AT_ONCE = 16;

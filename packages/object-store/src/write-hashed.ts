@@ -3,6 +3,8 @@ import { mkdir, open, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
 const FILE_MODE = 0o644;
+/** What is written at once: networks bring small pieces, and each write waits for a thread. */
+const WRITE_BYTES = 2 ** 20;
 
 /** How many bytes there were, and their `sha256:<hex>`. */
 export interface Hashed {
@@ -18,7 +20,7 @@ export async function writeHashed(path: string, bytes: AsyncIterable<Uint8Array>
   const tap = new HashTap();
   try {
     await using file = await open(path, "wx", FILE_MODE);
-    for await (const chunk of tap.through(bytes)) {
+    for await (const chunk of batched(tap.through(bytes))) {
       for (let done = 0; done < chunk.length;) done += (await file.write(chunk, done)).bytesWritten;
     }
   } catch (error) {
@@ -26,6 +28,20 @@ export async function writeHashed(path: string, bytes: AsyncIterable<Uint8Array>
     throw error;
   }
   return tap.result();
+}
+
+async function* batched(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let batch: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of bytes) {
+    batch.push(chunk);
+    size += chunk.length;
+    if (size < WRITE_BYTES) continue;
+    yield batch.length === 1 ? chunk : Buffer.concat(batch, size);
+    batch = [];
+    size = 0;
+  }
+  if (size > 0) yield Buffer.concat(batch, size);
 }
 
 /** Hashes bytes on their way elsewhere. */

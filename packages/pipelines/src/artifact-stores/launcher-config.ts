@@ -29,13 +29,13 @@ export interface ProviderSettings {
 }
 
 /** What is otherwise for the objects of one bucket whose keys start so. */
-export interface ProviderOverride extends ProviderSettings {
+interface ProviderOverride extends ProviderSettings {
   readonly bucketName: string;
   readonly keyPrefix?: string;
 }
 
 /** One provider. */
-export interface Provider {
+interface Provider {
   readonly default?: ProviderSettings;
   readonly overrides?: readonly ProviderOverride[];
 }

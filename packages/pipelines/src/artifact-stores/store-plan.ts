@@ -93,7 +93,7 @@ const QUERY_FIELDS: Readonly<Record<string, keyof ProviderSettings>> = {
 };
 
 /** What a pipeline root says after "?" of how its store is reached. */
-export function queryOf(query: string): ProviderSettings {
+function queryOf(query: string): ProviderSettings {
   const settings: Record<string, string | number | boolean> = {};
   for (const [name, value] of new URLSearchParams(query)) {
     const field = Object.hasOwn(QUERY_FIELDS, name) ? QUERY_FIELDS[name] : undefined;

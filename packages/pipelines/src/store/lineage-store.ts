@@ -5,7 +5,7 @@ import type { ArtifactRow, ArtifactTaskRow, PipelinesDatabase } from "./tables.t
 import { chunks, insertArtifactTasks } from "./change.ts";
 
 /** What an artifact was made from, or what was made from it. */
-export type LineageDirection = "UPSTREAM" | "DOWNSTREAM";
+type LineageDirection = "UPSTREAM" | "DOWNSTREAM";
 
 /** One link on the way: `depth` counts the tasks between it and where the way began. */
 export type LineageLink = Pick<ArtifactTaskRow, "artifact_id" | "task_id" | "run_id" | "direction" | "key" | "position"> & { readonly depth: number };
