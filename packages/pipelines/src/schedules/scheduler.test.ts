@@ -54,7 +54,7 @@ async function slots(id: string, count: number): Promise<number[]> {
       expect(runs).toHaveLength(count);
       return runs.map(({ scheduled_at: at }) => (Date.parse(at) - START) / 1000);
     },
-    { timeout: 15_000 },
+    { timeout: 30_000 },
   );
 }
 /** Lets time pass in steps, and what is due in each happen before the next. */
@@ -102,15 +102,15 @@ test("no more runs go on than may; those that are late come in order once there 
   );
 });
 
-test("after days without the program, all that was missed comes in order, or only the latest", { timeout: 20_000 }, async () => {
-  const hourly = { cron_schedule: { cron: "0 0 * * * *" } };
-  const [all, latest] = [await schedule({ trigger: hourly }), await schedule({ trigger: hourly, no_catchup: true })];
+test("after days without the program, all that was missed comes in order, or only the latest", { timeout: 60_000 }, async () => {
+  const trigger = { cron_schedule: { cron: "0 0 */6 * * *" } };
+  const [all, latest] = [await schedule({ trigger }), await schedule({ trigger, no_catchup: true })];
   await pass(60);
   world.crash();
   clock.jump(3 * 86_400_000);
   await world.boot();
-  expect(await slots(latest, 1)).toEqual([72 * 3600]);
-  expect(await slots(all, 72)).toEqual(Array.from({ length: 72 }, (_, index) => (index + 1) * 3600));
+  expect(await slots(latest, 1)).toEqual([68 * 3600]);
+  expect(await slots(all, 12)).toEqual(Array.from({ length: 12 }, (_, index) => (index * 6 + 2) * 3600));
 });
 
 test("a machine that slept, or whose clock was set, is noticed", async () => {
