@@ -152,7 +152,7 @@ function launcherProcess(): void {
       command: { argv: string[]; env: Record<string, string>; cwd: string };
       log: string;
       maxBytes: number;
-      input: string;
+      input?: string;
     }) => {
       const { id, command, log, maxBytes, input = "" } = request;
       if (request.do === "kill") {
