@@ -38,6 +38,7 @@ import { OciImages } from "./node/images/oci/oci-images.ts";
 import { Puller } from "./node/images/oci/pull-image.ts";
 import { imagePlatform } from "./node/machine.ts";
 import type { NodeSpec } from "./node/node-spec.ts";
+import { Launcher } from "./node/runtime/launcher.ts";
 import { openSandboxes } from "./node/sandbox/index.ts";
 import { catalogNames } from "./node/services/catalog-names.ts";
 import { ServiceCatalog } from "./node/services/service-catalog.ts";
@@ -120,11 +121,12 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const { programs = [], environment = {} } = options;
   const home = join(directory, "node");
   const services = new ServiceCatalog();
+  const launcher = stack.use(new Launcher());
   const sandboxes =
     mode === "all"
       ? stack.use(
           await openSandboxes({
-            ...{ directory: join(home, "sandboxes"), hidden: [directory], path: environment["PATH"] ?? "", clock, logger },
+            ...{ directory: join(home, "sandboxes"), hidden: [directory], path: environment["PATH"] ?? "", launcher, clock, logger },
             names: catalogNames(services),
             ...(options.sandbox === "none" ? { allow: { isolation: false } } : {}),
           }),
@@ -219,7 +221,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     const access = { host: sandboxes.hostIp, port: served.port, caCertificate: pki.authority };
     nodes = stack.use(
       await startNodes({
-        ...{ directory: home, programs, sandboxes, images, services, api: access, clock, logger },
+        ...{ directory: home, programs, launcher, sandboxes, images, services, api: access, clock, logger },
         nodes: options.nodes ?? [{ name: NODE_NAME }],
         ownName: NODE_NAME,
         nodePortAddresses: host === "0.0.0.0" || host === "::" ? [host] : hosts,

@@ -7,6 +7,7 @@ import type { HostPorts } from "./host-ports.ts";
 import type { RestartBackoff } from "./lifecycle/restart-backoff.ts";
 import type { NodeSpec } from "./node-spec.ts";
 import type { Limiter } from "./pod/limiter.ts";
+import type { Launcher } from "./runtime/launcher.ts";
 import type { Sandboxes } from "./sandbox/sandbox.ts";
 import type { ServiceCatalog } from "./services/service-catalog.ts";
 
@@ -32,6 +33,8 @@ export interface NodeOptions {
   readonly spec?: NodeSpec | undefined;
   /** The numbers of the node's GPUs; none unless given. */
   readonly gpus?: readonly string[] | undefined;
+  /** Belongs to the caller, and outlives the node; its own unless given. */
+  readonly launcher?: Launcher | undefined;
   /** What it shares with other nodes on this machine; its own unless given. */
   readonly shared?: SharedMachine | undefined;
   /** Kubernetes' own unless given. */

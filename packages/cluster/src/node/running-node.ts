@@ -25,6 +25,8 @@ export interface RunningNodeOptions {
   readonly stopping: AbortController;
   readonly fieldSelector: string;
   readonly heartbeat: (beat: () => void) => Promise<void>;
+  /** Called when nothing of the node is under way any more. */
+  readonly released: () => Promise<void>;
 }
 
 /** Gives every pod of the node a worker, and tells the workers what changes. */
@@ -38,7 +40,10 @@ export class RunningNode implements Node {
   readonly #pods: Reflector<Pod>;
   readonly #loops: Promise<void>[];
 
-  constructor(context: NodeContext, { stopping, fieldSelector, heartbeat }: RunningNodeOptions) {
+  readonly #released: () => Promise<void>;
+
+  constructor(context: NodeContext, { stopping, fieldSelector, heartbeat, released }: RunningNodeOptions) {
+    this.#released = released;
     this.#context = context;
     this.#stopping = stopping;
     this.#pods = this.#reflector(Pod, (before, after) => this.#podChanged(before, after), fieldSelector);
@@ -89,7 +94,7 @@ export class RunningNode implements Node {
     await Promise.all(this.#loops);
     await Promise.all([...this.#workers.values()].map((worker) => worker.release()));
     await this.#context.journal[Symbol.asyncDispose]();
-    await this.#context.launcher[Symbol.asyncDispose]();
+    await this.#released();
   }
 
   #reflector<T extends KubernetesObject>(resource: Resource<T>, handler: ChangeHandler<T>, fieldSelector?: string): Reflector<T> {

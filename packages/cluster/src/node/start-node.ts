@@ -43,6 +43,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   const uids = pods.map(({ metadata }) => metadata.uid ?? "");
   const live = pods.filter(({ status }) => status?.phase !== "Succeeded" && status?.phase !== "Failed");
 
+  const launcher = options.launcher ?? new Launcher();
   const context: NodeContext = {
     ...{ name, directory, client, sandboxes, clock, logger },
     images: options.images,
@@ -53,7 +54,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     references: new References(client, options.api.caCertificate),
     tokens: new TokenSource(client, clock),
     journal: await openStartJournal(join(directory, "starts.journal"), new Set(uids)),
-    launcher: new Launcher(),
+    launcher,
     events: createEventRecorder({ client, clock, component: "kubelet", host: name, signal: stopping.signal }),
     shared,
     gpus: new Gpus(
@@ -64,7 +65,10 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     restartBackoff: options.restartBackoff ?? RESTART_BACKOFF,
     allocatable: registered.status?.allocatable ?? {},
   };
-  return new RunningNode(context, { stopping, fieldSelector, heartbeat: (beat) => keepNode(registered, registration, beat) });
+  return new RunningNode(context, {
+    ...{ stopping, fieldSelector, heartbeat: (beat) => keepNode(registered, registration, beat) },
+    released: async () => (options.launcher === undefined ? launcher[Symbol.asyncDispose]() : undefined),
+  });
 }
 
 /** All pods that the selector chooses. */

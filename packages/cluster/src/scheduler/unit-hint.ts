@@ -16,7 +16,10 @@ export function hintOf({ pods, group }: Unit, improved: readonly SchedulableNode
     improved.some((node) => refusalOf(demand, node, []) === undefined)
   )
     return "fits";
-  return improved.length > 0 || (isMoved && someOf(pods, (pending) => isSocial(pending.demand.spec))) ? "look" : "no";
+  if (improved.length > 0) return "look";
+  // Outside of groups they all ask for the same.
+  const isConcerned = (): boolean => (group === undefined ? isSocial(demand.spec) : someOf(pods, (pending) => isSocial(pending.demand.spec)));
+  return isMoved && isConcerned() ? "look" : "no";
 }
 
 /** What it means for a unit that claims, volumes or their classes have changed. */

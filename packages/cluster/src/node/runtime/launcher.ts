@@ -19,7 +19,7 @@ export interface LaunchListener {
 /** What the launcher's process is told. */
 type Request =
   | { readonly id: number; readonly do: "launch"; readonly command: HostCommand; readonly log: string }
-  | { readonly id: number; readonly do: "run"; readonly command: HostCommand; readonly maxBytes: number }
+  | { readonly id: number; readonly do: "run"; readonly command: HostCommand; readonly maxBytes: number; readonly input: string }
   | { readonly id: number; readonly do: "kill" };
 
 interface Answer {
@@ -37,6 +37,8 @@ export class Launcher implements AsyncDisposable {
   readonly #waiting = new Map<number, (answer: Answer) => void>();
   #child: ChildProcess | undefined;
   #serial = 0;
+  /** The commands that somebody waits for. */
+  readonly #runs = new Set<number>();
 
   /** Starts a process that leads its own group and outlives this program; what it writes is appended to `log`. */
   launch(command: HostCommand, log: string, listener: LaunchListener): void {
@@ -46,15 +48,23 @@ export class Launcher implements AsyncDisposable {
     });
   }
 
-  /** Runs a command to its end; aborting `signal` kills it and all that it has started. */
-  run(command: HostCommand, options: { readonly signal: AbortSignal; readonly maxBytes: number }): Promise<CommandResult> {
-    const { signal, maxBytes } = options;
+  /** Runs a command, which reads `input`, to its end; aborting `signal` kills it and all that it has started. */
+  run(
+    command: HostCommand,
+    options: { readonly signal: AbortSignal; readonly maxBytes: number; readonly input?: string | undefined },
+  ): Promise<CommandResult> {
+    const { signal, maxBytes, input = "" } = options;
     return new Promise((resolve, reject) => {
-      const id = this.#ask({ do: "run", command, maxBytes }, ({ error, exitCode = -1, output = "" }) => {
+      const id = this.#ask({ do: "run", command, maxBytes, input }, ({ error, exitCode = -1, output = "" }) => {
         signal.removeEventListener("abort", kill);
+        this.#runs.delete(id);
+        if (this.#runs.size === 0) this.#child?.channel?.unref();
         if (error === undefined) resolve({ exitCode, output });
         else reject(new Error(error));
       });
+      this.#runs.add(id);
+      // As long as somebody waits, this program is not over.
+      this.#child?.channel?.ref();
       const kill = (): void => this.#send({ id, do: "kill" });
       if (signal.aborted) kill();
       else signal.addEventListener("abort", kill, { once: true });
@@ -69,12 +79,14 @@ export class Launcher implements AsyncDisposable {
     child.ref();
     child.disconnect();
     await gone;
+    // What was launched runs on, and is looked for by the next process; a command was waited for by this one.
+    for (const id of [...this.#runs]) this.#answer({ id, error: "the launcher is gone: the program stops" });
   }
 
   #ask(
     request:
       | { readonly do: "launch"; readonly command: HostCommand; readonly log: string }
-      | { readonly do: "run"; readonly command: HostCommand; readonly maxBytes: number },
+      | { readonly do: "run"; readonly command: HostCommand; readonly maxBytes: number; readonly input: string },
     answered: (answer: Answer) => void,
   ): number {
     const id = ++this.#serial;
@@ -134,8 +146,15 @@ function launcherProcess(): void {
   process.on("disconnect", () => process.exit());
   process.on(
     "message",
-    (request: { id: number; do: string; command: { argv: string[]; env: Record<string, string>; cwd: string }; log: string; maxBytes: number }) => {
-      const { id, command, log, maxBytes } = request;
+    (request: {
+      id: number;
+      do: string;
+      command: { argv: string[]; env: Record<string, string>; cwd: string };
+      log: string;
+      maxBytes: number;
+      input?: string;
+    }) => {
+      const { id, command, log, maxBytes, input = "" } = request;
       if (request.do === "kill") {
         const pid = running.get(id);
         try {
@@ -150,7 +169,14 @@ function launcherProcess(): void {
       try {
         file = isLaunch ? openSync(log, "a") : undefined;
         const [program = "", ...args] = command.argv;
-        const child = start(program, args, { cwd: command.cwd, env: command.env, detached: true, stdio: ["ignore", file ?? "pipe", file ?? "pipe"] });
+        const child = start(program, args, {
+          cwd: command.cwd,
+          env: command.env,
+          detached: true,
+          stdio: [input === "" ? "ignore" : "pipe", file ?? "pipe", file ?? "pipe"],
+        });
+        // A command that ends without reading all of it breaks the pipe; its exit code tells more than that.
+        child.stdin?.on("error", () => {}).end(input);
         let output = "";
         const collect = (chunk: string): void => {
           if (output.length < maxBytes) output += chunk.slice(0, maxBytes - output.length);

@@ -17,7 +17,9 @@ import type { ServiceRouting } from "./network/service-route.ts";
 import { formatAddress, parseAddress, type Subnet } from "./network/subnet.ts";
 import { type PodRecord, PodRecords } from "./pod-record.ts";
 import { machineFiles, podSandbox, type SandboxMeans } from "./pod-sandbox.ts";
+import type { Launcher } from "../runtime/launcher.ts";
 import { processesWith, signalProcess } from "./process-tree.ts";
+import { runFrom, runProgram } from "./run-program.ts";
 import { until } from "./until.ts";
 import type { HostCommand, Sandbox, Sandboxes, SandboxFeatures, SandboxPod, SandboxProcess } from "./sandbox.ts";
 
@@ -37,6 +39,8 @@ export interface SandboxesOptions {
   readonly addressRange?: string | undefined;
   /** What pods can look up besides what this machine knows. */
   readonly names?: ClusterNames | undefined;
+  /** Starts the programs that make the pods' network, and outlives the sandboxes; this program itself unless given. */
+  readonly launcher?: Launcher | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -106,11 +110,13 @@ async function openNetwork(
       answer: (name, type) => clusterAnswer(name, type, { names: known, subnets }),
       upstreams: () => nameserversIn(readFileSync("/etc/resolv.conf", "utf8")).map((upstream) => ({ address: upstream, port: DNS_PORT })),
     });
+  const { launcher } = options;
+  const run = launcher === undefined ? runProgram : (argv: readonly string[], input?: string) => runFrom(launcher, argv, input);
   let network: PodNetwork;
   try {
     if (decision.network === undefined) return await openShared(decision, tag, (address) => openDns(address, onLoopback(names, tag), []));
     const leased = records.all().flatMap(({ address }) => address ?? []);
-    network = await openPodNetwork({ directory, tag, range: addressRange, leased, programs: decision.network, logger });
+    network = await openPodNetwork({ directory, tag, range: addressRange, leased, programs: decision.network, run, logger });
   } catch (error) {
     return { missing: [`pods share this machine's network and have no names of their own: ${messageOf(error)}`] };
   }

@@ -4,7 +4,7 @@ import type { Logger } from "@sluice/controller";
 import { UserError } from "@sluice/kubernetes";
 import { SERVICE_RANGE } from "../../../api-server/service-range.ts";
 import type { NetworkPrograms } from "../features.ts";
-import { runProgram } from "../run-program.ts";
+import { type ProgramResult, runProgram } from "../run-program.ts";
 import { type EgressRules, egressRules } from "./egress.ts";
 import type { ServiceRouting } from "./service-route.ts";
 import { ServiceRules } from "./service-rules.ts";
@@ -21,6 +21,8 @@ export interface PodNetworkOptions {
   /** The addresses of pods that an earlier process has left. */
   readonly leased: readonly string[];
   readonly programs: NetworkPrograms;
+  /** Runs a program of this machine to its end, with what it reads; never throws. */
+  readonly run: (argv: readonly string[], input?: string) => Promise<ProgramResult>;
   readonly logger: Logger;
 }
 
@@ -28,7 +30,7 @@ const SUBNET_PREFIX = 20;
 const NAMESPACES = "/run/netns";
 /** Prints how many sockets namespaces have, each report below `=` and the namespace's path. */
 const SOCKETS = 'for path; do echo "=$path"; "$0" --net="$path" cat /proc/net/sockstat /proc/net/sockstat6; done';
-/** Takes pairs of a namespace and the commands of `ip` for it. One shell for all, as every program that this large process starts costs it much. */
+/** Takes pairs of a namespace and the commands of `ip` for it. One shell for all. */
 const CONFIGURE = 'while [ $# -gt 0 ]; do printf "%s\\n" "$2" | "$0" -n "$1" -batch - || exit; shift 2; done';
 /** How many namespaces wait for pods, so that pods need not wait for them: made so many at a time, and kept so many when pods have left them. */
 const READY = 8;
@@ -227,7 +229,7 @@ export class PodNetwork implements AsyncDisposable {
   /** Those without a socket: one that lingers, as of a connection that was just closed, would be in the way of the next pod. */
   async #unused(numbers: readonly number[]): Promise<readonly number[]> {
     const paths = numbers.map((number) => join(NAMESPACES, this.#nameOf(number)));
-    const { stdout } = await runProgram(["sh", "-c", SOCKETS, this.#options.programs.nsenter, ...paths]);
+    const { stdout } = await this.#options.run(["sh", "-c", SOCKETS, this.#options.programs.nsenter, ...paths]);
     const reports = new Map(stdout.split("=").map((report): [string, string] => [report.slice(0, report.indexOf("\n")), report]));
     return numbers.filter((number, index) => {
       const report = reports.get(paths[index] ?? "") ?? "";
@@ -288,11 +290,16 @@ export class PodNetwork implements AsyncDisposable {
         `route add default via ${this.gateway}`,
       ].join("\n"),
     ]);
-    await mustSucceed(["sh", "-c", CONFIGURE, this.#options.programs.ip, ...inside]);
+    await this.#mustSucceed(["sh", "-c", CONFIGURE, this.#options.programs.ip, ...inside]);
   }
 
   async #ip(commands: readonly string[]): Promise<void> {
-    if (commands.length > 0) await mustSucceed([this.#options.programs.ip, "-batch", "-"], `${commands.join("\n")}\n`);
+    if (commands.length > 0) await this.#mustSucceed([this.#options.programs.ip, "-batch", "-"], `${commands.join("\n")}\n`);
+  }
+
+  async #mustSucceed(command: readonly string[], input?: string): Promise<void> {
+    const { code, stderr } = await this.#options.run(command, input);
+    if (code !== 0) throw new Error(`ip: ${stderr}`);
   }
 
   #nameOf(number: number): string {
@@ -302,11 +309,6 @@ export class PodNetwork implements AsyncDisposable {
   #numberOf(address: string): number {
     return (parseAddress(address) ?? 0) - this.subnet.base;
   }
-}
-
-async function mustSucceed(command: readonly string[], input?: string): Promise<void> {
-  const { code, stderr } = await runProgram(command, input);
-  if (code !== 0) throw new Error(`ip: ${stderr}`);
 }
 
 /** The namespaces of a bridge, by number. */
