@@ -1,12 +1,11 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
-import { LOCAL_USER, type Identity, type Parts, type RouteEnvironment } from "@sluice/component";
+import { apiErrorOf, LOCAL_USER, rpcHttpStatusOf, rpcStatusOf, type Identity, type Parts, type RouteEnvironment } from "@sluice/component";
 import type { Logger } from "@sluice/controller";
 import { ApiError, UserError } from "@sluice/kubernetes";
 import { Hono, type Context } from "hono";
 import { dashboard } from "./dashboard.ts";
-import { apiErrorOf, rpcStatusOf } from "./errors.ts";
 import { checkOrigin, isLoopback, stripIdentity } from "./guard.ts";
 import { kubernetesRoutes, type KubernetesApi } from "./kubernetes-api.ts";
 
@@ -74,8 +73,8 @@ export function gatewayApp(options: GatewayOptions, closing: AbortSignal): Hono<
   const refuse = (error: unknown, context: Context<RouteEnvironment>): Response => {
     const refused = apiErrorOf(error);
     if (refused.code >= 500) logger.error("request failed", { method: context.req.method, path: context.req.path, error });
-    const body = context.req.path.startsWith(`${KUBERNETES_PREFIX}/`) ? refused.toStatus() : rpcStatusOf(refused);
-    return context.json(body, refused.code as 500);
+    if (context.req.path.startsWith(`${KUBERNETES_PREFIX}/`)) return context.json(refused.toStatus(), refused.code as 500);
+    return context.json(rpcStatusOf(refused), rpcHttpStatusOf(refused) as 500);
   };
   app.onError(refuse);
   app.use(async (context, next) => {
