@@ -4,6 +4,8 @@ import { artifactAgent } from "./agent/artifact-agent.ts";
 import { runPods } from "./controllers/run-pods.ts";
 import type { PodSettings } from "./engine/pod-types.ts";
 import { pipelinesMigrations } from "./migrations/index.ts";
+import { DEFAULT_NAMESPACE } from "./routes/context.ts";
+import { ensureDefaultExperiment } from "./routes/experiments.ts";
 import { pipelineRoutes } from "./routes/index.ts";
 import { Runner } from "./runner/runner.ts";
 import { pipelinesDatabase } from "./store/tables.ts";
@@ -26,15 +28,19 @@ export function pipelinesComponent({ pods = {}, isCacheEnabled = true }: Pipelin
       const store = new Store(pipelinesDatabase(database));
       const engine = { sha256: (text: string) => createHash("sha256").update(text).digest("hex"), settings: pods, isCacheEnabled };
       const runner = new Runner({ store, client, objects, clock, logger, engine, signal });
-      const { api, logs } = pipelineRoutes({ store, runner, client, objects, gate, clock, newId, logger, signal });
+      const { api, logs, metrics } = pipelineRoutes({ store, runner, client, objects, gate, clock, newId, logger, signal });
       return {
         routes: [
           { paths: ["/apis/v2beta1", "/pipeline/apis/v2beta1"], app: api },
           { paths: ["/apis/v1alpha1", "/pipeline/apis/v1alpha1"], app: logs },
+          { paths: ["/metrics"], app: metrics },
         ],
         controllers: [runPods(runner)],
         programs: [artifactAgent({ objects, report: (report) => runner.report(report) })],
-        start: () => runner.start(),
+        async start() {
+          await ensureDefaultExperiment({ store, newId, clock }, DEFAULT_NAMESPACE);
+          await runner.start();
+        },
       };
     },
   });

@@ -19,12 +19,24 @@ export function executorInputsOf(component: ComponentSpec, inputs: TaskValues): 
   return { parameterValues: withDefaults(component, inputs.parameters), artifacts: Object.fromEntries(artifacts) };
 }
 
+/** What the addresses of a run's artifacts depend on. */
+export interface RunHome {
+  readonly id: string;
+  readonly pipelineRoot: string;
+  /** The name in its specification. */
+  readonly pipeline: string;
+}
+
+/** Where an attempt's artifacts go. */
+export function attemptHome(run: RunHome, task: Pick<TaskRecord, "id" | "name" | "attempt">, sha256: Sha256): string {
+  const root = run.pipelineRoot.replace(/\?.*$/s, "").replace(/\/+$/, "");
+  return `${root}/${run.pipeline}/${run.id}/${task.name}/${derivedUuid(sha256, "attempt", task.id, String(task.attempt))}`;
+}
+
 /** What the container of a task's attempt is told. Each attempt has output addresses of its own. */
 export function executorInputOf(run: RunState, task: TaskRecord, component: ComponentSpec, sha256: Sha256): ExecutorInput {
-  const { info } = run;
-  const root = info.pipelineRoot.replace(/\?.*$/s, "").replace(/\/+$/, "");
-  const attempt = derivedUuid(sha256, "attempt", task.id, String(task.attempt));
-  const home = `${root}/${info.spec.pipelineInfo.name}/${info.id}/${task.name}/${attempt}`;
+  const { id, pipelineRoot, spec } = run.info;
+  const home = attemptHome({ id, pipelineRoot, pipeline: spec.pipelineInfo.name }, task, sha256);
   const path = localPathOfUri(home);
   const { parameters = {}, artifacts = {} } = component.outputDefinitions ?? {};
   return {

@@ -5,6 +5,8 @@ export { RunState } from "./run-state.ts";
 export { newRun, restoreRun } from "./restore.ts";
 export { advance, outstandingEffects } from "./advance.ts";
 export { runParameters } from "./parameter-type.ts";
+export * from "./log-artifact.ts";
+export * from "./provenance.ts";
 export { podNameOf } from "./task-id.ts";
 export { podOf } from "./pod.ts";
 export { workspaceClaimName, workspaceClaimOf } from "./volume-claim.ts";

@@ -2,12 +2,14 @@ import type { Client } from "@sluice/client";
 import type { Clock, Logger } from "@sluice/controller";
 import { isApiError, pathOf, type KubernetesObject, type ObjectKey, type Resource } from "@sluice/kubernetes";
 import type { ObjectStore } from "@sluice/object-store";
-import type { CachedResult, Effect, EngineEvent } from "../engine/types.ts";
+import type { CachedResult, Effect, EngineContext, EngineEvent } from "../engine/types.ts";
 import type { Store } from "../store/store.ts";
 import type { OutboxRow, RunRow } from "../store/tables.ts";
 import { CLAIMS, NAMESPACES, PODS, SERVICE_ACCOUNTS } from "./kinds.ts";
 import { Limiter } from "./limiter.ts";
 import type { LiveRun } from "./live-run.ts";
+import type { LogArchive } from "./log-archive.ts";
+import { logUriOf } from "./run-logs.ts";
 
 /** How many requests of one runner the Kubernetes API sees at once. */
 const IN_FLIGHT = 256;
@@ -23,6 +25,8 @@ export interface EffectsOptions {
   readonly objects: ObjectStore;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly engine: EngineContext;
+  readonly logs: LogArchive;
   readonly signal: AbortSignal;
   push(run: LiveRun, event: EngineEvent): Promise<void>;
 }
@@ -165,10 +169,13 @@ export class Effects {
   }
 
   async #deletePod(run: LiveRun, { taskId, attempt, podName }: EffectOf<"deletePod">, signal: AbortSignal): Promise<void> {
-    const { clock, push } = this.#options;
+    const { clock, push, logs, engine } = this.#options;
     const { namespace } = run.row;
     let wasThere = true;
     run.doomed.add(podName);
+    const uri = logUriOf(run, { taskId, attempt }, engine);
+    // Begun before the pod goes, it reads on to the container's last words; nothing waits for them.
+    if (uri !== undefined && run.running.has(podName)) void logs.follow({ namespace, name: podName }, uri);
     await this.#persist(signal, async () => {
       wasThere = await this.#delete(PODS, { namespace, name: podName });
     });

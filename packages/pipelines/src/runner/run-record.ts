@@ -2,7 +2,8 @@ import { parsePipelineObject } from "../domain/ir-parse.ts";
 import type { JsonObject } from "../domain/ir.ts";
 import type { RunInfo, RunProgress } from "../engine/types.ts";
 import type { HistoryEntry } from "../store/change.ts";
-import type { RunRow } from "../store/tables.ts";
+import type { RunHome } from "../engine/executor.ts";
+import type { RunListRow, RunRow } from "../store/tables.ts";
 
 /** Where artifacts go when nobody says otherwise. */
 const DEFAULT_PIPELINE_ROOT = "minio://mlpipeline/v2/artifacts";
@@ -17,20 +18,29 @@ export function runInfoOf(row: RunRow): RunInfo {
     spec: pipelineSpec,
     ...(platformSpec === undefined ? {} : { platform: platformSpec }),
     parameters: JSON.parse(row.parameters) as JsonObject,
-    pipelineRoot: row.pipeline_root === "" ? DEFAULT_PIPELINE_ROOT : row.pipeline_root,
+    pipelineRoot: pipelineRootOf(row),
     ...(row.service_account === "" ? {} : { serviceAccount: row.service_account }),
     createdAt: row.created_at,
     ...(row.scheduled_at === 0 ? {} : { scheduledAt: row.scheduled_at }),
   };
 }
 
+function pipelineRootOf({ pipeline_root: root }: Pick<RunListRow, "pipeline_root">): string {
+  return root === "" ? DEFAULT_PIPELINE_ROOT : root;
+}
+
+/** What the addresses of a stored run's artifacts depend on. */
+export function runHomeOf(row: Pick<RunListRow, "id" | "pipeline_root" | "pipeline_name">): RunHome {
+  return { id: row.id, pipelineRoot: pipelineRootOf(row), pipeline: row.pipeline_name };
+}
+
 /** How far a stored run has come. */
-export function progressOf(row: RunRow): RunProgress {
+export function progressOf(row: Pick<RunRow, "progress">): RunProgress {
   return JSON.parse(row.progress) as RunProgress;
 }
 
 /** The states a stored run has gone through. */
-export function historyOf(row: RunRow): readonly HistoryEntry[] {
+export function historyOf(row: Pick<RunRow, "history">): readonly HistoryEntry[] {
   return JSON.parse(row.history) as readonly HistoryEntry[];
 }
 

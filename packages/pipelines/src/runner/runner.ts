@@ -16,9 +16,12 @@ import {
 } from "../engine/index.ts";
 import type { Store } from "../store/store.ts";
 import type { ExperimentRow, RunRow } from "../store/tables.ts";
+import { artifactLinks } from "./artifact-links.ts";
 import { Effects, outboxRow, outboxRowsOf } from "./effects.ts";
 import { PODS, type ObservedPod } from "./kinds.ts";
 import { LiveRun, type Batch } from "./live-run.ts";
+import { LogArchive } from "./log-archive.ts";
+import { logUriOf, missingLogs } from "./run-logs.ts";
 import { isOver, obstacleOf, podOutcome } from "./pod-outcome.ts";
 import { RunNotices, type RunNotice } from "./run-notices.ts";
 import { advanceRecord, historyOf, isFinal, progressOf, runInfoOf } from "./run-record.ts";
@@ -44,6 +47,7 @@ export interface RunnerOptions {
 export class Runner {
   readonly #options: RunnerOptions;
   readonly #effects: Effects;
+  readonly #logs: LogArchive;
   readonly #runs = new Map<string, LiveRun>();
   /** Which attempt a pod is, by `namespace/name`. */
   readonly #pods = new Map<string, { readonly runId: string; readonly taskId: string; readonly attempt: number }>();
@@ -53,7 +57,8 @@ export class Runner {
 
   constructor(options: RunnerOptions) {
     this.#options = options;
-    this.#effects = new Effects({ ...options, push: (run, event) => this.#push(run, event) });
+    this.#logs = new LogArchive(options);
+    this.#effects = new Effects({ ...options, logs: this.#logs, push: (run, event) => this.#push(run, event) });
   }
 
   /** Takes up the runs that an earlier process left. */
@@ -81,6 +86,7 @@ export class Runner {
     this.#effects.removeLeftovers(orphans.filter(({ kind }) => kind !== "createPod"));
     await store.outbox.remove(orphans.filter(({ kind }) => kind === "createPod").map(({ id }) => id));
     this.#started.resolve();
+    void missingLogs(this.#options, (pod, uri) => this.#logs.keep(pod, uri));
   }
 
   /** Stores a run, as `Store.createRun` does, and starts it. */
@@ -157,6 +163,8 @@ export class Runner {
     const obstacle = obstacleOf(pod);
     if (isOver(pod)) {
       run.over.add(name);
+      const uri = logUriOf(run, { taskId, attempt }, this.#options.engine);
+      if (uri !== undefined) void this.#logs.keep({ namespace, name }, uri);
       void this.#finished(run, pod, { taskId, attempt });
     } else if (obstacle !== undefined) {
       run.over.add(name);
@@ -300,7 +308,7 @@ export class Runner {
     if (tasks.length === 0 && progress === undefined && outbox.length === 0) return;
     const { history, row } = progress === undefined ? run : advanceRecord(run, progress, time);
     const { id, namespace } = row;
-    const change = { run: { id, namespace, pipeline: run.pipeline }, tasks, time, outbox, done };
+    const change = { run: { id, namespace, pipeline: run.pipeline }, tasks, time, outbox, done, ...artifactLinks(run, tasks, this.#options.engine) };
     await store.runs.commit(progress === undefined ? change : { ...change, progress: { value: progress, history } });
     run.row = row;
     run.history = history;

@@ -24,4 +24,11 @@ export class CacheStore {
     }
     return hits;
   }
+
+  /** The task that last gave a result with that fingerprint, in any pipeline of the namespace. */
+  async findTask(namespace: string, fingerprint: string): Promise<string | undefined> {
+    const hits = this.#database.read.selectFrom("pipelines_cache").select("task_id");
+    const row = await hits.where("fingerprint", "=", fingerprint).where("namespace", "=", namespace).orderBy("created_at", "desc").executeTakeFirst();
+    return row?.task_id;
+  }
 }

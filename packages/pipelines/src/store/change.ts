@@ -1,6 +1,6 @@
 import { ApiError } from "@sluice/kubernetes";
 import type { RunProgress, TaskRecord } from "../engine/types.ts";
-import type { ArtifactRow, OutboxRow, PipelinesTables, PipelinesTransaction, RunRow } from "./tables.ts";
+import type { ArtifactRow, ArtifactTaskRow, OutboxRow, PipelinesTables, PipelinesTransaction, RunRow, TaskRow } from "./tables.ts";
 
 /** Rows per statement: well below the number of variables that any database takes. */
 const CHUNK = 500;
@@ -18,6 +18,9 @@ export interface RunChange {
   readonly tasks: readonly TaskRecord[];
   readonly progress?: { readonly value: RunProgress; readonly history: readonly HistoryEntry[] };
   readonly time: number;
+  /** Which artifacts the tasks that ended got and gave, and the artifacts that were stored beside their outputs. */
+  readonly links?: readonly ArtifactTaskRow[];
+  readonly artifacts?: readonly ArtifactRow[];
   /** Effects to carry out, and those that have been. */
   readonly outbox: readonly OutboxRow[];
   readonly done: readonly string[];
@@ -46,14 +49,52 @@ export async function insertOutbox(transaction: PipelinesTransaction, rows: read
   }
 }
 
+/** A task's row. */
+function taskRow(runId: string, task: TaskRecord): TaskRow {
+  const { parentId = "", fingerprint = "", podName = "", startedAt = 0, endedAt = 0 } = task;
+  return {
+    ...{ id: task.id, run_id: runId, created_at: task.createdAt, state: task.state, record: JSON.stringify(task) },
+    ...{ name: task.name, display_name: task.displayName, kind: task.kind, parent_id: parentId, path: task.path, fingerprint },
+    ...{ pod_name: podName, started_at: startedAt, ended_at: endedAt, is_foreign: 0 },
+  };
+}
+
+/** Writes what is known of artifacts and tasks; what is there already stays. */
+export async function insertLinks(transaction: PipelinesTransaction, links: readonly ArtifactTaskRow[]): Promise<void> {
+  for (const some of chunks(links)) {
+    await transaction
+      .insertInto("pipelines_artifact_tasks")
+      .values([...some])
+      .onConflict((conflict) => conflict.doNothing())
+      .execute();
+  }
+}
+
+/** Writes artifacts' records; those that are there already stay. */
+export async function insertArtifacts(transaction: PipelinesTransaction, artifacts: readonly ArtifactRow[]): Promise<void> {
+  for (const some of chunks(artifacts)) {
+    await transaction
+      .insertInto("pipelines_artifacts")
+      .values([...some])
+      .onConflict((conflict) => conflict.doNothing())
+      .execute();
+  }
+}
+
 /** Writes tasks, and the artifacts and cached results of those that have succeeded. */
-export async function upsertTasks(transaction: PipelinesTransaction, { run, tasks, time }: RunChange): Promise<void> {
+export async function upsertTasks(transaction: PipelinesTransaction, change: RunChange): Promise<void> {
+  const { run, tasks, time, links = [], artifacts: stored = [] } = change;
   const { namespace, pipeline } = run;
-  const rows = tasks.map((task) => ({ id: task.id, run_id: run.id, created_at: task.createdAt, state: task.state, record: JSON.stringify(task) }));
+  const rows = tasks.map((task) => taskRow(run.id, task));
   for (const some of chunks(rows)) {
     const insert = transaction.insertInto("pipelines_tasks").values([...some]);
     await insert
-      .onConflict((conflict) => conflict.column("id").doUpdateSet(({ ref }) => ({ state: ref("excluded.state"), record: ref("excluded.record") })))
+      .onConflict((conflict) =>
+        conflict.column("id").doUpdateSet(({ ref }) => ({
+          ...{ state: ref("excluded.state"), record: ref("excluded.record"), fingerprint: ref("excluded.fingerprint") },
+          ...{ pod_name: ref("excluded.pod_name"), started_at: ref("excluded.started_at"), ended_at: ref("excluded.ended_at") },
+        })),
+      )
       .execute();
   }
   const made = tasks.filter(({ kind, state }) => state === "SUCCEEDED" && (kind === "RUNTIME" || kind === "IMPORTER"));
@@ -65,13 +106,8 @@ export async function upsertTasks(transaction: PipelinesTransaction, { run, task
       })),
     ),
   );
-  for (const some of chunks(artifacts)) {
-    await transaction
-      .insertInto("pipelines_artifacts")
-      .values([...some])
-      .onConflict((conflict) => conflict.doNothing())
-      .execute();
-  }
+  await insertArtifacts(transaction, [...artifacts, ...stored]);
+  await insertLinks(transaction, links);
   const cached = new Map<string, PipelinesTables["pipelines_cache"]>();
   for (const { id, fingerprint, outputs } of made) {
     if (fingerprint === undefined) continue;

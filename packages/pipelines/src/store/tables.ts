@@ -9,8 +9,10 @@ export interface PipelinesTables {
   pipelines_experiments: ExperimentRow;
   pipelines_pipelines: PipelineRow;
   pipelines_versions: VersionRow;
-  pipelines_runs: RunRow;
-  pipelines_tasks: { id: string; run_id: string; created_at: number; state: string; record: string };
+  pipelines_runs: RunListRow & { task_count: number };
+  pipelines_run_specs: { run_id: string; spec: string };
+  pipelines_tasks: TaskRow;
+  pipelines_artifact_tasks: ArtifactTaskRow;
   pipelines_artifacts: ArtifactRow;
   pipelines_reports: { task_id: string; attempt: number; run_id: string; report: string };
   pipelines_cache: { namespace: string; pipeline: string; fingerprint: string; task_id: string; created_at: number; outputs: string };
@@ -54,7 +56,12 @@ export interface VersionRow {
 }
 
 /** One run. `spec`, `parameters`, `progress` and `history` are JSON. */
-export interface RunRow {
+export interface RunRow extends RunListRow {
+  spec: string;
+}
+
+/** A run as lists have it: all but its specification, which is large and lies elsewhere. */
+export interface RunListRow {
   id: string;
   namespace: string;
   experiment_id: string;
@@ -65,7 +72,8 @@ export interface RunRow {
   service_account: string;
   pipeline_id: string;
   version_id: string;
-  spec: string;
+  /** The name in its specification. */
+  pipeline_name: string;
   parameters: string;
   /** As the user gave it; empty for the default. */
   pipeline_root: string;
@@ -74,6 +82,43 @@ export interface RunRow {
   created_at: number;
   scheduled_at: number;
   finished_at: number;
+}
+
+/** One task. `record` is JSON: a `TaskRecord`, or of a task that a client made, KFP's PipelineTask. The other columns are what lists look at. */
+export interface TaskRow {
+  id: string;
+  run_id: string;
+  created_at: number;
+  state: string;
+  record: string;
+  name: string;
+  display_name: string;
+  kind: string;
+  /** Empty for the root. */
+  parent_id: string;
+  path: string;
+  fingerprint: string;
+  pod_name: string;
+  started_at: number;
+  ended_at: number;
+  /** 1 if a client made it, of which the engine knows nothing. */
+  is_foreign: number;
+}
+
+/** That a task got or gave an artifact, under a key. */
+export interface ArtifactTaskRow {
+  id: string;
+  artifact_id: string;
+  run_id: string;
+  task_id: string;
+  /** An `IoType`. */
+  type: string;
+  key: string;
+  /** The name of the task that it came from; empty for none. */
+  producer: string;
+  /** Which iteration of the producer; -1 for none. */
+  iteration: number;
+  created_at: number;
 }
 
 /** One artifact that a task made. `record` is JSON: an `ArtifactRecord`. */

@@ -1,0 +1,68 @@
+import type { Client } from "@sluice/client";
+import type { Logger } from "@sluice/controller";
+import type { ObjectStore } from "@sluice/object-store";
+import { ATTEMPT_LABEL, RUN_LABEL, TASK_LABEL, type EngineContext } from "../engine/index.ts";
+import { logArtifact } from "../engine/log-artifact.ts";
+import type { RunState } from "../engine/run-state.ts";
+import type { Store } from "../store/store.ts";
+import type { RunListRow } from "../store/tables.ts";
+import { PODS, type ObservedPod } from "./kinds.ts";
+import { isOver } from "./pod-outcome.ts";
+import { runHomeOf } from "./run-record.ts";
+
+/** How many pods are looked at together. */
+const PAGE = 500;
+
+/** Where the log of a task's attempt is kept; undefined if the run has no such task. */
+export function logUriOf(
+  { row, state }: { readonly row: RunListRow; readonly state: RunState },
+  { taskId, attempt }: { readonly taskId: string; readonly attempt: number },
+  { sha256 }: Pick<EngineContext, "sha256">,
+): string | undefined {
+  const task = state.tasks.get(taskId);
+  return task === undefined ? undefined : logArtifact(runHomeOf(row), task, attempt, sha256).uri;
+}
+
+/** Where to look for logs, and where they should be. */
+export interface MissingLogsOptions {
+  readonly store: Store;
+  readonly client: Client;
+  readonly objects: ObjectStore;
+  readonly logger: Logger;
+  readonly engine: EngineContext;
+  readonly signal: AbortSignal;
+}
+
+/** Asks `keep` for the logs that a process which died has not kept, of pods that have ended and are still there. */
+export async function missingLogs(options: MissingLogsOptions, keep: (pod: ObservedPod["metadata"], uri: string) => Promise<void>): Promise<void> {
+  const { client, logger, signal } = options;
+  const runs = new Map<string, Promise<RunListRow | undefined>>();
+  try {
+    for (let next: string | undefined, isFirst = true; isFirst || (next !== undefined && next !== ""); isFirst = false) {
+      const page = await client.list(PODS, { labelSelector: RUN_LABEL, limit: PAGE, continue: next });
+      for (const pod of page.items) {
+        if (signal.aborted) return;
+        if (isOver(pod)) await keepIfMissing(options, pod, runs, keep);
+      }
+      next = page.metadata.continue;
+    }
+  } catch (error) {
+    if (!signal.aborted) logger.warn("cannot look for logs that are not kept yet", { error });
+  }
+}
+
+async function keepIfMissing(
+  { store, objects, engine }: MissingLogsOptions,
+  pod: ObservedPod,
+  runs: Map<string, Promise<RunListRow | undefined>>,
+  keep: (pod: ObservedPod["metadata"], uri: string) => Promise<void>,
+): Promise<void> {
+  const { labels = {} } = pod.metadata;
+  const [runId = "", taskId = "", attempt] = [labels[RUN_LABEL], labels[TASK_LABEL], Number(labels[ATTEMPT_LABEL])];
+  const found = runs.get(runId) ?? store.runs.findOutline(runId);
+  runs.set(runId, found);
+  const [run, task] = [await found, await store.tasks.find(runId, taskId)];
+  if (run === undefined || task === undefined || !Number.isInteger(attempt)) return;
+  const { uri } = logArtifact(runHomeOf(run), task, attempt, engine.sha256);
+  if ((await objects.stat(uri)) === undefined) await keep(pod.metadata, uri);
+}
