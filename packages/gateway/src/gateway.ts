@@ -5,6 +5,7 @@ import { apiErrorOf, LOCAL_USER, rpcHttpStatusOf, rpcStatusOf, type Identity, ty
 import type { Logger } from "@sluice/controller";
 import { ApiError, UserError } from "@sluice/kubernetes";
 import { Hono, type Context } from "hono";
+import { getPath } from "hono/utils/url";
 import { dashboard } from "./dashboard.ts";
 import { checkOrigin, isLoopback, stripIdentity } from "./guard.ts";
 import { kubernetesRoutes, type KubernetesApi } from "./kubernetes-api.ts";
@@ -69,7 +70,8 @@ export async function serveGateway(options: GatewayOptions): Promise<Gateway> {
 /** The gateway without its socket. */
 export function gatewayApp(options: GatewayOptions, closing: AbortSignal): Hono<RouteEnvironment> {
   const { routes, kubernetes, logger, authenticate = (): Promise<Identity> => Promise.resolve(LOCAL_USER) } = options;
-  const app = new Hono<RouteEnvironment>();
+  // A client behind the Kubernetes API's proxy may put one slash too many before a path.
+  const app = new Hono<RouteEnvironment>({ getPath: (request) => getPath(request).replace(/^\/{2,}/u, "/") });
   const refuse = (error: unknown, context: Context<RouteEnvironment>): Response => {
     const refused = apiErrorOf(error);
     if (refused.code >= 500) logger.error("request failed", { method: context.req.method, path: context.req.path, error });

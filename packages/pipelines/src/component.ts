@@ -36,6 +36,8 @@ export function pipelinesComponent({ pods = {}, isCacheEnabled = true }: Pipelin
           { paths: ["/metrics"], app: metrics },
         ],
         controllers: [runPods(runner)],
+        // What kfp.Client looks for if it is told of no host.
+        services: [{ name: "ml-pipeline", namespace: DEFAULT_NAMESPACE, port: 8888 }],
         programs: [artifactAgent({ objects, report: (report) => runner.report(report) })],
         async start() {
           await ensureDefaultExperiment({ store, newId, clock }, DEFAULT_NAMESPACE);
