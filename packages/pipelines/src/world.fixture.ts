@@ -13,6 +13,7 @@ import { inspect } from "node:util";
 import { ATTEMPT_LABEL, RUN_LABEL, TASK_LABEL, type EngineContext, type TaskReport } from "./engine/index.ts";
 import { runPods } from "./controllers/run-pods.ts";
 import { pipelinesMigrations } from "./migrations/index.ts";
+import type { Operation } from "./routes/api.ts";
 import { pipelineRoutes } from "./routes/index.ts";
 import { PODS, type ObservedPod } from "./runner/kinds.ts";
 import { Runner } from "./runner/runner.ts";
@@ -46,6 +47,7 @@ export class World {
   runner!: Runner;
   store!: Store;
   app!: Routes;
+  operations: readonly Operation[] = [];
   objectStore!: ObjectStore;
   readonly #watchers = new Set<(event: WatchEvent<KubernetesObject>) => void>();
   #version = 1;
@@ -133,13 +135,15 @@ export class World {
         return Promise.resolve();
       },
     };
-    const { api } = pipelineRoutes({ ...shared, runner: this.runner, gate, newId: randomUUID });
+    const { api, operations, metrics } = pipelineRoutes({ ...shared, runner: this.runner, gate, newId: randomUUID });
     const app = new Hono<RouteEnvironment>();
     app.use(async (context, next) => {
       context.set("identity", LOCAL_USER);
       await next();
     });
     app.route("/", api);
+    app.route("/metrics", metrics);
+    this.operations = operations;
     this.app = app;
     void runManager({ client: this.client, controllers: [runPods(this.runner)], clock, logger, signal: this.#stop.signal });
     await this.runner.start();

@@ -45,6 +45,14 @@ export function experimentRoutes(api: Api, options: RouteOptions): void {
     await authorize(options, context, { verb, resource: "experiments", namespace: row.namespace, name: row.name });
     return row;
   };
+  /** Creations under way, by namespace and name: whoever asks for the same one in the meantime shares it. */
+  const creating = new Map<string, Promise<ExperimentRow>>();
+  const create = (row: ExperimentRow): Promise<ExperimentRow> => {
+    const key = JSON.stringify([row.namespace, row.name, row.description]);
+    const created = creating.get(key) ?? store.experiments.create(row).then(() => row);
+    creating.set(key, created);
+    return created.finally(() => creating.delete(key));
+  };
   const tag = "ExperimentService";
   const path = "/experiments/{experiment_id}";
 
@@ -54,8 +62,7 @@ export function experimentRoutes(api: Api, options: RouteOptions): void {
       const body = await call.body();
       const row = newExperiment(options, namespaceOf(body.text("namespace")), nameOf(body, "display_name"), body.text("description"));
       await authorize(options, call.context, { verb: "create", resource: "experiments", namespace: row.namespace });
-      await store.experiments.create(row);
-      return experimentJson(row);
+      return experimentJson(await create(row));
     },
   );
 

@@ -1,6 +1,6 @@
 import type { RouteEnvironment, Routes } from "@sluice/component";
 import { Hono } from "hono";
-import { Api } from "./api.ts";
+import { Api, type Operation } from "./api.ts";
 import { artifactByteRoutes } from "./artifact-bytes.ts";
 import { artifactRecordRoutes } from "./artifact-records.ts";
 import { artifactTaskRoutes } from "./artifact-tasks.ts";
@@ -20,6 +20,8 @@ export interface PipelineApps {
   readonly api: Routes;
   readonly logs: Routes;
   readonly metrics: Routes;
+  /** What `api` serves. */
+  readonly operations: readonly Operation[];
 }
 
 /** Builds the component's apps. */
@@ -32,12 +34,13 @@ export function pipelineRoutes(options: RouteOptions): PipelineApps {
     const { text, contentType } = await metrics.read();
     return context.body(text, 200, { "content-type": contentType });
   });
-  return { api: pipelineApi(options, metrics).app, logs: logs.app, metrics: metricsApp };
+  const { app, operations } = pipelineApi(options, metrics);
+  return { api: app, logs: logs.app, metrics: metricsApp, operations };
 }
 
 /** The table of all routes, its own description included. */
-export function pipelineApi(options: RouteOptions, metrics?: Metrics): Api {
-  const api = new Api(options.logger, metrics?.observe);
+function pipelineApi(options: RouteOptions, metrics: Metrics): Api {
+  const api = new Api(options.logger, metrics.observe);
   serviceRoutes(api, options);
   uploadRoutes(api, options);
   experimentRoutes(api, options);

@@ -1,4 +1,5 @@
 import type { Client } from "@sluice/client";
+import { PreconditionError } from "@sluice/component";
 import type { Clock, Logger } from "@sluice/controller";
 import { ApiError, isApiError } from "@sluice/kubernetes";
 import type { ObjectStore } from "@sluice/object-store";
@@ -117,7 +118,7 @@ export class Runner {
     if (row === undefined) throw new ApiError("NotFound", `run ${runId} not found`);
     const { phase } = live?.state.progress ?? progressOf(row);
     if (phase !== "FAILED" && phase !== "CANCELED") {
-      throw new ApiError("BadRequest", `run ${runId} is ${phase}: only a failed or canceled run can be retried`);
+      throw new PreconditionError(`run ${runId} is ${phase}: only a failed or canceled run can be retried`);
     }
     await this.#push(live ?? (await this.#load(row)), { type: "retryRequested", time: this.#now() });
   }

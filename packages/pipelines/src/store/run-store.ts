@@ -1,3 +1,4 @@
+import { PreconditionError } from "@sluice/component";
 import { ApiError } from "@sluice/kubernetes";
 import type { SelectQueryBuilder } from "kysely";
 import { chunks, existingRun, insertOutbox, type RunChange, upsertTasks } from "./change.ts";
@@ -31,7 +32,7 @@ export class RunStore {
       }
       const { id, name } = experiment;
       if (experiment.storage_state === "ARCHIVED") {
-        throw new ApiError("BadRequest", `experiment_id: experiment ${JSON.stringify(name)} is archived: unarchive it, or name another`);
+        throw new PreconditionError(`experiment_id: experiment ${JSON.stringify(name)} is archived: unarchive it, or name another`);
       }
       const stored = { ...row, experiment_id: id };
       const { spec, ...rest } = stored;
@@ -117,8 +118,7 @@ export class RunStore {
         .select(["experiment.name", "experiment.storage_state"])
         .executeTakeFirst();
       if (state === "AVAILABLE" && experiment?.storage_state === "ARCHIVED") {
-        throw new ApiError(
-          "BadRequest",
+        throw new PreconditionError(
           `run ${id} belongs to experiment ${JSON.stringify(experiment.name)}, which is archived: unarchive the experiment first`,
         );
       }
