@@ -22,7 +22,7 @@ export function schemaTitleOf(type: string): string {
 }
 
 /** KFP's type of an artifact; a schema that is nobody's but its own is an \`Artifact\`. */
-export function artifactType(schemaTitle: string): string {
+function artifactType(schemaTitle: string): string {
   return (Object.hasOwn(TYPES, schemaTitle) ? TYPES[schemaTitle] : undefined) ?? "Artifact";
 }
 

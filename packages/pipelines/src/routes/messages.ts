@@ -183,7 +183,7 @@ export const VISUALIZATION: MessageType = message("Visualization", {
 });
 
 /** How a filter compares; 4 is a number that upstream never gave away. */
-export const OPERATION: FieldType = enumOf("Operation", [
+const OPERATION: FieldType = enumOf("Operation", [
   ...["OPERATION_UNSPECIFIED", "EQUALS", "NOT_EQUALS", "GREATER_THAN", "", "GREATER_THAN_EQUALS", "LESS_THAN", "LESS_THAN_EQUALS", "IN"],
   "IS_SUBSTRING",
 ]);
