@@ -31,12 +31,21 @@ export interface Capabilities {
   readonly signal: AbortSignal;
 }
 
+/** A Kubernetes Service by which the component's routes are reached through the cluster's API. */
+export interface ServiceName {
+  readonly name: string;
+  readonly namespace: string;
+  readonly port: number;
+}
+
 /** What a component adds to the platform. */
 export interface Parts {
   /** Mounted at each of `paths` by the gateway. */
   readonly routes?: readonly { readonly paths: readonly string[]; readonly app: Routes }[];
   readonly controllers?: readonly Controller[];
   readonly programs?: readonly Program[];
+  /** As what clients that know nothing but a kubeconfig look for its routes. */
+  readonly services?: readonly ServiceName[];
   /** Takes up work that an earlier process left; runs after the controllers' caches and servers are up. */
   start?(): Promise<void>;
 }

@@ -7,3 +7,4 @@ export * from "./component.ts";
 export * from "./gate.ts";
 export * from "./identity.ts";
 export * from "./program.ts";
+export * from "./rpc-status.ts";

@@ -77,6 +77,7 @@ const scenarios: readonly Scenario[] = [
     body: '{"user":"local","header":null}',
   },
   { name: "second path", path: "/pipeline/apis/v2beta1/who", status: 200, body: "local" },
+  { name: "a slash too many", path: "//apis/v2beta1/who", status: 200, body: "local" },
   { name: "foreign host", path: "/apis/v2beta1/who", headers: { host: "evil.example" }, status: 403, body: "evil.example" },
   { name: "localhost", path: "/apis/v2beta1/who", headers: { host: "localhost:9" }, status: 200 },
   { name: "foreign page writes", path: "/apis/v2beta1/things", method: "POST", headers: { origin: "http://evil.example" }, status: 403 },

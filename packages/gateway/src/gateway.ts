@@ -1,12 +1,12 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
-import { LOCAL_USER, type Identity, type Parts, type RouteEnvironment } from "@sluice/component";
+import { apiErrorOf, LOCAL_USER, rpcHttpStatusOf, rpcStatusOf, type Identity, type Parts, type RouteEnvironment } from "@sluice/component";
 import type { Logger } from "@sluice/controller";
 import { ApiError, UserError } from "@sluice/kubernetes";
 import { Hono, type Context } from "hono";
+import { getPath } from "hono/utils/url";
 import { dashboard } from "./dashboard.ts";
-import { apiErrorOf, rpcStatusOf } from "./errors.ts";
 import { checkOrigin, isLoopback, stripIdentity } from "./guard.ts";
 import { kubernetesRoutes, type KubernetesApi } from "./kubernetes-api.ts";
 
@@ -70,12 +70,13 @@ export async function serveGateway(options: GatewayOptions): Promise<Gateway> {
 /** The gateway without its socket. */
 export function gatewayApp(options: GatewayOptions, closing: AbortSignal): Hono<RouteEnvironment> {
   const { routes, kubernetes, logger, authenticate = (): Promise<Identity> => Promise.resolve(LOCAL_USER) } = options;
-  const app = new Hono<RouteEnvironment>();
+  // A client behind the Kubernetes API's proxy may put one slash too many before a path.
+  const app = new Hono<RouteEnvironment>({ getPath: (request) => getPath(request).replace(/^\/{2,}/u, "/") });
   const refuse = (error: unknown, context: Context<RouteEnvironment>): Response => {
     const refused = apiErrorOf(error);
     if (refused.code >= 500) logger.error("request failed", { method: context.req.method, path: context.req.path, error });
-    const body = context.req.path.startsWith(`${KUBERNETES_PREFIX}/`) ? refused.toStatus() : rpcStatusOf(refused);
-    return context.json(body, refused.code as 500);
+    if (context.req.path.startsWith(`${KUBERNETES_PREFIX}/`)) return context.json(refused.toStatus(), refused.code as 500);
+    return context.json(rpcStatusOf(refused), rpcHttpStatusOf(refused) as 500);
   };
   app.onError(refuse);
   app.use(async (context, next) => {

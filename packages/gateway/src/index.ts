@@ -4,5 +4,4 @@
  * and turns errors into the wire's words in one place. What is no API is the dashboard.
  */
 export * from "./gateway.ts";
-export { rpcStatusOf, type RpcStatus } from "./errors.ts";
 export type { KubernetesApi } from "./kubernetes-api.ts";

@@ -11,6 +11,8 @@ import { DEFAULT_LIFECYCLE, type LifecycleSettings } from "./lifecycle/lifecycle
 import { Upkeep } from "./lifecycle/upkeep.ts";
 import { pipelinesMigrations } from "./migrations/index.ts";
 import { mirrors } from "./mirror/mirrors.ts";
+import { DEFAULT_NAMESPACE } from "./routes/context.ts";
+import { ensureDefaultExperiment } from "./routes/experiments.ts";
 import { pipelineRoutes } from "./routes/index.ts";
 import type { CacheSettings } from "./runner/cache-lookup.ts";
 import { Runner } from "./runner/runner.ts";
@@ -46,16 +48,20 @@ export function pipelinesComponent(options: PipelinesOptions = {}): Component {
       const objects = new ArtifactStores({ embedded, client, settings: artifacts });
       const runner = new Runner({ store, client, objects, clock, logger, engine, cache, lifecycle, signal });
       const upkeep = new Upkeep({ store, runner, settings: lifecycle, clock, logger, signal });
-      const { api, logs } = pipelineRoutes({ store, runner, client, objects, gate, clock, newId, timeZone, logger, signal });
+      const { api, logs, metrics } = pipelineRoutes({ store, runner, client, objects, gate, clock, newId, timeZone, logger, signal });
       const scheduler = new Scheduler({ store, runner, clock, logger, sha256: engine.sha256, timeZone, signal });
       return {
         routes: [
           { paths: ["/apis/v2beta1", "/pipeline/apis/v2beta1"], app: api },
           { paths: ["/apis/v1alpha1", "/pipeline/apis/v1alpha1"], app: logs },
+          { paths: ["/metrics"], app: metrics },
         ],
         controllers: [runPods(runner), ...mirrors({ store, runner, clock, newId, timeZone })],
+        // What kfp.Client looks for if it is told of no host.
+        services: [{ name: "ml-pipeline", namespace: DEFAULT_NAMESPACE, port: 8888 }],
         programs: [artifactAgent({ stores: objects, report: (report, namespace) => runner.report(report, namespace) })],
         async start() {
+          await ensureDefaultExperiment({ store, newId, clock }, DEFAULT_NAMESPACE);
           await runner.start();
           await upkeep.start();
           await scheduler.start();

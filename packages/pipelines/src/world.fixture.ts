@@ -15,6 +15,7 @@ import { ArtifactStores } from "./artifact-stores/artifact-stores.ts";
 import { runPods } from "./controllers/run-pods.ts";
 import { Upkeep } from "./lifecycle/upkeep.ts";
 import { pipelinesMigrations } from "./migrations/index.ts";
+import type { Operation } from "./routes/api.ts";
 import { pipelineRoutes } from "./routes/index.ts";
 import { PODS, type ObservedPod } from "./runner/kinds.ts";
 import { Runner, type RunnerOptions } from "./runner/runner.ts";
@@ -52,6 +53,7 @@ export class World {
   runner!: Runner;
   store!: Store;
   app!: Routes;
+  operations: readonly Operation[] = [];
   /** The objects of the default namespace. */
   objectStore!: ObjectStore;
   artifacts!: ArtifactStores;
@@ -145,13 +147,15 @@ export class World {
         return Promise.resolve();
       },
     };
-    const { api } = pipelineRoutes({ ...shared, runner: this.runner, gate, newId: randomUUID, timeZone: "UTC" });
+    const { api, operations, metrics } = pipelineRoutes({ ...shared, runner: this.runner, gate, newId: randomUUID, timeZone: "UTC" });
     const app = new Hono<RouteEnvironment>();
     app.use(async (context, next) => {
       context.set("identity", LOCAL_USER);
       await next();
     });
     app.route("/", api);
+    app.route("/metrics", metrics);
+    this.operations = operations;
     this.app = app;
     void runManager({ client: this.client, controllers: [runPods(this.runner)], clock, logger, signal: this.#stop.signal });
     await this.runner.start();

@@ -13,6 +13,7 @@ import { clusterGate } from "./gate.ts";
 import { embeddedHome, type Home } from "./home.ts";
 import { openLogger } from "./logger.ts";
 import { checkPort } from "./ports.ts";
+import { publishServices } from "./publish-services.ts";
 
 /** What a start may be told besides its configuration. */
 export interface PlatformOptions {
@@ -90,6 +91,8 @@ export async function startPlatform(config: Config, options: PlatformOptions): P
       logger: named(logger, "gateway"),
     }),
   );
+  const services = built.flatMap(({ parts }) => parts.services ?? []);
+  await publishServices(cluster.client(SYSTEM), services, { host: config.address, port: gateway.port });
   stack.defer(() => stopping.abort()); // First of all, so that streams end before the gateway waits for them.
   for (const { parts } of built) await parts.start?.();
 

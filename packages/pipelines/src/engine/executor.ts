@@ -20,14 +20,27 @@ export function executorInputsOf(component: ComponentSpec, inputs: TaskValues): 
   return { parameterValues: withDefaults(component, inputs.parameters), artifacts: Object.fromEntries(artifacts) };
 }
 
+/** What the addresses of a run's artifacts depend on. */
+export interface RunHome {
+  readonly id: string;
+  readonly pipelineRoot: string;
+  /** The name in its specification. */
+  readonly pipeline: string;
+}
+
+/** The same of a run that goes on. */
+export function homeOfRun({ id, pipelineRoot, spec }: Pick<RunInfo, "id" | "pipelineRoot" | "spec">): RunHome {
+  return { id, pipelineRoot, pipeline: spec.pipelineInfo.name };
+}
+
 /** Where all artifacts of a run lie that its tasks make and do not put elsewhere themselves. */
-export function runHomeOf({ id, pipelineRoot, spec }: Pick<RunInfo, "id" | "pipelineRoot" | "spec">): string {
-  return [splitRoot(pipelineRoot).uri.replace(/\/+$/, ""), segment(spec.pipelineInfo.name), id].join("/");
+export function runHomeOf({ id, pipelineRoot, pipeline }: RunHome): string {
+  return [splitRoot(pipelineRoot).uri.replace(/\/+$/, ""), segment(pipeline), id].join("/");
 }
 
 /** The address below which an attempt of a task stores; no other attempt's is the same. */
-export function homeOf(run: RunState, task: TaskRecord, sha256: Sha256): string {
-  return [runHomeOf(run.info), segment(task.name), derivedUuid(sha256, "attempt", task.id, String(task.attempt))].join("/");
+export function attemptHome(run: RunHome, task: Pick<TaskRecord, "id" | "name" | "attempt">, sha256: Sha256): string {
+  return [runHomeOf(run), segment(task.name), derivedUuid(sha256, "attempt", task.id, String(task.attempt))].join("/");
 }
 
 /** A name as one part of an address, whatever its author called it. */
@@ -37,7 +50,7 @@ function segment(name: string): string {
 
 /** What the container of a task's attempt is told. Each attempt has output addresses of its own. */
 export function executorInputOf(run: RunState, task: TaskRecord, component: ComponentSpec, sha256: Sha256): ExecutorInput {
-  const home = homeOf(run, task, sha256);
+  const home = attemptHome(homeOfRun(run.info), task, sha256);
   const path = localPathOfUri(home);
   const { parameters = {}, artifacts = {} } = component.outputDefinitions ?? {};
   return {

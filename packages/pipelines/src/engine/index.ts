@@ -9,6 +9,8 @@ export { newRun, restoreRun } from "./restore.ts";
 export { advance, outstandingEffects } from "./advance.ts";
 export { checkEdit } from "./edit.ts";
 export { runParameters } from "./parameter-type.ts";
+export * from "./log-artifact.ts";
+export * from "./provenance.ts";
 export { derivedUuid, podNameOf } from "./task-id.ts";
 export { runHomeOf } from "./executor.ts";
 export { podOf } from "./pod.ts";

@@ -5,7 +5,7 @@ import type { ContainerResources } from "../domain/ir.ts";
 import { splitRoot } from "../domain/pipeline-root.ts";
 import { type PlaceholderScope, resolveCommandLine, resolveText } from "../domain/placeholders.ts";
 import { heldCommand } from "./debug-pause.ts";
-import { executorInputOf, homeOf, OUTPUT_DIRECTORY } from "./executor.ts";
+import { attemptHome, executorInputOf, homeOfRun, OUTPUT_DIRECTORY } from "./executor.ts";
 import { pipelineValues } from "./inputs.ts";
 import { needsAgent } from "./needs-agent.ts";
 import { typeOf } from "./parameter-type.ts";
@@ -75,7 +75,7 @@ export function podOf(run: RunState, task: TaskRecord, context: Pick<EngineConte
     taskId: task.id,
     attempt: task.attempt,
     inputs: inputs.filter(({ uri }) => isStored(uri)),
-    home: homeOf(run, task, sha256),
+    home: attemptHome(homeOfRun(info), task, sha256),
     ...(query === "" ? {} : { store: query }),
     outputFile: input.outputs?.outputFile ?? "",
     parameters: Object.fromEntries(

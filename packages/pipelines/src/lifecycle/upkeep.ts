@@ -1,6 +1,7 @@
 import type { Clock, Logger } from "@sluice/controller";
 import { EVERY_RUN } from "../runner/run-notices.ts";
 import type { Runner } from "../runner/runner.ts";
+import type { RunRow } from "../store/tables.ts";
 import type { Store } from "../store/store.ts";
 import type { NamespaceScope } from "../store/upkeep-store.ts";
 import type { LifecycleSettings, Retention } from "./lifecycle-settings.ts";
@@ -68,7 +69,7 @@ export class Upkeep {
     for (let isMore = true; isMore && !signal.aborted;) {
       const now = clock.now();
       const withPods = await store.upkeep.withPodsDue(now, BATCH);
-      for (const row of withPods) await runner.releasePods(row);
+      for (const id of withPods) await this.#with(id, (row) => runner.releasePods(row));
       isMore = withPods.length === BATCH;
       for (const [scope, { archiveAfterMs, deleteAfterMs }] of this.#retentions) {
         if (archiveAfterMs !== undefined) {
@@ -78,7 +79,7 @@ export class Upkeep {
         }
         if (deleteAfterMs === undefined) continue;
         const old = await store.upkeep.archivedUntil(scope, now - deleteAfterMs, BATCH);
-        for (const row of old) await runner.delete(row);
+        for (const id of old) await this.#with(id, (row) => runner.delete(row));
         if (old.length > 0) logger.info("deleted archived runs", { count: old.length, ...scope });
         isMore ||= old.length === BATCH;
       }
@@ -87,5 +88,10 @@ export class Upkeep {
     // Whatever is archived or unarchived from now on is due no sooner than after the shortest time.
     const shortest = this.#retentions.flatMap(([, { archiveAfterMs = Infinity, deleteAfterMs = Infinity }]) => [archiveAfterMs, deleteAfterMs]);
     return Math.max(1, Math.min((due ?? Infinity) - clock.now(), LONGEST_SLEEP_MS, ...shortest));
+  }
+
+  async #with(id: string, act: (row: RunRow) => Promise<void>): Promise<void> {
+    const row = await this.#options.store.runs.find(id);
+    if (row !== undefined) await act(row);
   }
 }

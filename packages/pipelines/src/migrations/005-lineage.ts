@@ -15,10 +15,11 @@ export const lineageSchema: Migration = {
 
     const name = "pipelines_artifact_tasks";
     let table = schema.createTable(name);
-    for (const column of ["id", "artifact_id", "task_id", "run_id", "namespace", "direction", "key"]) {
+    for (const column of ["id", "artifact_id", "task_id", "run_id", "namespace", "direction", "type", "key", "producer"]) {
       table = table.addColumn(column, "text", (definition) => definition.notNull());
     }
-    for (const column of ["position", "created_at"]) table = table.addColumn(column, "bigint", (definition) => definition.notNull());
+    for (const column of ["position", "iteration", "is_lineage", "created_at"])
+      table = table.addColumn(column, "bigint", (definition) => definition.notNull());
     await table.addPrimaryKeyConstraint(`${name}_key`, ["id"] as never[]).execute();
     const index = async (suffix: string, columns: readonly string[]): Promise<void> =>
       schema
@@ -26,8 +27,8 @@ export const lineageSchema: Migration = {
         .on(name)
         .columns([...columns])
         .execute();
-    await index("artifact", ["artifact_id", "direction", "task_id"]);
-    await index("task", ["task_id", "direction", "artifact_id"]);
+    await index("artifact", ["artifact_id", "direction", "is_lineage", "task_id"]);
+    await index("task", ["task_id", "direction", "is_lineage", "artifact_id"]);
     await index("run", ["run_id"]);
     await index("created", ["namespace", "created_at", "id"]);
   },

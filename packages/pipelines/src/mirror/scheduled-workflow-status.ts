@@ -3,7 +3,7 @@ import { progressOf } from "../runner/run-record.ts";
 import { nextSlot } from "../schedules/next-slot.ts";
 import { scheduleOf } from "../schedules/scheduler.ts";
 import type { Trigger } from "../schedules/trigger.ts";
-import type { RecurringRunRow, RunRow } from "../store/tables.ts";
+import type { RecurringRunRow, RunListRow } from "../store/tables.ts";
 import { objectTime } from "./scheduled-workflow-content.ts";
 
 type Status = NonNullable<ScheduledWorkflow["status"]>;
@@ -17,8 +17,8 @@ export interface ScheduledWorkflowFacts {
   readonly row: RecurringRunRow | undefined;
   /** Why what the object says is not done. */
   readonly problem: string | undefined;
-  readonly active: readonly RunRow[];
-  readonly completed: readonly RunRow[];
+  readonly active: readonly RunListRow[];
+  readonly completed: readonly RunListRow[];
   readonly now: number;
   readonly timeZone: string;
 }
@@ -68,7 +68,7 @@ function errorCondition(reason: string, message: string): Condition {
   return { type: "Error", status: "True", reason, message };
 }
 
-function workflowStatus(run: RunRow): WorkflowStatus {
+function workflowStatus(run: RunListRow): WorkflowStatus {
   const { message } = progressOf(run);
   return {
     ...{ name: run.name, namespace: run.namespace, uid: run.id, phase: run.state },

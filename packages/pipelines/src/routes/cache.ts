@@ -1,23 +1,26 @@
-import type { Routes } from "@sluice/component";
 import { ApiError } from "@sluice/kubernetes";
 import type { TaskRecord } from "../engine/index.ts";
 import type { Invalidation } from "../store/cache-store.ts";
 import { authorize, found, namespaceOf, type RouteContext, type RouteOptions } from "./context.ts";
-import { invalid, Message, readJson } from "./message.ts";
+import type { Api } from "./api.ts";
+import { invalid, type Message } from "./message.ts";
+import { INVALIDATE_CACHE, INVALIDATED } from "./messages.ts";
 import { loadRun } from "./runs.ts";
 
-const FIELDS = ["namespace", "pipeline", "run_id", "task_id"];
-
 /** `/cache:invalidate`: later runs make these results anew. */
-export function cacheRoutes(app: Routes, options: RouteOptions): void {
+export function cacheRoutes(api: Api, options: RouteOptions): void {
   const { store, clock } = options;
-
-  app.post("/cache:invalidate", async (context) => {
-    const body = new Message(await readJson(context), "", FIELDS);
-    const what = await read(options, context, body);
-    const count = await store.cache.invalidate(what, { by: context.get("identity").username, at: clock.now() });
-    return context.json({ invalidated: count });
-  });
+  api.add(
+    {
+      ...{ method: "post", path: "/cache:invalidate", id: "invalidate_cache", about: "Has later runs make results anew.", tag: "CacheService" },
+      ...{ body: INVALIDATE_CACHE, answer: INVALIDATED },
+    },
+    async (call) => {
+      const what = await read(options, call.context, await call.body());
+      const count = await store.cache.invalidate(what, { by: call.context.get("identity").username, at: clock.now() });
+      return { invalidated: count };
+    },
+  );
 }
 
 /** What a request is about: the results of a pipeline by its name, or those that a run, or one of its tasks, made or shared. */

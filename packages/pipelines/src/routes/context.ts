@@ -9,10 +9,10 @@ import type { Page } from "../store/page.ts";
 import type { Store } from "../store/store.ts";
 import type { JsonObject } from "../domain/ir.ts";
 import type { ListRequest } from "./list-options.ts";
-import { compact } from "./json.ts";
+import { compact } from "./wire.ts";
 
 /** The namespace of requests that name none. */
-const DEFAULT_NAMESPACE = "kubeflow";
+export const DEFAULT_NAMESPACE = "kubeflow";
 
 /** What the routes work with. */
 export interface RouteOptions {
@@ -32,16 +32,14 @@ export interface RouteOptions {
 /** A request's context. */
 export type RouteContext = Context<RouteEnvironment>;
 
+/** What Kubeflow's roles are about. */
+type Resource = "experiments" | "jobs" | "pipelines" | "runs" | "scheduledworkflows" | "visualizations" | "workflows";
+
 /** Asks the gate, in the words that Kubeflow's roles use. */
 export async function authorize(
   { gate }: Pick<RouteOptions, "gate">,
   context: RouteContext,
-  action: {
-    readonly verb: string;
-    readonly resource: "experiments" | "jobs" | "pipelines" | "runs";
-    readonly namespace: string;
-    readonly name?: string;
-  },
+  action: { readonly verb: string; readonly resource: Resource; readonly namespace: string; readonly name?: string },
 ): Promise<void> {
   await gate.authorize(context.get("identity"), { group: "pipelines.kubeflow.org", ...action });
 }
@@ -61,6 +59,6 @@ export function found<Row>(row: Row | undefined, kind: string, id: string): Row 
 }
 
 /** A list's answer: its items under `plural`, how many there are, and where the next page starts. */
-export function listJson<Row>(plural: string, page: Page<Row>, request: ListRequest, itemJson: (row: Row) => JsonObject): JsonObject {
+export function listJson<Row>(plural: string, page: Page<Row>, request: ListRequest, itemJson: (row: Row, index: number) => JsonObject): JsonObject {
   return compact({ [plural]: page.rows.map(itemJson), total_size: page.total, next_page_token: request.token(page) });
 }

@@ -1,28 +1,13 @@
-import { isJsonObject } from "../domain/executor-input.ts";
 import { parsePipelineObject } from "../domain/ir-parse.ts";
-import type { JsonObject, JsonValue } from "../domain/ir.ts";
-import { hasEnded, type ArtifactRecord, type TaskRecord, type TaskState, type TaskValues } from "../engine/types.ts";
+import type { JsonObject } from "../domain/ir.ts";
+import type { TaskRecord } from "../engine/types.ts";
 import { historyOf, progressOf } from "../runner/run-record.ts";
 import type { HistoryEntry } from "../store/change.ts";
-import type { ArtifactRow, ExperimentRow, PipelineRow, RunRow, VersionRow } from "../store/tables.ts";
+import type { ExperimentRow, PipelineRow, RunListRow, RunRow, VersionRow } from "../store/tables.ts";
+import { taskDetailsJson } from "./task-details.ts";
+import { compact, timestamp } from "./wire.ts";
 
-type Fields = Readonly<Record<string, JsonValue | undefined>>;
-
-/** The object without fields that are unset, empty or zero, as protojson leaves them out. */
-export function compact(fields: Fields): JsonObject {
-  const result: Record<string, JsonValue> = {};
-  for (const [key, value] of Object.entries(fields)) {
-    if (value === undefined || value === null || value === "" || value === 0 || value === false) continue;
-    if (typeof value === "object" && Object.keys(value).length === 0) continue;
-    result[key] = value;
-  }
-  return result;
-}
-
-/** RFC 3339 with seconds; unset for 0 and undefined. */
-export function timestamp(time: number | undefined): string | undefined {
-  return time === undefined || time === 0 ? undefined : new Date(time).toISOString().replace(/\.\d+Z$/u, "Z");
-}
+export { compact } from "./wire.ts";
 
 /** KFP's Experiment. */
 export function experimentJson(row: ExperimentRow): JsonObject {
@@ -52,23 +37,35 @@ export function versionJson(row: VersionRow): JsonObject {
   });
 }
 
-/** KFP's Run; with `tasks`, also KFP's details of them, and in full the tasks themselves. */
-export function runJson(row: RunRow, tasks?: readonly TaskRecord[], isFull = false): JsonObject {
-  const children = Map.groupBy(tasks ?? [], ({ parentId }) => parentId);
+/** KFP's Run as it is asked for alone; `details` are KFP's older words for its tasks. */
+export function runJson(
+  row: RunRow,
+  { taskCount = 0, details }: { readonly taskCount?: number; readonly details?: readonly TaskRecord[] } = {},
+): JsonObject {
   return compact({
     ...runChangeJson(row),
     pipeline_spec: row.version_id === "" ? (JSON.parse(row.spec) as JsonObject) : undefined,
-    run_details: tasks === undefined ? undefined : compact({ task_details: tasks.map((task) => taskDetailJson(task, children.get(task.id) ?? [])) }),
-    tasks: isFull ? tasks?.map((task) => taskJson(task, row)) : undefined,
+    task_count: taskCount,
+    run_details: details === undefined ? undefined : compact({ task_details: taskDetailsJson(details) }),
+  });
+}
+
+/** KFP's Run in a list: of a pipeline that no version holds, its name is there, and the rest when the run is asked for alone. */
+export function runRowJson(row: RunListRow, taskCount: number): JsonObject {
+  return compact({
+    ...runChangeJson(row),
+    pipeline_spec: row.version_id === "" ? { pipelineInfo: { name: row.pipeline_name } } : undefined,
+    task_count: taskCount,
   });
 }
 
 /** KFP's Run without its pipeline, which is large and never changes. */
-export function runChangeJson(row: RunRow): JsonObject {
+export function runChangeJson(row: RunListRow): JsonObject {
   const progress = progressOf(row);
+  const reference = row.version_id === "" ? undefined : { pipeline_id: row.pipeline_id, pipeline_version_id: row.version_id };
   return compact({
     ...{ run_id: row.id, experiment_id: row.experiment_id, display_name: row.name, description: row.description, storage_state: row.storage_state },
-    pipeline_version_reference: row.version_id === "" ? undefined : { pipeline_id: row.pipeline_id, pipeline_version_id: row.version_id },
+    ...{ pipeline_version_reference: reference, pipeline_reference: reference },
     runtime_config: compact({ parameters: JSON.parse(row.parameters) as JsonObject, pipeline_root: row.pipeline_root }),
     ...{
       service_account: row.service_account,
@@ -83,82 +80,6 @@ export function runChangeJson(row: RunRow): JsonObject {
 
 function historyJson({ time, state, message }: HistoryEntry): JsonObject {
   return compact({ update_time: timestamp(time), state, error: message === undefined ? undefined : { code: 2, message } });
-}
-
-/** KFP's RuntimeState, which knows no cached tasks. */
-function runtimeState(state: TaskState): string {
-  return state === "CACHED" ? "SKIPPED" : state;
-}
-
-/** KFP's PipelineTaskDetail. */
-function taskDetailJson(task: TaskRecord, children: readonly TaskRecord[]): JsonObject {
-  const ids = (values: TaskValues): JsonObject =>
-    Object.fromEntries(Object.entries(values.artifacts).map(([name, list]) => [name, { artifact_ids: list.map(({ id }) => id) }]));
-  return compact({
-    ...{ run_id: task.runId, task_id: task.id, display_name: task.displayName, parent_task_id: task.parentId, pod_name: task.podName },
-    ...{ create_time: timestamp(task.createdAt), start_time: timestamp(task.startedAt), end_time: timestamp(task.endedAt) },
-    ...{ state: runtimeState(task.state), inputs: ids(task.inputs), outputs: ids(task.outputs) },
-    error: task.state === "FAILED" ? { code: 2, message: task.message ?? "the task failed" } : undefined,
-    child_tasks: children.map(({ id }) => ({ task_id: id })),
-  });
-}
-
-/** A task, in the shape of the API that follows KFP's PipelineTaskDetail. */
-export function taskJson(task: TaskRecord, run: Pick<RunRow, "namespace">): JsonObject {
-  const values = ({ parameters, artifacts }: TaskValues): JsonObject =>
-    compact({
-      parameters: Object.entries(parameters).map(([parameter_key, value]) => ({ parameter_key, value })),
-      artifacts: Object.entries(artifacts).map(([artifact_key, list]) => ({
-        artifact_key,
-        artifacts: list.map((artifact) => artifactJson(artifact, { namespace: run.namespace, createdAt: task.endedAt })),
-      })),
-    });
-  return compact({
-    ...{ task_id: task.id, run_id: task.runId, name: task.name, display_name: task.displayName, scope_path: task.path, type: task.kind },
-    ...{ state: task.state, parent_task_id: task.parentId, cache_fingerprint: task.fingerprint },
-    ...{ create_time: timestamp(task.createdAt), start_time: timestamp(task.startedAt), end_time: timestamp(task.endedAt) },
-    status_metadata: compact({ message: task.message, why: task.why === undefined ? undefined : snakeCase(task.why) }),
-    // An index of 0 says something, so it stays.
-    type_attributes: definedOnly({ iteration_index: task.iteration, iteration_count: task.iterationCount }),
-    pods: task.podName === undefined ? [] : [{ name: task.podName, type: "EXECUTOR" }],
-    ...{ inputs: values(task.inputs), outputs: values(task.outputs), cached_from: task.cachedFrom },
-    retry_at: hasEnded(task.state) ? undefined : timestamp(task.retryAt),
-    ...{ attempt: task.attempt },
-  });
-}
-
-/** A record with its fields named as the API names them. */
-function snakeCase(record: object): JsonObject {
-  const fields = Object.entries(record) as [string, JsonValue][];
-  const name = (key: string): string => key.replace(/[A-Z]/gu, (letter) => `_${letter.toLowerCase()}`);
-  // The names of values are not ours.
-  return Object.fromEntries(fields.map(([key, value]) => [name(key), key !== "values" && isJsonObject(value) ? snakeCase(value) : value]));
-}
-
-function definedOnly(fields: Fields): JsonObject {
-  return Object.fromEntries(Object.entries(fields).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])));
-}
-
-/** KFP's Artifact, with what is known of its bytes. */
-function artifactJson(
-  artifact: ArtifactRecord,
-  { namespace, createdAt }: { readonly namespace: string; readonly createdAt: number | undefined },
-): JsonObject {
-  const schemaTitle = artifact.type.schemaTitle ?? artifact.type.instanceSchema ?? "system.Artifact";
-  const value = Object.values(artifact.metadata).find((one) => typeof one === "number");
-  return compact({
-    // KFP's enum says `Metric` where its schemas say `Metrics`.
-    ...{ artifact_id: artifact.id, name: artifact.name, type: schemaTitle.replace(/^system\./u, "").replace(/^Metrics$/u, "Metric") },
-    ...{ schema_title: schemaTitle, uri: artifact.uri, metadata: artifact.metadata, digest: artifact.digest },
-    number_value: schemaTitle === "system.Metrics" ? value : undefined,
-    size: artifact.size === undefined ? undefined : String(artifact.size),
-    ...{ created_at: timestamp(createdAt), namespace },
-  });
-}
-
-/** KFP's Artifact of a stored row. */
-export function artifactRowJson(row: ArtifactRow): JsonObject {
-  return artifactJson(JSON.parse(row.record) as ArtifactRecord, { namespace: row.namespace, createdAt: row.created_at });
 }
 
 /** A pipeline as it is stored and returned: bare, or wrapped together with its platform spec. */

@@ -1,65 +1,84 @@
-import type { Routes } from "@sluice/component";
+import { PreconditionError } from "@sluice/component";
 import type { JsonObject } from "../domain/ir.ts";
 import type { ArtifactPolicy } from "../lifecycle/lifecycle-settings.ts";
 import { equals } from "../store/page.ts";
 import type { RunRow } from "../store/tables.ts";
-import { authorize, found, type RouteContext, type RouteOptions } from "./context.ts";
+import type { Api, Call } from "./api.ts";
+import { authorize, found, type RouteOptions } from "./context.ts";
+import { DEFAULT_EXPERIMENT } from "./experiments.ts";
 import { runJson } from "./json.ts";
-import { invalid, Message, readJson } from "./message.ts";
+import { Message } from "./message.ts";
+import { CLONE_RUN, RUN } from "./messages.ts";
 import { loadRun, readRun } from "./runs.ts";
+import { BOOL, enumOf, STRING } from "./schema.ts";
 
-const CLONE = ["display_name", "description", "experiment_id", "parameters", "pipeline_root", "service_account"];
-const RUN = [
-  "display_name",
-  "description",
-  "experiment_id",
-  "namespace",
-  "pipeline_spec",
-  "pipeline_version_reference",
-  "runtime_config",
-  "service_account",
-];
 const PAGE = 200;
 
-/** What there is to a run beside its making: `:clone`, and how it, or all of an experiment, is deleted. */
-export function lifecycleRoutes(app: Routes, options: RouteOptions): void {
+const ARTIFACTS = { ...enumOf("ArtifactPolicy", ["delete", "keep"]), about: "What becomes of artifacts that nobody else uses" };
+
+/** What there is to a run beside its making: `:clone`, and how it, or an experiment with all of its runs, is deleted. */
+export function lifecycleRoutes(api: Api, options: RouteOptions): void {
   const { store, runner } = options;
+  const tag = "RunService";
 
-  app.post("/runs/:target{[^/:]+[:]clone}", async (context) => {
-    const id = context.req.param("target").slice(0, -":clone".length);
-    const original = await loadRun(options, context, id, "get");
-    const { row, fallback } = await readRun(options, context, await cloneOf(options, original, new Message(await readJson(context, {}), "", CLONE)));
-    return context.json(runJson(await runner.create(row, fallback)));
-  });
+  api.add(
+    {
+      ...{ method: "post", path: "/runs/{run_id}:clone", id: "clone_run", about: "Starts a run like another, but for what is given.", tag },
+      ...{ body: CLONE_RUN, isBodyOptional: true, answer: RUN },
+    },
+    async (call) => {
+      const original = await loadRun(options, call.context, call.param("run_id"), "get");
+      const { row, fallback } = await readRun(options, call.context, await cloneOf(options, original, await call.body()));
+      return runJson(await runner.create(row, fallback));
+    },
+  );
 
-  app.delete("/runs/:id", async (context) => {
-    const policy = policyOf(context);
-    await runner.delete(await loadRun(options, context, context.req.param("id"), "delete"), policy);
-    return context.json({});
-  });
+  api.add(
+    {
+      ...{ method: "delete", path: "/runs/{run_id}", id: "delete_run", about: "Deletes a run, its pods and by policy its artifacts.", tag },
+      query: { artifacts: ARTIFACTS, experiment_id: { ...STRING, about: "Ignored" } },
+    },
+    async (call) => {
+      await runner.delete(await loadRun(options, call.context, call.param("run_id"), "delete"), policyOf(call));
+      return {};
+    },
+  );
 
-  // Without `cascade`, the runs of an experiment stay, as upstream's do.
-  app.delete("/experiments/:id", async (context, next) => {
-    if (context.req.query("cascade") !== "true") return next();
-    const policy = policyOf(context);
-    const id = context.req.param("id");
-    const experiment = found(await store.experiments.find(id), "experiment", id);
-    for (const resource of ["experiments", "runs"] as const) {
-      await authorize(options, context, { verb: "delete", resource, namespace: experiment.namespace, name: experiment.name });
+  api.add(
+    {
+      ...{ method: "delete", path: "/experiments/{experiment_id}", id: "delete_experiment", tag: "ExperimentService" },
+      about: "Deletes an experiment; its runs stay, unless they are to go with it.",
+      query: { cascade: { ...BOOL, about: "Whether its runs go, too" }, artifacts: ARTIFACTS },
+    },
+    async (call) => {
+      const id = call.param("experiment_id");
+      const { name, namespace } = found(await store.experiments.find(id), "experiment", id);
+      await authorize(options, call.context, { verb: "delete", resource: "experiments", namespace, name });
+      if (name === DEFAULT_EXPERIMENT) throw new PreconditionError(`experiment ${id} is the default of its namespace, which cannot be deleted`);
+      if (call.query("cascade") === "true") {
+        await authorize(options, call.context, { verb: "delete", resource: "runs", namespace, name });
+        await deleteRuns(options, id, policyOf(call));
+      }
+      await store.experiments.delete(id);
+      return {};
+    },
+  );
+}
+
+async function deleteRuns({ store, runner }: RouteOptions, experimentId: string, policy: ArtifactPolicy | undefined): Promise<void> {
+  const query = { predicates: [equals("experiment_id", experimentId)], sortColumn: "created_at", isDescending: false, pageSize: PAGE };
+  for (let { rows } = await store.runs.list(query); rows.length > 0; { rows } = await store.runs.list(query)) {
+    for (const { id } of rows) {
+      const row = await store.runs.find(id);
+      if (row !== undefined) await runner.delete(row, policy);
     }
-    const query = { predicates: [equals("experiment_id", id)], sortColumn: "created_at", isDescending: false, pageSize: PAGE };
-    for (let rows = (await store.runs.list(query)).rows; rows.length > 0; rows = (await store.runs.list(query)).rows) {
-      for (const row of rows) await runner.delete(row, policy);
-    }
-    return next();
-  });
+  }
 }
 
 /** What becomes of artifacts, if the request says so. */
-function policyOf(context: RouteContext): ArtifactPolicy | undefined {
-  const policy = context.req.query("artifacts");
-  if (policy === undefined || policy === "delete" || policy === "keep") return policy;
-  throw invalid("artifacts", `${JSON.stringify(policy)} is neither "delete" nor "keep"`);
+function policyOf(call: Call): ArtifactPolicy | undefined {
+  const policy = call.query("artifacts");
+  return policy === "delete" || policy === "keep" ? policy : undefined;
 }
 
 /** As upstream's page names clones: a clone of a clone is another one of the original. */

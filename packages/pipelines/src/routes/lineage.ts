@@ -1,39 +1,47 @@
-import type { Routes } from "@sluice/component";
 import type { JsonObject } from "../domain/ir.ts";
 import type { TaskRecord } from "../engine/types.ts";
 import type { LineageLink } from "../store/lineage-store.ts";
 import type { ArtifactRow } from "../store/tables.ts";
-import { authorize, found, type RouteOptions } from "./context.ts";
-import { artifactRowJson, compact } from "./json.ts";
+import type { Api } from "./api.ts";
+import { artifactRowJson } from "./artifact-json.ts";
+import { loadArtifact } from "./artifact-records.ts";
+import type { RouteOptions } from "./context.ts";
 import { invalid } from "./message.ts";
+import { LINEAGE, LINEAGE_DIRECTION } from "./messages.ts";
+import { INT32 } from "./schema.ts";
+import { compact } from "./wire.ts";
 
 const DEFAULT_DEPTH = 20;
 const MAX_DEPTH = 10_000;
 const MAX_LINKS = 10_000;
 
-/**
- * `GET /artifacts/{id}:lineage?direction=UPSTREAM|DOWNSTREAM&depth=20`: `{artifact, direction, tasks, artifacts, links, truncated}`; what an
- * artifact was made from, or what was made from it, over as many tasks as `depth` says, in any run.
- */
-export function lineageRoutes(app: Routes, options: RouteOptions): void {
+/** `/artifacts/{id}:lineage`: what an artifact was made from, or what was made from it, over as many tasks as `depth` says, in any run. */
+export function lineageRoutes(api: Api, options: RouteOptions): void {
   const { lineage, artifacts } = options.store;
 
-  app.get("/artifacts/:target{[^/]+:lineage}", async (context) => {
-    const id = context.req.param("target").slice(0, -":lineage".length);
-    const row = found(await artifacts.find(id), "artifact", id);
-    await authorize(options, context, { verb: "get", resource: "runs", namespace: row.namespace });
-    const direction = (context.req.query("direction") ?? "UPSTREAM").toUpperCase();
-    if (direction !== "UPSTREAM" && direction !== "DOWNSTREAM") throw invalid("direction", "is UPSTREAM or DOWNSTREAM");
-    const depth = Number(context.req.query("depth") ?? DEFAULT_DEPTH);
-    if (!Number.isInteger(depth) || depth < 1 || depth > MAX_DEPTH) throw invalid("depth", `is a whole number from 1 to ${MAX_DEPTH}`);
-    const all = await lineage.links(row, { direction, depth, limit: MAX_LINKS + 1 });
-    const links = all.slice(0, MAX_LINKS);
-    const [others, tasks] = await Promise.all([
-      lineage.artifacts([...new Set(links.map(({ artifact_id: artifactId }) => artifactId))]),
-      lineage.tasks([...new Set(links.map(({ task_id: taskId }) => taskId))]),
-    ]);
-    return context.json(lineageJson(row, { direction, links, artifacts: others, tasks, isTruncated: all.length > MAX_LINKS }));
-  });
+  api.add(
+    {
+      ...{ method: "get", path: "/artifacts/{artifact_id}:lineage", id: "get_lineage", tag: "ArtifactService", answer: LINEAGE },
+      about: "Says what an artifact was made from, or what was made from it.",
+      query: {
+        direction: { ...LINEAGE_DIRECTION, about: "UPSTREAM unless said otherwise" },
+        depth: { ...INT32, about: `How many tasks away; ${DEFAULT_DEPTH} unless said otherwise` },
+      },
+    },
+    async (call) => {
+      const row = await loadArtifact(options, call, "get");
+      const direction = call.query("direction") === "DOWNSTREAM" ? "DOWNSTREAM" : "UPSTREAM";
+      const depth = Number(call.query("depth") || DEFAULT_DEPTH);
+      if (depth < 1 || depth > MAX_DEPTH) throw invalid("depth", `is a whole number from 1 to ${MAX_DEPTH}`);
+      const all = await lineage.links(row, { direction, depth, limit: MAX_LINKS + 1 });
+      const links = all.slice(0, MAX_LINKS);
+      const [others, tasks] = await Promise.all([
+        artifacts.rows(links.map(({ artifact_id: id }) => id)),
+        lineage.tasks([...new Set(links.map(({ task_id: taskId }) => taskId))]),
+      ]);
+      return lineageJson(row, { direction, links, artifacts: others, tasks, isTruncated: all.length > MAX_LINKS });
+    },
+  );
 }
 
 interface Lineage {

@@ -4,15 +4,11 @@ import type { JsonValue } from "../domain/ir.ts";
 import { isJsonObject } from "../domain/executor-input.ts";
 import type { Operation, Page, PageQuery, Predicate } from "../store/page.ts";
 import { invalid, Message } from "./message.ts";
+import { FILTER, PREDICATE } from "./messages.ts";
 
 const DEFAULT_PAGE_SIZE = 20;
 const MAX_PAGE_SIZE = 200;
-/** By their protobuf numbers. */
-const OPERATIONS: readonly (Operation | "OPERATION_UNSPECIFIED")[] = [
-  ...(["OPERATION_UNSPECIFIED", "EQUALS", "NOT_EQUALS", "GREATER_THAN", "GREATER_THAN_EQUALS"] as const),
-  ...(["LESS_THAN", "LESS_THAN_EQUALS", "IN", "IS_SUBSTRING"] as const),
-];
-const PREDICATE = ["operation", "key", "int_value", "long_value", "string_value", "timestamp_value", "int_values", "long_values", "string_values"];
+const VALUES = ["int_value", "long_value", "string_value", "timestamp_value", "int_values", "long_values", "string_values"];
 
 /** Stands in `ListFields` for the members of a column that holds an object of strings. */
 export const TAGS: Readonly<Record<"tags.<key>", string>> = { "tags.<key>": "tags" };
@@ -37,7 +33,12 @@ export interface ListRequest {
 }
 
 /** Reads `page_size`, `page_token`, `sort_by` and `filter`. */
-export function listRequest(parameters: (name: string) => string | undefined, fields: ListFields, scope: readonly Predicate[]): ListRequest {
+export function listRequest(
+  parameters: (name: string) => string | undefined,
+  fields: ListFields,
+  scope: readonly Predicate[],
+  largest: number = MAX_PAGE_SIZE,
+): ListRequest {
   const filter = readFilter(parameters("filter") ?? "", fields);
   const fingerprint = createHash("sha256")
     .update(JSON.stringify([scope, filter]))
@@ -54,7 +55,7 @@ export function listRequest(parameters: (name: string) => string | undefined, fi
     predicates: [...scope, ...filter],
     sortColumn: sort.column,
     isDescending: sort.isDescending,
-    pageSize: readPageSize(parameters("page_size") ?? ""),
+    pageSize: Math.min(readPageSize(parameters("page_size") ?? ""), largest),
     ...(token === undefined ? {} : { after: { value: token.value, id: token.id } }),
   };
   return {
@@ -91,13 +92,17 @@ function columnOf(field: string, fields: ListFields, path: string): string {
   return column;
 }
 
-function parseJson(text: string, path: string): JsonValue {
-  try {
-    const value: JsonValue = JSON.parse(text);
-    return value;
-  } catch {
-    throw invalid(path, "is not JSON");
+/** A filter's JSON; as upstream, one that was URL-encoded once more is understood, too. */
+function filterJson(text: string): JsonValue {
+  for (const decode of [(raw: string) => raw, (raw: string) => decodeURIComponent(raw.replaceAll("+", " "))]) {
+    try {
+      const value: JsonValue = JSON.parse(decode(text));
+      return value;
+    } catch {
+      // Written in another way, or not at all: refused below.
+    }
   }
+  throw invalid("filter", "is not JSON");
 }
 
 function readToken(text: string): Token {
@@ -117,39 +122,36 @@ function readToken(text: string): Token {
 
 function readFilter(text: string, fields: ListFields): Predicate[] {
   if (text === "") return [];
-  const predicates = new Message(parseJson(text, "filter"), "filter", ["predicates"]).value("predicates") ?? [];
-  if (!Array.isArray(predicates)) throw invalid("filter.predicates", "must be a list");
-  const items: readonly JsonValue[] = predicates;
-  return items.map((item, index) => readPredicate(new Message(item, `filter.predicates[${index}]`, PREDICATE), fields));
+  return new Message(filterJson(text), "filter", FILTER).messages("predicates", PREDICATE).map((predicate) => readPredicate(predicate, fields));
 }
 
 function readPredicate(predicate: Message, fields: ListFields): Predicate {
-  const named = predicate.value("operation");
-  const operation = typeof named === "number" ? OPERATIONS[named] : OPERATIONS.find((known) => known === named);
-  if (operation === undefined || operation === "OPERATION_UNSPECIFIED")
-    throw invalid(predicate.at("operation"), `unknown operation ${JSON.stringify(named)}`);
+  const named = predicate.text("operation");
+  if (named === "" || named === "OPERATION_UNSPECIFIED") throw invalid(predicate.at("operation"), "must be given");
+  const operation = named as Operation;
   const field = predicate.required("key");
   const isTag = field.startsWith(TAG_PREFIX) && Object.hasOwn(fields, "tags.<key>");
   const column = isTag ? TAGS["tags.<key>"] : columnOf(field, fields, predicate.at("key"));
-  const subject = isTag ? { column, member: field.slice(TAG_PREFIX.length) } : { column };
-  const given = PREDICATE.slice(2).filter((name) => predicate.has(name));
-  const [name] = given;
-  if (name === undefined || given.length > 1) throw invalid(predicate.at("key"), "needs exactly one value");
-  const isTime = column.endsWith("_at");
-  const convert = (value: JsonValue): string | number => {
-    if (isTime) {
-      const time = typeof value === "number" ? value * 1000 : Date.parse(String(value));
-      if (Number.isNaN(time)) throw invalid(predicate.at(name), `${JSON.stringify(value)} is not a time`);
-      return time;
-    }
-    if (typeof value !== "string" && typeof value !== "number") throw invalid(predicate.at(name), "must be a string or a number");
-    return String(value);
-  };
-  const isList = name.endsWith("s");
-  if (isList !== (operation === "IN")) throw invalid(predicate.at(name), `does not fit ${operation}`);
-  if (!isList) return { ...subject, operation, values: [convert(predicate.value(name) ?? "")] };
-  const holder = predicate.value(name);
-  const list = isJsonObject(holder) ? new Message(holder, predicate.at(name), ["values"]).value("values") : holder;
-  const values: readonly JsonValue[] = Array.isArray(list) ? list : [];
-  return { ...subject, operation, values: values.map(convert) };
+  const [name, another] = VALUES.filter((value) => predicate.has(value));
+  if (name === undefined || another !== undefined) throw invalid(predicate.at("key"), `needs exactly one of ${VALUES.join(", ")}`);
+  if (name.endsWith("s") !== (operation === "IN")) throw invalid(predicate.at(name), `does not fit ${operation}`);
+  if (operation === "IS_SUBSTRING" && name !== "string_value") throw invalid(predicate.at(name), "IS_SUBSTRING takes a string_value");
+  const value = predicate.value(name) ?? "";
+  const holder = isJsonObject(value) ? (value["values"] ?? []) : [value];
+  const values: readonly JsonValue[] = Array.isArray(holder) ? holder : [];
+  if (isTag) {
+    if (operation !== "EQUALS" || name !== "string_value")
+      throw invalid(predicate.at("operation"), "tags can only be compared by EQUALS with a string_value");
+    return { column, member: field.slice(TAG_PREFIX.length), operation, values: values.map(String) };
+  }
+  if (!column.endsWith("_at")) return { column, operation, values: values.map(String) };
+  return { column, isTime: true, operation, values: values.map((time) => secondsOf(time, predicate.at(name))) };
+}
+
+/** A time as clients see it: in whole seconds. */
+function secondsOf(value: JsonValue, path: string): number {
+  const isNumber = typeof value === "number" || /^-?\d+$/u.test(String(value));
+  const seconds = isNumber ? Number(value) : Math.floor(Date.parse(String(value)) / 1000);
+  if (Number.isNaN(seconds)) throw invalid(path, `${JSON.stringify(value)} is not a time`);
+  return seconds;
 }

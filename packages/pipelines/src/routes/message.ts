@@ -3,14 +3,14 @@ import type { Context } from "hono";
 import type { RouteEnvironment } from "@sluice/component";
 import { isJsonObject } from "../domain/executor-input.ts";
 import type { JsonObject, JsonValue } from "../domain/ir.ts";
+import { invalid } from "./invalid.ts";
+import { readFields } from "./read-field.ts";
+import { VALUE, type Fields, type MessageType } from "./schema.ts";
+
+export { invalid } from "./invalid.ts";
 
 /** What a request may carry: a pipeline of a generous size. */
 export const MAX_BODY_BYTES: number = 32 * 1024 * 1024;
-
-/** A refusal that names the field. */
-export function invalid(path: string, problem: string): ApiError {
-  return new ApiError("BadRequest", path === "" ? problem : `${path}: ${problem}`);
-}
 
 /** The JSON of a request's body; of one that is empty, `fallback`. */
 export async function readJson(context: Context<RouteEnvironment>, fallback?: JsonValue): Promise<JsonValue> {
@@ -36,21 +36,15 @@ async function readText(body: ReadableStream<Uint8Array> | null): Promise<string
   return Buffer.concat(chunks).toString();
 }
 
-/** A protobuf message in JSON: snake_case or lowerCamelCase names, `null` for unset, and no unknown fields. */
+/** A protobuf message in JSON: snake_case or lowerCamelCase names, `null` for unset, no unknown fields, and what is known of its fields' types holds. */
 export class Message {
-  readonly #fields: ReadonlyMap<string, JsonValue>;
+  readonly #fields: JsonObject;
   readonly #path: string;
 
-  constructor(value: JsonValue | undefined, path: string, known: readonly string[]) {
+  constructor(value: JsonValue | undefined, path: string, known: MessageType | readonly string[]) {
     this.#path = path;
-    if (!isJsonObject(value)) throw invalid(path, "must be an object");
-    const fields = new Map<string, JsonValue>();
-    for (const [key, field] of Object.entries(value)) {
-      const name = known.includes(key) ? key : key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-      if (!known.includes(name)) throw invalid(path, `unknown field ${JSON.stringify(key)}`);
-      if (field !== null) fields.set(name, field);
-    }
-    this.#fields = fields;
+    const fields: Fields = "fields" in known ? known.fields : Object.fromEntries(known.map((name) => [name, VALUE]));
+    this.#fields = Object.fromEntries(Object.entries(readFields(value, fields, path)).filter(([, field]) => field !== null));
   }
 
   /** Where a field is, for messages. */
@@ -59,16 +53,16 @@ export class Message {
   }
 
   has(name: string): boolean {
-    return this.#fields.has(name);
+    return Object.hasOwn(this.#fields, name);
   }
 
   value(name: string): JsonValue | undefined {
-    return this.#fields.get(name);
+    return this.has(name) ? this.#fields[name] : undefined;
   }
 
   /** A string; empty when unset. */
   text(name: string): string {
-    const value = this.#fields.get(name) ?? "";
+    const value = this.value(name) ?? "";
     if (typeof value !== "string") throw invalid(this.at(name), "must be a string");
     return value;
   }
@@ -82,7 +76,7 @@ export class Message {
 
   /** An object; undefined when unset. */
   object(name: string): JsonObject | undefined {
-    const value = this.#fields.get(name);
+    const value = this.value(name);
     if (value === undefined) return undefined;
     if (!isJsonObject(value)) throw invalid(this.at(name), "must be an object");
     return value;
@@ -95,5 +89,23 @@ export class Message {
       return [key, value];
     });
     return Object.fromEntries(entries);
+  }
+
+  /** A message within this one; undefined when unset. */
+  message(name: string, type: MessageType): Message | undefined {
+    const value = this.value(name);
+    return value === undefined ? undefined : new Message(value, this.at(name), type);
+  }
+
+  /** The messages of a list; none when unset. */
+  messages(name: string, type: MessageType): readonly Message[] {
+    const value = this.value(name) ?? [];
+    if (!Array.isArray(value)) throw invalid(this.at(name), "must be a list");
+    return (value as readonly JsonValue[]).map((item, index) => new Message(item, `${this.at(name)}[${index}]`, type));
+  }
+
+  /** All fields that are set. */
+  get fields(): JsonObject {
+    return this.#fields;
   }
 }

@@ -1,18 +1,19 @@
 import { hasEnded, type TaskRecord } from "../engine/types.ts";
-import type { RunRow } from "../store/tables.ts";
-import { found, type RouteContext, type RouteOptions } from "./context.ts";
-import { loadRun } from "./runs.ts";
+import type { RunListRow } from "../store/tables.ts";
+import type { Call } from "./api.ts";
+import { found, type RouteOptions } from "./context.ts";
+import { loadRunOutline } from "./runs.ts";
 
-/** The run and the task that a path names: `node` is a task's id, or its pod's name. */
+/** The run and the task that a path names: `{node_id}` is a task's id, or its pod's name. */
 export async function loadTask(
   options: RouteOptions,
-  context: RouteContext,
+  { context, param }: Call,
   verb: string,
-): Promise<{ readonly run: RunRow; readonly task: TaskRecord }> {
-  const run = await loadRun(options, context, context.req.param("id") ?? "", verb);
-  const node = context.req.param("node") ?? "";
-  const task = (await options.store.tasks.find(run.id, node)) ?? (await options.store.tasks.ofRun(run.id)).find(({ podName }) => podName === node);
-  return { run, task: found(task, "task", node) };
+): Promise<{ readonly run: RunListRow; readonly task: TaskRecord }> {
+  const { tasks } = options.store;
+  const run = await loadRunOutline(options, context, param("run_id"), verb);
+  const node = param("node_id");
+  return { run, task: found((await tasks.find(run.id, node)) ?? (await tasks.findByPod(run.id, node)), "task", node) };
 }
 
 /** The task once it runs or has ended, or as it last was when `signal` aborts first. */

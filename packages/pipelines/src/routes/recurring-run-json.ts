@@ -1,7 +1,7 @@
 import type { JsonObject } from "../domain/ir.ts";
 import type { Trigger } from "../schedules/trigger.ts";
 import type { RecurringRunRow } from "../store/tables.ts";
-import { compact, timestamp } from "./json.ts";
+import { compact, timestamp } from "./wire.ts";
 
 /** KFP's RecurringRun. */
 export function recurringRunJson(row: RecurringRunRow): JsonObject {

@@ -1,79 +1,91 @@
-import type { Routes } from "@sluice/component";
-import { ApiError } from "@sluice/kubernetes";
-import type { JsonValue } from "../domain/ir.ts";
 import { runParameters } from "../engine/parameter-type.ts";
 import { hasMacros } from "../schedules/macros.ts";
 import { checkTrigger } from "../schedules/check-trigger.ts";
 import type { Trigger } from "../schedules/trigger.ts";
 import { equals } from "../store/page.ts";
 import type { RecurringRunRow } from "../store/tables.ts";
+import type { Api, Call } from "./api.ts";
 import { authorize, found, listJson, namespaceOf, type RouteContext, type RouteOptions } from "./context.ts";
 import { DEFAULT_EXPERIMENT, newExperiment } from "./experiments.ts";
 import { specJson } from "./json.ts";
 import { listRequest } from "./list-options.ts";
-import { invalid, Message, readJson } from "./message.ts";
+import { invalid, Message } from "./message.ts";
+import { LIST_QUERY, listMessage, PROPAGATION_POLICY, RECURRING_RUN, TRIGGER } from "./messages.ts";
 import { recurringRunJson } from "./recurring-run-json.ts";
 import { readRuntimeConfig, readSource } from "./runs.ts";
+import { STRING } from "./schema.ts";
 
-const RECURRING_RUN = [
-  ...["recurring_run_id", "display_name", "description", "pipeline_version_id", "pipeline_spec", "pipeline_version_reference"],
-  ...["runtime_config", "service_account", "max_concurrency", "trigger", "mode", "created_at", "updated_at", "status", "error"],
-  ...["no_catchup", "namespace", "experiment_id", "plugins_input"],
-];
 const FIELDS = {
   ...{ id: "id", recurring_run_id: "id", name: "name", display_name: "name", description: "description", status: "status" },
   ...{ created_at: "created_at", updated_at: "updated_at", namespace: "namespace", experiment_id: "experiment_id" },
   ...{ pipeline_id: "pipeline_id", pipeline_version_id: "version_id" },
 };
-/** By their protobuf numbers. */
-const MODES = ["MODE_UNSPECIFIED", "ENABLE", "DISABLE"];
-const PROPAGATION_POLICIES = ["DELETE_PROPAGATION_POLICY_UNSPECIFIED", "FOREGROUND", "BACKGROUND", "ORPHAN"];
 const MAX_CONCURRENCY = 10;
 const DEFAULT_HISTORY = 10;
 
 /** `/recurringruns`. */
-export function recurringRunRoutes(app: Routes, options: RouteOptions): void {
+export function recurringRunRoutes(api: Api, options: RouteOptions): void {
   const { store, clock } = options;
-  const load = async (context: RouteContext, id: string, verb: string): Promise<RecurringRunRow> => {
+  const load = async ({ context, param }: Call, verb: string): Promise<RecurringRunRow> => {
+    const id = param("recurring_run_id");
     const row = found(await store.recurringRuns.find(id), "recurring run", id);
     await authorize(options, context, { verb, resource: "jobs", namespace: row.namespace, name: row.name });
     return row;
   };
+  const tag = "RecurringRunService";
+  const all = "/recurringruns";
+  const path = `${all}/{recurring_run_id}`;
 
-  app.post("/recurringruns", async (context) => {
-    const row = await readRecurringRun(options, context, new Message(await readJson(context), "", RECURRING_RUN));
-    const fallback = row.experiment_id === "" ? newExperiment(options, row.namespace, DEFAULT_EXPERIMENT) : undefined;
-    return context.json(recurringRunJson(await store.recurringRuns.create(row, fallback)));
-  });
+  api.add(
+    {
+      ...{ method: "post", path: all, id: "create_recurring_run", about: "Creates a schedule of runs.", tag },
+      ...{ body: RECURRING_RUN, answer: RECURRING_RUN },
+    },
+    async (call) => {
+      const row = await readRecurringRun(options, call.context, await call.body());
+      const fallback = row.experiment_id === "" ? newExperiment(options, row.namespace, DEFAULT_EXPERIMENT) : undefined;
+      return recurringRunJson(await store.recurringRuns.create(row, fallback));
+    },
+  );
 
-  app.get("/recurringruns", async (context) => {
-    const experimentId = context.req.query("experiment_id") ?? "";
+  const query = { ...LIST_QUERY, namespace: STRING, experiment_id: STRING };
+  const answer = listMessage("ListRecurringRunsResponse", "recurringRuns", RECURRING_RUN);
+  api.add({ method: "get", path: all, id: "list_recurring_runs", about: "Lists schedules of runs.", tag, query, answer }, async (call) => {
+    const experimentId = call.query("experiment_id");
     const experiment = experimentId === "" ? undefined : found(await store.experiments.find(experimentId), "experiment", experimentId);
-    const namespace = experiment?.namespace ?? namespaceOf(context.req.query("namespace"));
-    await authorize(options, context, { verb: "list", resource: "jobs", namespace });
+    const namespace = experiment?.namespace ?? namespaceOf(call.query("namespace"));
+    await authorize(options, call.context, { verb: "list", resource: "jobs", namespace });
     const scope = [equals("namespace", namespace), ...(experiment === undefined ? [] : [equals("experiment_id", experiment.id)])];
-    const request = listRequest((name) => context.req.query(name), FIELDS, scope);
-    return context.json(listJson("recurringRuns", await store.recurringRuns.list(request.query), request, recurringRunJson));
+    const request = listRequest(call.query, FIELDS, scope);
+    return listJson("recurringRuns", await store.recurringRuns.list(request.query), request, recurringRunJson);
   });
 
-  app.get("/recurringruns/:id", async (context) => context.json(recurringRunJson(await load(context, context.req.param("id"), "get"))));
+  api.add({ method: "get", path, id: "get_recurring_run", about: "Reads a schedule.", tag, answer: RECURRING_RUN }, async (call) =>
+    recurringRunJson(await load(call, "get")),
+  );
 
-  app.delete("/recurringruns/:id", async (context) => {
-    const policy = context.req.query("propagation_policy") ?? "";
-    if (policy !== "" && !PROPAGATION_POLICIES.includes(policy) && !/^[0-3]$/u.test(policy)) {
-      throw invalid("propagation_policy", `must be one of ${PROPAGATION_POLICIES.join(", ")}`);
-    }
-    await store.recurringRuns.delete((await load(context, context.req.param("id"), "delete")).id);
-    return context.json({});
-  });
+  api.add(
+    {
+      ...{ method: "delete", path, id: "delete_recurring_run", about: "Deletes a schedule; its runs stay.", tag },
+      query: { propagation_policy: PROPAGATION_POLICY },
+    },
+    async (call) => {
+      // Read, so that a wrong one is refused.
+      call.query("propagation_policy");
+      await store.recurringRuns.delete((await load(call, "delete")).id);
+      return {};
+    },
+  );
 
-  app.post("/recurringruns/:target", async (context) => {
-    const [id = "", verb = ""] = context.req.param("target").split(":");
-    if (verb !== "enable" && verb !== "disable") throw new ApiError("NotFound", `there is no ${context.req.method} ${context.req.path}`);
-    await load(context, id, verb);
-    await store.recurringRuns.update(id, { status: verb === "enable" ? "ENABLED" : "DISABLED", updated_at: clock.now() });
-    return context.json({});
-  });
+  for (const [verb, status, about] of [
+    ["enable", "ENABLED", "Has a schedule start runs again."],
+    ["disable", "DISABLED", "Has a schedule start no more runs."],
+  ] as const) {
+    api.add({ method: "post", path: `${path}:${verb}`, id: `${verb}_recurring_run`, about, tag }, async (call) => {
+      await store.recurringRuns.update((await load(call, verb)).id, { status, updated_at: clock.now() });
+      return {};
+    });
+  }
 }
 
 /** The schedule that a message describes, checked whole: its pipeline, its parameters and its trigger must be right now. */
@@ -98,7 +110,8 @@ async function readRecurringRun(options: RouteOptions, context: RouteContext, bo
     ...{ service_account: body.text("service_account"), pipeline_id: source.pipelineId, version_id: isPinned(body) ? source.versionId : "" },
     ...{ spec: isGiven ? json : "", parameters: JSON.stringify(parameters), pipeline_root: pipelineRoot },
     ...{ plugins_input: JSON.stringify(body.object("plugins_input") ?? {}), trigger: JSON.stringify(trigger), error: "" },
-    ...{ status: modeOf(body.value("mode")) === "ENABLE" ? "ENABLED" : "DISABLED", no_catchup: readFlag(body, "no_catchup") ? 1 : 0 },
+    // Whatever does not say ENABLE is disabled, as upstream.
+    ...{ status: body.text("mode") === "ENABLE" ? "ENABLED" : "DISABLED", no_catchup: body.value("no_catchup") === true ? 1 : 0 },
     ...{ max_concurrency: readConcurrency(body), max_history: DEFAULT_HISTORY, last_slot_at: 0, last_index: 0, created_at: now, updated_at: now },
   };
 }
@@ -112,7 +125,7 @@ function isPinned(body: Message): boolean {
 
 function readTrigger(body: Message): Trigger {
   if (!body.has("trigger")) return {};
-  const trigger = new Message(body.value("trigger"), "trigger", ["cron_schedule", "periodic_schedule"]);
+  const trigger = new Message(body.value("trigger"), "trigger", TRIGGER);
   const isCron = trigger.has("cron_schedule");
   if (isCron && trigger.has("periodic_schedule")) throw invalid("trigger", "has a cron_schedule and a periodic_schedule: give one of them");
   if (!isCron && !trigger.has("periodic_schedule")) return {};
@@ -146,17 +159,4 @@ function readConcurrency(body: Message): number {
   const value = readInteger(body, "max_concurrency");
   if (value < 1 || value > MAX_CONCURRENCY) throw invalid("max_concurrency", `must be from 1 to ${MAX_CONCURRENCY}, not ${value}`);
   return value;
-}
-
-function readFlag(body: Message, name: string): boolean {
-  const value = body.value(name) ?? false;
-  if (typeof value !== "boolean") throw invalid(body.at(name), "must be true or false");
-  return value;
-}
-
-/** Whatever does not say ENABLE is disabled, as upstream. */
-function modeOf(value: JsonValue | undefined): string {
-  const mode = typeof value === "number" ? MODES[value] : (value ?? "MODE_UNSPECIFIED");
-  if (typeof mode !== "string" || !MODES.includes(mode)) throw invalid("mode", `must be one of ${MODES.join(", ")}, not ${JSON.stringify(value)}`);
-  return mode;
 }

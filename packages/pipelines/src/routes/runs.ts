@@ -1,31 +1,32 @@
-import type { Routes } from "@sluice/component";
-import { ApiError } from "@sluice/kubernetes";
 import type { JsonObject } from "../domain/ir.ts";
 import { runParameters } from "../engine/parameter-type.ts";
 import { checkedRoot } from "../runner/artifact-root.ts";
 import { equals } from "../store/page.ts";
-import type { ExperimentRow, RunRow } from "../store/tables.ts";
+import type { ExperimentRow, RunListRow, RunRow } from "../store/tables.ts";
+import type { Api, Call } from "./api.ts";
 import { authorize, found, listJson, namespaceOf, type RouteContext, type RouteOptions } from "./context.ts";
 import { DEFAULT_EXPERIMENT, newExperiment } from "./experiments.ts";
-import { runJson, specJson, taskJson } from "./json.ts";
+import { runJson, runRowJson, specJson } from "./json.ts";
 import { listRequest } from "./list-options.ts";
-import { invalid, Message, readJson } from "./message.ts";
-import { readEdit } from "./read-edit.ts";
+import { invalid, Message } from "./message.ts";
+import { LIST_QUERY, listMessage, RETRY_RUN, RUN, RUNTIME_CONFIG, VERSION_REFERENCE, VIEW } from "./messages.ts";
+import { nameOf } from "./names.ts";
+import { editOf } from "./read-edit.ts";
+import { fullRun, fullRuns } from "./full-runs.ts";
 import { watchRun } from "./run-watch.ts";
 import { watchRuns } from "./runs-watch.ts";
+import { STRING } from "./schema.ts";
 
-const RUN = [
-  ...["experiment_id", "run_id", "display_name", "storage_state", "description", "pipeline_version_id", "pipeline_spec", "namespace"],
-  ...["pipeline_version_reference", "runtime_config", "service_account", "created_at", "scheduled_at", "finished_at", "state", "error"],
-  ...["run_details", "recurring_run_id", "state_history", "plugins_input", "plugins_output", "tasks", "task_count", "pipeline_reference"],
-];
 const FIELDS = {
   ...{ id: "id", run_id: "id", name: "name", display_name: "name", created_at: "created_at", finished_at: "finished_at", description: "description" },
   ...{ scheduled_at: "scheduled_at", storage_state: "storage_state", status: "state", state: "state", namespace: "namespace" },
   ...{ experiment_id: "experiment_id", pipeline_id: "pipeline_id", pipeline_version_id: "version_id" },
-  recurring_run_id: "recurring_run_id",
+  ...{ recurring_run_id: "recurring_run_id", state_history: "history", runtime_details: "progress", service_account: "service_account" },
 };
-const TASK_FIELDS = { id: "id", task_id: "id", created_at: "created_at", create_time: "created_at", state: "state" };
+/** A run with more tasks than this does not tell of them to clients that do not know to ask for them. */
+const MAX_TASK_DETAILS = 200;
+/** How many runs a page may have if all their tasks are asked for. */
+const MAX_FULL_RUNS = 100;
 
 /** The run, if the request may do `verb` to it. */
 export async function loadRun(options: RouteOptions, context: RouteContext, id: string, verb: string): Promise<RunRow> {
@@ -34,64 +35,110 @@ export async function loadRun(options: RouteOptions, context: RouteContext, id: 
   return row;
 }
 
-/** `/runs`, and their tasks. */
-export function runRoutes(app: Routes, options: RouteOptions): void {
-  const { store, runner } = options;
-
-  app.post("/runs", async (context) => {
-    const { row, fallback } = await readRun(options, context, new Message(await readJson(context), "", RUN));
-    return context.json(runJson(await runner.create(row, fallback)));
-  });
-
-  app.get("/runs", async (context) => {
-    const experimentId = context.req.query("experiment_id") ?? "";
-    const experiment = experimentId === "" ? undefined : found(await store.experiments.find(experimentId), "experiment", experimentId);
-    const namespace = experiment?.namespace ?? namespaceOf(context.req.query("namespace"));
-    await authorize(options, context, { verb: "list", resource: "runs", namespace });
-    const scope = [equals("namespace", namespace), ...(experiment === undefined ? [] : [equals("experiment_id", experiment.id)])];
-    const request = listRequest((name) => context.req.query(name), FIELDS, scope);
-    return context.json(listJson("runs", await store.runs.list(request.query), request, (row) => runJson(row)));
-  });
-
-  app.get("/runs:watch", async (context) => {
-    const namespace = namespaceOf(context.req.query("namespace"));
-    await authorize(options, context, { verb: "list", resource: "runs", namespace });
-    return watchRuns(options, namespace);
-  });
-
-  app.get("/runs/:target", async (context) => {
-    const [id = "", verb] = context.req.param("target").split(":");
-    if (verb !== undefined && verb !== "watch") throw unknownPath(context);
-    const row = await loadRun(options, context, id, "get");
-    if (verb === "watch") return watchRun(options, row);
-    return context.json(runJson(row, await store.tasks.ofRun(id), context.req.query("view") === "FULL"));
-  });
-
-  app.post("/runs/:target", async (context) => {
-    const [id = "", verb = ""] = context.req.param("target").split(":");
-    if (!["archive", "unarchive", "terminate", "retry"].includes(verb)) throw unknownPath(context);
-    await loadRun(options, context, id, verb);
-    if (verb === "terminate") await runner.terminate(id);
-    else if (verb === "retry") await runner.retry(id, await readEdit(context));
-    else await store.runs.shelve(id, verb === "archive" ? "ARCHIVED" : "AVAILABLE", options.clock.now());
-    return context.json({});
-  });
-
-  app.get("/runs/:id/tasks", async (context) => {
-    const row = await loadRun(options, context, context.req.param("id"), "get");
-    const request = listRequest((name) => context.req.query(name === "sort_by" ? "order_by" : name), TASK_FIELDS, [equals("run_id", row.id)]);
-    return context.json(listJson("tasks", await store.tasks.list(request.query), request, (task) => taskJson(task, row)));
-  });
-
-  app.get("/runs/:id/tasks/:task", async (context) => {
-    const row = await loadRun(options, context, context.req.param("id"), "get");
-    const id = context.req.param("task");
-    return context.json(taskJson(found(await store.tasks.find(row.id, id), "task", id), row));
-  });
+/** The same without its specification. */
+export async function loadRunOutline(options: RouteOptions, context: RouteContext, id: string, verb: string): Promise<RunListRow> {
+  const row = found(await options.store.runs.findOutline(id), "run", id);
+  await authorize(options, context, { verb, resource: "runs", namespace: row.namespace, name: row.name });
+  return row;
 }
 
-function unknownPath(context: RouteContext): ApiError {
-  return new ApiError("NotFound", `there is no ${context.req.method} ${context.req.path}`);
+const TAG = "RunService";
+const PATH = "/runs/{run_id}";
+/** Upstream's older clients name the experiment, too, which tells nothing. */
+const DEPRECATED = { experiment_id: { ...STRING, about: "Ignored" } };
+
+/** `/runs`. */
+export function runRoutes(api: Api, options: RouteOptions): void {
+  const { store, runner, clock } = options;
+
+  api.add(
+    { method: "post", path: "/runs", id: "create_run", about: "Starts a run.", tag: TAG, query: DEPRECATED, body: RUN, answer: RUN },
+    async (call) => {
+      const { row, fallback } = await readRun(options, call.context, await call.body());
+      return runJson(await runner.create(row, fallback));
+    },
+  );
+
+  const query = { ...LIST_QUERY, namespace: STRING, experiment_id: STRING, view: VIEW };
+  const answer = listMessage("ListRunsResponse", "runs", RUN);
+  api.add({ method: "get", path: "/runs", id: "list_runs", about: "Lists runs, without their pipelines.", tag: TAG, query, answer }, async (call) => {
+    const experimentId = call.query("experiment_id");
+    const experiment = experimentId === "" ? undefined : found(await store.experiments.find(experimentId), "experiment", experimentId);
+    const namespace = experiment?.namespace ?? namespaceOf(call.query("namespace"));
+    await authorize(options, call.context, { verb: "list", resource: "runs", namespace });
+    const scope = [equals("namespace", namespace), ...(experiment === undefined ? [] : [equals("experiment_id", experiment.id)])];
+    const isFull = call.query("view") === "FULL";
+    const request = listRequest(call.query, FIELDS, scope, isFull ? MAX_FULL_RUNS : undefined);
+    const page = await store.runs.list(request.query);
+    const counts = await store.runs.taskCounts(page.rows.map(({ id }) => id));
+    const list = listJson("runs", page, request, (row) => runRowJson(row, counts.get(row.id) ?? 0));
+    return isFull ? fullRuns(options, page.rows, list) : list;
+  });
+
+  const watched = "text/event-stream";
+  api.add(
+    {
+      method: "get",
+      path: "/runs:watch",
+      id: "watch_runs",
+      about: "Tells of a namespace's runs as they change.",
+      tag: TAG,
+      query: { namespace: STRING },
+      answer: watched,
+    },
+    async (call) => {
+      const namespace = namespaceOf(call.query("namespace"));
+      await authorize(options, call.context, { verb: "list", resource: "runs", namespace });
+      return watchRuns(options, namespace);
+    },
+  );
+  api.add(
+    { method: "get", path: `${PATH}:watch`, id: "watch_run", about: "Tells of a run as it goes on.", tag: TAG, answer: watched },
+    async (call) => watchRun(options, await loadRun(options, call.context, call.param("run_id"), "get")),
+  );
+
+  api.add(
+    {
+      method: "get",
+      path: PATH,
+      id: "get_run",
+      about: "Reads a run; its tasks only if they are asked for.",
+      tag: TAG,
+      query: { ...DEPRECATED, view: VIEW },
+      answer: RUN,
+    },
+    async (call) => {
+      const row = await loadRun(options, call.context, call.param("run_id"), "get");
+      const view = call.query("view");
+      const taskCount = (await store.runs.taskCounts([row.id])).get(row.id) ?? 0;
+      if (view === "FULL") return fullRun(options, row, taskCount);
+      if (view === "DEFAULT" || taskCount > MAX_TASK_DETAILS) return runJson(row, { taskCount });
+      return runJson(row, { taskCount, details: await store.tasks.ofRun(row.id) });
+    },
+  );
+
+  const verbs: readonly (readonly [string, string, (id: string) => Promise<void>])[] = [
+    ["archive", "Puts a run away; one that goes on does so.", (id) => store.runs.shelve(id, "ARCHIVED", clock.now())],
+    ["unarchive", "Takes a run out again.", (id) => store.runs.shelve(id, "AVAILABLE", clock.now())],
+    ["terminate", "Stops a run.", (id) => runner.terminate(id)],
+  ];
+  for (const [verb, about, act] of verbs) {
+    api.add({ method: "post", path: `${PATH}:${verb}`, id: `${verb}_run`, about, tag: TAG, query: DEPRECATED }, async (call: Call) => {
+      await act((await loadRunOutline(options, call.context, call.param("run_id"), verb)).id);
+      return {};
+    });
+  }
+  api.add(
+    {
+      ...{ method: "post", path: `${PATH}:retry`, id: "retry_run", tag: TAG, query: DEPRECATED, body: RETRY_RUN, isBodyOptional: true },
+      about: "Starts again what failed in a run that has ended, or goes on as an edited pipeline.",
+    },
+    async (call) => {
+      const { id } = await loadRunOutline(options, call.context, call.param("run_id"), "retry");
+      await runner.retry(id, editOf(await call.body()));
+      return {};
+    },
+  );
 }
 
 /** A run to create. */
@@ -113,10 +160,11 @@ export async function readRun(options: RouteOptions, context: RouteContext, body
   const { parameters, pipelineRoot } = readRuntimeConfig(body);
   runParameters(parsed.pipelineSpec.root, parameters);
   const now = clock.now();
-  const [name, description, serviceAccount] = [body.required("display_name"), body.text("description"), body.text("service_account")];
+  const [name, description, serviceAccount] = [nameOf(body, "display_name"), body.text("description"), body.text("service_account")];
   const row: RunRow = {
     ...{ id: newId(), namespace, experiment_id: experimentId, name, description, storage_state: "AVAILABLE", state: "PENDING" },
     ...{ service_account: serviceAccount, pipeline_id: source.pipelineId, version_id: source.versionId, spec: json },
+    pipeline_name: parsed.pipelineSpec.pipelineInfo.name,
     ...{ parameters: JSON.stringify(parameters), pipeline_root: pipelineRoot, progress: JSON.stringify({ phase: "PENDING" }) },
     ...{ history: JSON.stringify([{ time: now, state: "PENDING" }]), created_at: now, scheduled_at: now, finished_at: 0 },
     recurring_run_id: "",
@@ -126,11 +174,10 @@ export async function readRun(options: RouteOptions, context: RouteContext, body
 
 /** The parameters of a run or a schedule of runs, and where their artifacts go. */
 export function readRuntimeConfig(body: Message): { readonly parameters: JsonObject; readonly pipelineRoot: string } {
-  if (!body.has("runtime_config")) return { parameters: {}, pipelineRoot: "" };
-  const config = new Message(body.value("runtime_config"), "runtime_config", ["parameters", "pipeline_root"]);
-  const pipelineRoot = config.text("pipeline_root");
+  const config = body.has("runtime_config") ? new Message(body.value("runtime_config"), "runtime_config", RUNTIME_CONFIG) : undefined;
+  const pipelineRoot = config?.text("pipeline_root") ?? "";
   if (pipelineRoot !== "") checkedRoot(pipelineRoot, "runtime_config.pipeline_root");
-  return { parameters: config.object("parameters") ?? {}, pipelineRoot };
+  return { parameters: config?.object("parameters") ?? {}, pipelineRoot };
 }
 
 /** A pipeline, and where it is stored, if it is. */
@@ -147,7 +194,7 @@ export async function readSource(options: RouteOptions, context: RouteContext, b
   if (given.length !== 1) throw invalid("pipeline_spec", "exactly one of pipeline_spec and pipeline_version_reference must be given");
   if (body.has("pipeline_spec")) return { spec: body.value("pipeline_spec"), pipelineId: "", versionId: "" };
   const reference = body.has("pipeline_version_reference")
-    ? new Message(body.value("pipeline_version_reference"), "pipeline_version_reference", ["pipeline_id", "pipeline_version_id"])
+    ? new Message(body.value("pipeline_version_reference"), "pipeline_version_reference", VERSION_REFERENCE)
     : undefined;
   const pipelineId = reference?.text("pipeline_id") ?? "";
   const versionId = reference?.text("pipeline_version_id") ?? body.text("pipeline_version_id");

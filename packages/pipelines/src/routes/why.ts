@@ -1,4 +1,3 @@
-import type { Routes } from "@sluice/component";
 import { ApiError } from "@sluice/kubernetes";
 import type { JsonObject } from "../domain/ir.ts";
 import {
@@ -20,36 +19,52 @@ import { PODS, type ObservedPod } from "../runner/kinds.ts";
 import { obstacleOf } from "../runner/pod-outcome.ts";
 import { progressOf, runInfoOf } from "../runner/run-record.ts";
 import type { ResultRow, RunRow } from "../store/tables.ts";
+import type { Api } from "./api.ts";
 import type { RouteOptions } from "./context.ts";
 import { compact } from "./json.ts";
+import { TASK_WHY, TASKS_WHY } from "./messages.ts";
 import { loadRun } from "./runs.ts";
 
 /** `/runs/{run}/tasks/{task}:why`, where a task is named by its id, its path or its name, and `/runs/{run}/tasks:why` for all of them. */
-export function whyRoutes(app: Routes, options: RouteOptions): void {
-  app.get("/runs/:id/tasks:why", async (context) => {
-    const row = await loadRun(options, context, context.req.param("id"), "get");
-    const inquiry = await openInquiry(options, row);
-    const tasks = [...inquiry.run.tasks.values()].sort((a, b) => a.createdAt - b.createdAt || a.path.localeCompare(b.path, "en", { numeric: true }));
-    const answers: JsonObject[] = [];
-    for (const task of tasks) answers.push(whyJson(task, await inquiry.reasonsOf(task)));
-    return context.json({ tasks: answers });
-  });
+export function whyRoutes(api: Api, options: RouteOptions): void {
+  const tag = "RunService";
+  api.add(
+    {
+      ...{ method: "get", path: "/runs/{run_id}/tasks:why", id: "explain_tasks", about: "Says of all tasks of a run why they are as they are.", tag },
+      answer: TASKS_WHY,
+    },
+    async (call) => {
+      const inquiry = await openInquiry(options, await loadRun(options, call.context, call.param("run_id"), "get"));
+      const tasks = [...inquiry.run.tasks.values()].sort(
+        (a, b) => a.createdAt - b.createdAt || a.path.localeCompare(b.path, "en", { numeric: true }),
+      );
+      const answers: JsonObject[] = [];
+      for (const task of tasks) answers.push(whyJson(task, await inquiry.reasonsOf(task)));
+      return { tasks: answers };
+    },
+  );
 
-  app.get("/runs/:id/tasks/:task{.+[:]why}", async (context) => {
-    const row = await loadRun(options, context, context.req.param("id"), "get");
-    const wanted = context.req.param("task").slice(0, -":why".length);
-    const inquiry = await openInquiry(options, row);
-    const tasks = matching(inquiry.run, wanted);
-    if (tasks.length > 1) {
-      const paths = tasks.map(({ path }) => path).join(", ");
-      throw new ApiError("BadRequest", `run ${row.id} has several tasks ${JSON.stringify(wanted)}: name one by its path: ${paths}`);
-    }
-    const [task] = tasks;
-    if (task !== undefined) return context.json(whyJson(task, await inquiry.reasonsOf(task)));
-    const reason = unreached(inquiry.run, wanted);
-    if (reason === undefined) throw new ApiError("NotFound", `run ${row.id} has no task ${JSON.stringify(wanted)}`);
-    return context.json(whyJson({ name: wanted }, [reason]));
-  });
+  api.add(
+    {
+      ...{ method: "get", path: "/runs/{run_id}/tasks/{task_id}:why", id: "explain_task", tag, answer: TASK_WHY },
+      about: "Says why a task ran, shared a result, was skipped or waits; it is named by its id, its path or its name.",
+    },
+    async (call) => {
+      const row = await loadRun(options, call.context, call.param("run_id"), "get");
+      const wanted = call.param("task_id");
+      const inquiry = await openInquiry(options, row);
+      const tasks = matching(inquiry.run, wanted);
+      if (tasks.length > 1) {
+        const paths = tasks.map(({ path }) => path).join(", ");
+        throw new ApiError("BadRequest", `run ${row.id} has several tasks ${JSON.stringify(wanted)}: name one by its path: ${paths}`);
+      }
+      const [task] = tasks;
+      if (task !== undefined) return whyJson(task, await inquiry.reasonsOf(task));
+      const reason = unreached(inquiry.run, wanted);
+      if (reason === undefined) throw new ApiError("NotFound", `run ${row.id} has no task ${JSON.stringify(wanted)}`);
+      return whyJson({ name: wanted }, [reason]);
+    },
+  );
 }
 
 function whyJson(task: Partial<TaskRecord>, reasons: readonly Reason[]): JsonObject {

@@ -4,7 +4,7 @@ import { isApiError, pathOf, type KubernetesObject, type ObjectKey, type Resourc
 import type { ObjectStore } from "@sluice/object-store";
 import { splitRoot } from "../domain/pipeline-root.ts";
 import type { ArtifactStores } from "../artifact-stores/artifact-stores.ts";
-import type { ArtifactRecord, Effect, EngineEvent } from "../engine/types.ts";
+import type { ArtifactRecord, Effect, EngineContext, EngineEvent } from "../engine/types.ts";
 import type { Store } from "../store/store.ts";
 import type { OutboxRow, RunRow } from "../store/tables.ts";
 import { lookUp, type CacheAnswer, type CacheSettings } from "./cache-lookup.ts";
@@ -12,6 +12,8 @@ import { CLAIMS, NAMESPACES, PODS, SERVICE_ACCOUNTS } from "./kinds.ts";
 import { Limiter } from "./limiter.ts";
 import type { LiveRun } from "./live-run.ts";
 import { presentImages, type PresentImages } from "./present-images.ts";
+import type { LogArchive } from "./log-archive.ts";
+import { logOf } from "./run-logs.ts";
 
 /** How many requests of one runner the Kubernetes API sees at once. */
 const IN_FLIGHT = 256;
@@ -27,6 +29,8 @@ export interface EffectsOptions {
   readonly objects: ArtifactStores;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly engine: EngineContext;
+  readonly logs: LogArchive;
   readonly signal: AbortSignal;
   readonly cache?: CacheSettings | undefined;
   push(run: LiveRun, event: EngineEvent): Promise<void>;
@@ -199,10 +203,13 @@ export class Effects {
   }
 
   async #deletePod(run: LiveRun, { taskId, attempt, podName }: EffectOf<"deletePod">, signal: AbortSignal): Promise<void> {
-    const { clock, push } = this.#options;
+    const { clock, push, logs, engine } = this.#options;
     const { namespace } = run.row;
     let wasThere = true;
     run.doomed.add(podName);
+    const log = logOf(run, { taskId, attempt }, engine);
+    // Begun before the pod goes, it reads on to the container's last words; nothing waits for them.
+    if (log !== undefined && run.running.has(podName)) void logs.follow({ namespace, name: podName }, log);
     await this.#persist(signal, async () => {
       wasThere = await this.#delete(PODS, { namespace, name: podName });
     });

@@ -2,7 +2,8 @@ import { parsePipelineObject } from "../domain/ir-parse.ts";
 import type { JsonObject } from "../domain/ir.ts";
 import type { RunInfo, RunProgress } from "../engine/types.ts";
 import type { HistoryEntry } from "../store/change.ts";
-import type { RunRow } from "../store/tables.ts";
+import type { RunHome } from "../engine/executor.ts";
+import type { RunListRow, RunRow } from "../store/tables.ts";
 
 /** What the engine needs to know of a stored run. */
 export function runInfoOf(row: RunRow): RunInfo {
@@ -26,13 +27,18 @@ export function specTextOf({ spec, platform }: Pick<RunInfo, "spec" | "platform"
   return JSON.stringify(platform === undefined ? spec : { pipeline_spec: spec, platform_spec: platform });
 }
 
+/** What the addresses of a stored run's artifacts depend on. */
+export function homeOfRow(row: Pick<RunListRow, "id" | "artifact_root" | "pipeline_name">): RunHome {
+  return { id: row.id, pipelineRoot: row.artifact_root ?? "", pipeline: row.pipeline_name };
+}
+
 /** How far a stored run has come. */
-export function progressOf(row: RunRow): RunProgress {
+export function progressOf(row: Pick<RunRow, "progress">): RunProgress {
   return JSON.parse(row.progress) as RunProgress;
 }
 
 /** The states a stored run has gone through. */
-export function historyOf(row: RunRow): readonly HistoryEntry[] {
+export function historyOf(row: Pick<RunRow, "history">): readonly HistoryEntry[] {
   return JSON.parse(row.history) as readonly HistoryEntry[];
 }
 

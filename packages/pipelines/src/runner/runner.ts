@@ -1,4 +1,5 @@
 import type { Client } from "@sluice/client";
+import { PreconditionError } from "@sluice/component";
 import type { Clock, Logger } from "@sluice/controller";
 import { ApiError, isApiError } from "@sluice/kubernetes";
 import {
@@ -22,14 +23,17 @@ import type { ArtifactStores } from "../artifact-stores/artifact-stores.ts";
 import type { Store } from "../store/store.ts";
 import type { ExperimentRow, OutboxRow, RunRow } from "../store/tables.ts";
 import { DEFAULT_LIFECYCLE, podsDueAt, type ArtifactPolicy, type LifecycleSettings } from "../lifecycle/lifecycle-settings.ts";
+import { artifactLinks } from "./artifact-links.ts";
 import type { CacheSettings } from "./cache-lookup.ts";
 import { Effects, outboxRow, outboxRowsOf } from "./effects.ts";
 import { PODS, type ObservedPod } from "./kinds.ts";
 import { LiveRun, type Batch } from "./live-run.ts";
+import { LogArchive } from "./log-archive.ts";
+import { logOf, missingLogs } from "./run-logs.ts";
 import { isOver, obstacleOf, podOutcome } from "./pod-outcome.ts";
 import { RunNotices, type RunNotice } from "./run-notices.ts";
 import { artifactRootOf } from "./artifact-root.ts";
-import { advanceRecord, historyOf, isFinal, progressOf, runInfoOf } from "./run-record.ts";
+import { advanceRecord, historyOf, homeOfRow, isFinal, progressOf, runInfoOf } from "./run-record.ts";
 
 const RETRY_MS = 500;
 const LONGEST_RETRY_MS = 30_000;
@@ -59,6 +63,7 @@ export class Runner {
   readonly #options: RunnerOptions;
   readonly #effects: Effects;
   readonly #lifecycle: LifecycleSettings;
+  readonly #logs: LogArchive;
   readonly #runs = new Map<string, LiveRun>();
   /** Which attempt a pod is, by `namespace/name`. */
   readonly #pods = new Map<string, { readonly runId: string; readonly taskId: string; readonly attempt: number }>();
@@ -73,7 +78,8 @@ export class Runner {
   constructor(options: RunnerOptions) {
     this.#options = options;
     this.#lifecycle = options.lifecycle ?? DEFAULT_LIFECYCLE;
-    this.#effects = new Effects({ ...options, push: (run, event) => this.#push(run, event) });
+    this.#logs = new LogArchive(options);
+    this.#effects = new Effects({ ...options, logs: this.#logs, push: (run, event) => this.#push(run, event) });
   }
 
   /** Takes up the runs that an earlier process left. */
@@ -101,6 +107,7 @@ export class Runner {
     void this.#effects.removeLeftovers(orphans.filter(({ kind }) => kind !== "createPod"));
     await store.outbox.remove(orphans.filter(({ kind }) => kind === "createPod").map(({ id }) => id));
     this.#started.resolve();
+    void missingLogs(this.#options, (pod, log) => this.#logs.keep(pod, log));
   }
 
   /** Stores a run, as `Store.createRun` does, and starts it. */
@@ -136,7 +143,7 @@ export class Runner {
     if (row === undefined) throw new ApiError("NotFound", `run ${runId} not found`);
     const { phase } = live?.state.progress ?? progressOf(row);
     if (phase !== "FAILED" && phase !== "CANCELED") {
-      throw new ApiError("BadRequest", `run ${runId} is ${phase}: only a failed or canceled run can be retried`);
+      throw new PreconditionError(`run ${runId} is ${phase}: only a failed or canceled run can be retried`);
     }
     const run = live ?? (await this.#load(row));
     const { spec, platform } = edited;
@@ -149,9 +156,9 @@ export class Runner {
     await this.#started.promise;
     const run = this.#runs.get(row.id);
     const leftovers = await this.#leftoversOf(row);
-    const info = run?.state.info ?? runInfoOf(row);
-    const { query } = splitRoot(info.pipelineRoot);
-    const bytes = outboxRow(row, "deleteArtifacts", query === "" ? runHomeOf(info) : `${runHomeOf(info)}?${query}`);
+    const home = homeOfRow(row);
+    const { query } = splitRoot(home.pipelineRoot);
+    const bytes = outboxRow(row, "deleteArtifacts", query === "" ? runHomeOf(home) : `${runHomeOf(home)}?${query}`);
     if (artifacts === "delete") leftovers.push(bytes);
     const freed = await this.#options.store.upkeep.remove(row.id, leftovers);
     if (artifacts === "delete" && row.finished_at === 0) this.#cutShort.set(row.id, bytes);
@@ -218,6 +225,8 @@ export class Runner {
     const obstacle = obstacleOf(pod);
     if (isOver(pod)) {
       run.over.add(name);
+      const log = logOf(run, { taskId, attempt }, this.#options.engine);
+      if (log !== undefined) void this.#logs.keep({ namespace, name }, log);
       void this.#finished(run, pod, { taskId, attempt });
     } else if (obstacle !== undefined) {
       run.over.add(name);
@@ -378,12 +387,10 @@ export class Runner {
     const { history } = advanced;
     const row = spec === undefined ? advanced.row : { ...advanced.row, spec, version_id: "" };
     const { id, namespace } = row;
+    const changed = [...tasks.values()];
     const change = {
       run: { id, namespace, pipeline: run.pipeline },
-      tasks: [...tasks.values()],
-      time,
-      outbox,
-      done,
+      ...{ tasks: changed, time, outbox, done, ...artifactLinks(run, changed, this.#options.engine) },
       ...(spec === undefined ? {} : { spec }),
     };
     await store.runs.commit(

@@ -20,11 +20,12 @@ export function runOfSlot(row: RecurringRunRow, { slot, now, version, sha256 }: 
   const values = { runId: id, scheduledAt: slot, now, index };
   const spec = version?.spec ?? row.spec;
   const parameters = expandParameters(JSON.parse(row.parameters) as JsonObject, values);
-  runParameters(parsePipelineObject(JSON.parse(spec)).pipelineSpec.root, parameters);
+  const { pipelineInfo, root } = parsePipelineObject(JSON.parse(spec)).pipelineSpec;
+  runParameters(root, parameters);
   return {
     ...{ id, namespace: row.namespace, experiment_id: row.experiment_id, description: "", storage_state: "AVAILABLE", state: "PENDING" },
     name: hasMacros(row.name) ? expandMacros(row.name, values) : `${row.name}-${index}`,
-    ...{ service_account: row.service_account, pipeline_id: row.pipeline_id, version_id: version?.id ?? "", spec },
+    ...{ service_account: row.service_account, pipeline_id: row.pipeline_id, version_id: version?.id ?? "", pipeline_name: pipelineInfo.name, spec },
     ...{ parameters: JSON.stringify(parameters), pipeline_root: expandMacros(row.pipeline_root, values) },
     ...{ progress: JSON.stringify({ phase: "PENDING" }), history: JSON.stringify([{ time: now, state: "PENDING" }]) },
     ...{ created_at: now, scheduled_at: slot, finished_at: 0, recurring_run_id: row.id },

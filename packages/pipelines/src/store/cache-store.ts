@@ -64,4 +64,11 @@ export class CacheStore {
       return keys.size;
     });
   }
+
+  /** The task that last gave a result with that fingerprint, in any pipeline of the namespace. */
+  async findTask(namespace: string, fingerprint: string): Promise<string | undefined> {
+    const hits = this.#database.read.selectFrom("pipelines_results").select("task_id").where("invalidated_at", "=", 0);
+    const row = await hits.where("fingerprint", "=", fingerprint).where("namespace", "=", namespace).orderBy("made_at", "desc").executeTakeFirst();
+    return row?.task_id;
+  }
 }

@@ -1,7 +1,6 @@
 import { ApiError } from "@sluice/kubernetes";
 import { hasSucceeded, type RunProgress, type TaskRecord } from "../engine/types.ts";
-import { artifactTaskRows } from "./artifact-task-rows.ts";
-import type { ArtifactRow, ArtifactTaskRow, OutboxRow, PipelinesTransaction, ResultRow, RunRow, ShareRow } from "./tables.ts";
+import type { ArtifactRow, ArtifactTaskRow, OutboxRow, PipelinesTransaction, ResultRow, RunRow, ShareRow, TaskRow } from "./tables.ts";
 
 /** Rows per statement: well below the number of variables that any database takes. */
 const CHUNK = 500;
@@ -21,6 +20,9 @@ export interface RunChange {
   /** Its pipeline, if that has been replaced. */
   readonly spec?: string;
   readonly time: number;
+  /** Which artifacts the tasks that ended got and gave, and the artifacts that were stored beside their outputs. */
+  readonly links?: readonly ArtifactTaskRow[];
+  readonly artifacts?: readonly ArtifactRow[];
   /** Effects to carry out, and those that have been. */
   readonly outbox: readonly OutboxRow[];
   readonly done: readonly string[];
@@ -49,23 +51,54 @@ export async function insertOutbox(transaction: PipelinesTransaction, rows: read
   }
 }
 
-/** Writes which tasks used and made which artifacts. */
-export async function insertArtifactTasks(transaction: PipelinesTransaction, rows: readonly ArtifactTaskRow[]): Promise<void> {
-  for (const some of chunks(rows)) {
+/** A task's row. */
+function taskRow(runId: string, task: TaskRecord): TaskRow {
+  const { parentId = "", fingerprint = "", podName = "", startedAt = 0, endedAt = 0 } = task;
+  return {
+    ...{ id: task.id, run_id: runId, created_at: task.createdAt, state: task.state, record: JSON.stringify(task) },
+    ...{ name: task.name, display_name: task.displayName, kind: task.kind, parent_id: parentId, path: task.path, fingerprint },
+    ...{ pod_name: podName, started_at: startedAt, ended_at: endedAt, is_foreign: 0 },
+  };
+}
+
+/** Writes which tasks got and gave which artifacts. */
+export async function insertLinks(transaction: PipelinesTransaction, links: readonly ArtifactTaskRow[]): Promise<void> {
+  for (const some of chunks(links)) {
     const insert = transaction.insertInto("pipelines_artifact_tasks").values([...some]);
     // A task that failed and was tried again has used and made what it did last.
-    await insert.onConflict((conflict) => conflict.column("id").doUpdateSet(({ ref }) => ({ artifact_id: ref("excluded.artifact_id") }))).execute();
+    await insert
+      .onConflict((conflict) =>
+        conflict.column("id").doUpdateSet(({ ref }) => ({ artifact_id: ref("excluded.artifact_id"), is_lineage: ref("excluded.is_lineage") })),
+      )
+      .execute();
+  }
+}
+
+/** Writes artifacts' records; those that are there already stay. */
+export async function insertArtifacts(transaction: PipelinesTransaction, artifacts: readonly ArtifactRow[]): Promise<void> {
+  for (const some of chunks(artifacts)) {
+    await transaction
+      .insertInto("pipelines_artifacts")
+      .values([...some])
+      .onConflict((conflict) => conflict.doNothing())
+      .execute();
   }
 }
 
 /** Writes tasks, and the artifacts and cached results of those that have succeeded. */
-export async function upsertTasks(transaction: PipelinesTransaction, { run, tasks, time }: RunChange): Promise<void> {
+export async function upsertTasks(transaction: PipelinesTransaction, change: RunChange): Promise<void> {
+  const { run, tasks, time, links = [], artifacts: stored = [] } = change;
   const { namespace, pipeline } = run;
-  const rows = tasks.map((task) => ({ id: task.id, run_id: run.id, created_at: task.createdAt, state: task.state, record: JSON.stringify(task) }));
+  const rows = tasks.map((task) => taskRow(run.id, task));
   for (const some of chunks(rows)) {
     const insert = transaction.insertInto("pipelines_tasks").values([...some]);
     await insert
-      .onConflict((conflict) => conflict.column("id").doUpdateSet(({ ref }) => ({ state: ref("excluded.state"), record: ref("excluded.record") })))
+      .onConflict((conflict) =>
+        conflict.column("id").doUpdateSet(({ ref }) => ({
+          ...{ state: ref("excluded.state"), record: ref("excluded.record"), fingerprint: ref("excluded.fingerprint") },
+          ...{ pod_name: ref("excluded.pod_name"), started_at: ref("excluded.started_at"), ended_at: ref("excluded.ended_at") },
+        })),
+      )
       .execute();
   }
   const made = tasks.filter(({ kind, state }) => state === "SUCCEEDED" && (kind === "RUNTIME" || kind === "IMPORTER"));
@@ -77,17 +110,8 @@ export async function upsertTasks(transaction: PipelinesTransaction, { run, task
       })),
     ),
   );
-  for (const some of chunks(artifacts)) {
-    await transaction
-      .insertInto("pipelines_artifacts")
-      .values([...some])
-      .onConflict((conflict) => conflict.doNothing())
-      .execute();
-  }
-  await insertArtifactTasks(
-    transaction,
-    tasks.flatMap((task) => artifactTaskRows(task, { namespace, time })),
-  );
+  await insertArtifacts(transaction, [...artifacts, ...stored]);
+  await insertLinks(transaction, links);
   const given = tasks.filter(({ kind, state }) => hasSucceeded(state) && (kind === "RUNTIME" || kind === "IMPORTER"));
   const shares = given.flatMap(({ id, outputs, cachedFrom = "" }) => {
     const uris = Object.values(outputs.artifacts).flatMap((list) => list.map(({ uri }) => uri));

@@ -1,8 +1,6 @@
 import { sql } from "kysely";
-import type { Page, PageQuery } from "./page.ts";
-import { selectPage } from "./select-page.ts";
 import type { ArtifactRow, ArtifactTaskRow, PipelinesDatabase } from "./tables.ts";
-import { chunks, insertArtifactTasks } from "./change.ts";
+import { chunks } from "./change.ts";
 
 /** What an artifact was made from, or what was made from it. */
 type LineageDirection = "UPSTREAM" | "DOWNSTREAM";
@@ -27,16 +25,6 @@ export class LineageStore {
     this.#database = database;
   }
 
-  /** Stores links; one that is there already is replaced. */
-  async record(rows: readonly ArtifactTaskRow[]): Promise<void> {
-    await this.#database.transaction((transaction) => insertArtifactTasks(transaction, rows));
-  }
-
-  /** Links between artifacts and tasks. */
-  list(query: PageQuery): Promise<Page<ArtifactTaskRow>> {
-    return selectPage<ArtifactTaskRow>(this.#database, "pipelines_artifact_tasks", query);
-  }
-
   /** All links on the way from an artifact, the nearest first, in one query over indexes; runs do not matter, cached results and importers neither. */
   async links(artifact: Pick<ArtifactRow, "id" | "namespace">, { direction, depth, limit }: LineageLimits): Promise<LineageLink[]> {
     const [near, far] = direction === "UPSTREAM" ? ["OUTPUT", "INPUT"] : ["INPUT", "OUTPUT"];
@@ -49,36 +37,20 @@ export class LineageStore {
         union
         select other.artifact_id, walk.depth + 1 from walk
         cross join ${links} as link cross join ${links} as other
-        where link.artifact_id = walk.artifact_id and link.direction = ${near} and link.namespace = ${namespace}
-          and other.task_id = link.task_id and other.direction = ${far} and walk.depth + 1 < ${depth}
+        where link.artifact_id = walk.artifact_id and link.direction = ${near} and link.is_lineage = 1 and link.namespace = ${namespace}
+          and other.task_id = link.task_id and other.direction = ${far} and other.is_lineage = 1 and walk.depth + 1 < ${depth}
       ),
       reached (artifact_id, depth) as (select artifact_id, min(depth) from walk group by artifact_id),
       tasks (task_id, depth) as (
         select link.task_id, min(reached.depth) from reached cross join ${links} as link
-        where link.artifact_id = reached.artifact_id and link.direction = ${near} and link.namespace = ${namespace}
+        where link.artifact_id = reached.artifact_id and link.direction = ${near} and link.is_lineage = 1 and link.namespace = ${namespace}
         group by link.task_id
       )
       select link.artifact_id, link.task_id, link.run_id, link.direction, link.key, link.position, tasks.depth as depth
       from tasks cross join ${links} as link
-      where link.task_id = tasks.task_id and (link.direction = ${far} or link.artifact_id in (select artifact_id from reached))
+      where link.task_id = tasks.task_id and link.is_lineage = 1 and (link.direction = ${far} or link.artifact_id in (select artifact_id from reached))
       order by tasks.depth, link.task_id, link.direction, link.key, link.position limit ${limit}`.execute(this.#database.read);
     return rows.map((row) => ({ ...row, depth: Number(row.depth), position: Number(row.position) }));
-  }
-
-  /** The artifacts of these ids that there are. */
-  async artifacts(ids: readonly string[]): Promise<ArtifactRow[]> {
-    const found: ArtifactRow[] = [];
-    for (const some of chunks(ids)) {
-      const query = this.#database.read.selectFrom("pipelines_artifacts").selectAll();
-      found.push(...(await query.where("id", "in", [...some]).execute()));
-    }
-    return found;
-  }
-
-  /** The artifacts of a namespace at that address, the newest first. */
-  async artifactsAt(namespace: string, uri: string): Promise<ArtifactRow[]> {
-    const query = this.#database.read.selectFrom("pipelines_artifacts").selectAll().where("namespace", "=", namespace);
-    return query.where("uri", "=", uri).orderBy("created_at", "desc").orderBy("id", "desc").execute();
   }
 
   /** The records of tasks, by their ids. */

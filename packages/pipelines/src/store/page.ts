@@ -9,6 +9,8 @@ export interface Predicate {
   readonly column: string;
   /** The member to look at, where the column holds a JSON object. */
   readonly member?: string;
+  /** Whether the column holds a time, which is compared in whole seconds. */
+  readonly isTime?: boolean;
   readonly operation: Operation;
   /** One value, or for IN any number of them. */
   readonly values: readonly (string | number)[];
@@ -41,9 +43,10 @@ const OPERATORS: Readonly<Record<Exclude<Operation, "IN" | "IS_SUBSTRING">, stri
   LESS_THAN_EQUALS: "<=",
 };
 
-function conditionOf({ column, member, operation, values }: Predicate): RawBuilder<SqlBool> {
+function conditionOf({ column, member, isTime = false, operation, values }: Predicate): RawBuilder<SqlBool> {
   const [value] = values;
-  const subject = member === undefined ? sql.ref(column) : sql`(select value from json_each(${sql.ref(column)}) where key = ${member})`;
+  const whole = isTime ? sql`(${sql.ref(column)} / 1000)` : sql.ref(column);
+  const subject = member === undefined ? whole : sql`(select value from json_each(${sql.ref(column)}) where key = ${member})`;
   if (operation === "IN") return values.length === 0 ? sql`1 = 0` : sql`${subject} in (${sql.join(values)})`;
   if (value === undefined) throw new UserError(`the filter on ${column} has no value`);
   if (operation === "IS_SUBSTRING") {
@@ -76,6 +79,6 @@ export function pageOf<Row extends { readonly id: string }>(rows: readonly Row[]
 }
 
 /** The condition that a column has a value. */
-export function equals(column: string, value: string): Predicate {
+export function equals(column: string, value: string | number): Predicate {
   return { column, operation: "EQUALS", values: [value] };
 }

@@ -3,7 +3,7 @@ import type { Changes } from "./changes.ts";
 import { checkAvailable, experimentOf } from "./experiment-of.ts";
 import type { Page, PageQuery } from "./page.ts";
 import { selectPage } from "./select-page.ts";
-import type { ExperimentRow, ObjectLinkRow, PipelinesDatabase, PipelinesTransaction, RecurringRunRow, RunRow } from "./tables.ts";
+import type { ExperimentRow, ObjectLinkRow, PipelinesDatabase, PipelinesTransaction, RecurringRunRow, RunListRow, RunRow } from "./tables.ts";
 
 const UNFINISHED = ["PENDING", "RUNNING", "CANCELING"];
 
@@ -46,7 +46,7 @@ export class RecurringRunStore {
   }
 
   /** Its runs that have not ended, and the latest `count` of those that have. */
-  async history(id: string, count: number): Promise<{ readonly active: readonly RunRow[]; readonly completed: readonly RunRow[] }> {
+  async history(id: string, count: number): Promise<{ readonly active: readonly RunListRow[]; readonly completed: readonly RunListRow[] }> {
     const runs = this.#database.read.selectFrom("pipelines_runs").selectAll().where("recurring_run_id", "=", id).orderBy("scheduled_at", "desc");
     const [active, completed] = await Promise.all([
       runs.where("state", "in", UNFINISHED).execute(),

@@ -1,11 +1,15 @@
+import { PreconditionError } from "@sluice/component";
 import { ApiError } from "@sluice/kubernetes";
+import type { SelectQueryBuilder } from "kysely";
 import { chunks, existingRun, insertOutbox, type RunChange, upsertTasks } from "./change.ts";
 import type { Changes } from "./changes.ts";
 import { checkAvailable, experimentOf } from "./experiment-of.ts";
 import type { Page, PageQuery } from "./page.ts";
 import { claimSlot } from "./recurring-run-store.ts";
 import { selectPage } from "./select-page.ts";
-import type { ExperimentRow, PipelinesDatabase, RunRow, StorageState } from "./tables.ts";
+import type { ExperimentRow, PipelinesDatabase, PipelinesTables, RunListRow, RunRow, StorageState } from "./tables.ts";
+
+const UNFINISHED = ["PENDING", "RUNNING", "CANCELING"];
 
 /** Runs, and what happens in them. */
 export class RunStore {
@@ -28,7 +32,12 @@ export class RunStore {
       const { id } = experiment;
       if (row.recurring_run_id !== "") await claimSlot(transaction, row);
       const stored = { ...row, experiment_id: id };
-      await transaction.insertInto("pipelines_runs").values(stored).execute();
+      const { spec, ...rest } = stored;
+      await transaction
+        .insertInto("pipelines_runs")
+        .values({ ...rest, task_count: 0 })
+        .execute();
+      await transaction.insertInto("pipelines_run_specs").values({ run_id: row.id, spec }).execute();
       await transaction.updateTable("pipelines_experiments").where("id", "=", id).set({ last_run_at: row.created_at }).execute();
       return stored;
     });
@@ -37,16 +46,66 @@ export class RunStore {
   }
 
   async find(id: string): Promise<RunRow | undefined> {
+    return this.#whole().where("id", "=", id).executeTakeFirst();
+  }
+
+  /** A run without its specification. */
+  async findOutline(id: string): Promise<RunListRow | undefined> {
     return this.#database.read.selectFrom("pipelines_runs").selectAll().where("id", "=", id).executeTakeFirst();
   }
 
-  list(query: PageQuery): Promise<Page<RunRow>> {
-    return selectPage<RunRow>(this.#database, "pipelines_runs", query);
+  /** A page of runs without their specifications. */
+  list(query: PageQuery): Promise<Page<RunListRow>> {
+    return selectPage<RunListRow>(this.#database, "pipelines_runs", query);
   }
 
   /** Runs that have not ended. */
   async unfinished(): Promise<RunRow[]> {
-    return this.#database.read.selectFrom("pipelines_runs").selectAll().where("state", "in", ["PENDING", "RUNNING", "CANCELING"]).execute();
+    return this.#whole().where("state", "in", UNFINISHED).execute();
+  }
+
+  /** How many tasks these runs have; those of one that has ended were counted then. */
+  async taskCounts(ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const counts = new Map<string, number>();
+    const { read } = this.#database;
+    for (const some of chunks(ids)) {
+      const open: string[] = [];
+      const rows = await read
+        .selectFrom("pipelines_runs")
+        .select(["id", "finished_at", "task_count"])
+        .where("id", "in", [...some])
+        .execute();
+      for (const { id, finished_at, task_count } of rows) {
+        if (finished_at === 0) open.push(id);
+        else counts.set(id, task_count);
+      }
+      if (open.length === 0) continue;
+      const counted = await read
+        .selectFrom("pipelines_tasks")
+        .select(["run_id", ({ fn }) => fn.countAll<number>().as("count")])
+        .where("run_id", "in", open)
+        .groupBy("run_id")
+        .execute();
+      for (const { run_id, count } of counted) counts.set(run_id, Number(count));
+    }
+    return counts;
+  }
+
+  /** How many runs are in each state. */
+  async countByState(): Promise<readonly { readonly state: string; readonly count: number }[]> {
+    return this.#database.read
+      .selectFrom("pipelines_runs")
+      .select(["state", ({ fn }) => fn.countAll<number>().as("count")])
+      .groupBy("state")
+      .execute();
+  }
+
+  #whole(): SelectQueryBuilder<PipelinesTables, "pipelines_runs" | "pipelines_run_specs", RunRow> {
+    return this.#database.read
+      .selectFrom("pipelines_runs")
+      .innerJoin("pipelines_run_specs", "pipelines_run_specs.run_id", "pipelines_runs.id")
+      .selectAll("pipelines_runs")
+      .select("pipelines_run_specs.spec");
   }
 
   /** Shelves a run. None comes back while its experiment is archived. */
@@ -58,8 +117,7 @@ export class RunStore {
         .select(["experiment.name", "experiment.storage_state"])
         .executeTakeFirst();
       if (state === "AVAILABLE" && experiment?.storage_state === "ARCHIVED") {
-        throw new ApiError(
-          "BadRequest",
+        throw new PreconditionError(
           `run ${id} belongs to experiment ${JSON.stringify(experiment.name)}, which is archived: unarchive the experiment first`,
         );
       }
@@ -81,10 +139,18 @@ export class RunStore {
       if (change.progress === undefined) return;
       const { value, history, podsDueAt } = change.progress;
       // What was edited is no stored version any more.
-      const spec = change.spec === undefined ? {} : { spec: change.spec, version_id: "" };
+      const edited = change.spec === undefined ? {} : { version_id: "" };
       const texts = { progress: JSON.stringify(value), history: JSON.stringify(history) };
-      const set = { ...spec, ...texts, state: value.phase, finished_at: value.endedAt ?? 0, pods_due_at: podsDueAt };
-      await transaction.updateTable("pipelines_runs").set(set).where("id", "=", change.run.id).execute();
+      const set = { ...edited, ...texts, state: value.phase, finished_at: value.endedAt ?? 0, pods_due_at: podsDueAt };
+      const counted = transaction.selectFrom("pipelines_tasks").where("run_id", "=", change.run.id);
+      await transaction
+        .updateTable("pipelines_runs")
+        .set(value.endedAt === undefined ? set : { ...set, task_count: counted.select(({ fn }) => fn.countAll<number>().as("count")) })
+        .where("id", "=", change.run.id)
+        .execute();
+      if (change.spec !== undefined) {
+        await transaction.updateTable("pipelines_run_specs").set({ spec: change.spec }).where("run_id", "=", change.run.id).execute();
+      }
       // Only an unfinished task needs what its agent said.
       if (value.endedAt !== undefined) await transaction.deleteFrom("pipelines_reports").where("run_id", "=", change.run.id).execute();
     });

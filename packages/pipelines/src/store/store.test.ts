@@ -29,8 +29,8 @@ const experiment = (id: string, change: Partial<ExperimentRow> = {}): Experiment
 });
 const run = (id: string, change: Partial<RunRow> = {}): RunRow => ({
   ...{ id, namespace: "n", experiment_id: "e", name: id, description: "", storage_state: "AVAILABLE", state: "PENDING", service_account: "" },
-  ...{ pipeline_id: "", version_id: "", spec: "{}", parameters: "{}", pipeline_root: "", progress: '{"phase":"PENDING"}', history: "[]" },
-  ...{ created_at: 1, scheduled_at: 1, finished_at: 0, recurring_run_id: "" },
+  ...{ pipeline_id: "", version_id: "", pipeline_name: "p", spec: "{}", parameters: "{}", pipeline_root: "", progress: '{"phase":"PENDING"}' },
+  ...{ history: "[]", created_at: 1, scheduled_at: 1, finished_at: 0, recurring_run_id: "" },
   ...change,
 });
 const pipeline = (id: string, tags = {}): PipelineRow => ({

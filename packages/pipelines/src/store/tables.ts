@@ -9,8 +9,9 @@ export interface PipelinesTables {
   pipelines_experiments: ExperimentRow;
   pipelines_pipelines: PipelineRow;
   pipelines_versions: VersionRow;
-  pipelines_runs: RunRow & RunUpkeep;
-  pipelines_tasks: { id: string; run_id: string; created_at: number; state: string; record: string };
+  pipelines_runs: RunListRow & RunUpkeep & { task_count: number };
+  pipelines_run_specs: { run_id: string; spec: string };
+  pipelines_tasks: TaskRow;
   pipelines_artifacts: ArtifactRow;
   pipelines_reports: { task_id: string; attempt: number; run_id: string; report: string };
   pipelines_results: ResultRow;
@@ -58,7 +59,12 @@ export interface VersionRow {
 }
 
 /** One run. `spec`, `parameters`, `progress` and `history` are JSON. */
-export interface RunRow {
+export interface RunRow extends RunListRow {
+  spec: string;
+}
+
+/** A run as lists have it: all but its specification, which is large and lies elsewhere. */
+export interface RunListRow {
   id: string;
   namespace: string;
   experiment_id: string;
@@ -69,7 +75,8 @@ export interface RunRow {
   service_account: string;
   pipeline_id: string;
   version_id: string;
-  spec: string;
+  /** The name in its specification. */
+  pipeline_name: string;
   parameters: string;
   /** As the user gave it; empty for the default. */
   pipeline_root: string;
@@ -133,6 +140,27 @@ export interface ShareRow {
   uri: string;
 }
 
+/** One task. `record` is JSON: a `TaskRecord`, or of a task that a client made, KFP's PipelineTask. The other columns are what lists look at. */
+export interface TaskRow {
+  id: string;
+  run_id: string;
+  created_at: number;
+  state: string;
+  record: string;
+  name: string;
+  display_name: string;
+  kind: string;
+  /** Empty for the root. */
+  parent_id: string;
+  path: string;
+  fingerprint: string;
+  pod_name: string;
+  started_at: number;
+  ended_at: number;
+  /** 1 if a client made it, of which the engine knows nothing. */
+  is_foreign: number;
+}
+
 /** One artifact that a task made. `record` is JSON: an `ArtifactRecord`. */
 export interface ArtifactRow {
   id: string;
@@ -163,7 +191,7 @@ export interface ResultRow {
   invalidated_at: number;
 }
 
-/** That a task used (INPUT) or made (OUTPUT) an artifact, at that place of the list under `key`. */
+/** That a task got (INPUT) or gave (OUTPUT) an artifact, at that place of the list under `key`. */
 export interface ArtifactTaskRow {
   id: string;
   artifact_id: string;
@@ -171,8 +199,16 @@ export interface ArtifactTaskRow {
   run_id: string;
   namespace: string;
   direction: "INPUT" | "OUTPUT";
+  /** An `IoType`. */
+  type: string;
   key: string;
   position: number;
+  /** The name of the task that it came from; empty for none. */
+  producer: string;
+  /** Which iteration of the producer; -1 for none. */
+  iteration: number;
+  /** 1 if the task itself worked with it: not one that only contains such tasks, nor one that did not begin, and not its log. */
+  is_lineage: number;
   created_at: number;
 }
 

@@ -18,9 +18,9 @@ export class UpkeepStore {
   }
 
   /** Runs that are over and whose pods are due. */
-  async withPodsDue(now: number, limit: number): Promise<RunRow[]> {
-    const runs = this.#database.read.selectFrom("pipelines_runs").selectAll().where("pods_due_at", ">", 0).where("pods_due_at", "<=", now);
-    return runs.orderBy("pods_due_at").limit(limit).execute();
+  async withPodsDue(now: number, limit: number): Promise<string[]> {
+    const runs = this.#database.read.selectFrom("pipelines_runs").select("id").where("pods_due_at", ">", 0).where("pods_due_at", "<=", now);
+    return (await runs.orderBy("pods_due_at").limit(limit).execute()).map(({ id }) => id);
   }
 
   /** Takes note that a run's pods are about to go; false if the run goes on again. */
@@ -47,8 +47,9 @@ export class UpkeepStore {
   }
 
   /** Runs that are over and have been archived since `until` or longer, the oldest first. */
-  async archivedUntil(scope: NamespaceScope, until: number, limit: number): Promise<RunRow[]> {
-    return shelved(this.#database.read, scope, "ARCHIVED", until).selectAll().orderBy(SHELVED_SINCE).limit(limit).execute();
+  async archivedUntil(scope: NamespaceScope, until: number, limit: number): Promise<string[]> {
+    const runs = shelved(this.#database.read, scope, "ARCHIVED", until).select("id");
+    return (await runs.orderBy(SHELVED_SINCE).limit(limit).execute()).map(({ id }) => id);
   }
 
   /** When something is due next, by what is kept how long; undefined if nothing is. */
@@ -78,6 +79,7 @@ export class UpkeepStore {
         "pipelines_tasks",
         "pipelines_artifacts",
         "pipelines_artifact_tasks",
+        "pipelines_run_specs",
         "pipelines_reports",
         "pipelines_outbox",
         "pipelines_shares",

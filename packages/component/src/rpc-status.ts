@@ -2,6 +2,7 @@ import { ApiError, UserError, type StatusReason } from "@sluice/kubernetes";
 
 /** `google.rpc.Status` as the REST APIs of Kubeflow Pipelines carry it. */
 export interface RpcStatus {
+  /** gRPC's number. */
   readonly code: number;
   readonly message: string;
   readonly details: readonly { readonly "@type": string; readonly code: number; readonly message: string }[];
@@ -24,6 +25,13 @@ const RPC_CODES: Partial<Record<StatusReason, number>> = {
   Timeout: 4,
 };
 
+/** What an object's present state forbids, and another would allow: gRPC's FAILED_PRECONDITION. */
+export class PreconditionError extends ApiError {
+  constructor(message: string) {
+    super("BadRequest", message);
+  }
+}
+
 /** Any error as an `ApiError`: a user's mistake is a bad request, and what nobody foresaw says no more than that. */
 export function apiErrorOf(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
@@ -35,7 +43,12 @@ export function apiErrorOf(error: unknown): ApiError {
 
 /** An error as `google.rpc.Status`. */
 export function rpcStatusOf(error: ApiError): RpcStatus {
-  const code = RPC_CODES[error.reason] ?? 13;
+  const code = error instanceof PreconditionError ? 9 : (RPC_CODES[error.reason] ?? 13);
   const { message } = error;
   return { code, message, details: [{ "@type": "type.googleapis.com/google.rpc.Status", code, message }] };
+}
+
+/** The HTTP status of such an answer: gRPC knows one kind of invalid argument. */
+export function rpcHttpStatusOf({ code }: ApiError): number {
+  return code === 422 ? 400 : code;
 }
