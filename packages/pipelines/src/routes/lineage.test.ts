@@ -53,7 +53,7 @@ test("an artifact knows what it was made from and what was made from it, across 
   expect(up.artifacts.map(({ uri }) => uri).sort()).toEqual(["minio://b/data", "minio://b/model-1"]);
   expect(up.links).toContainEqual(expect.objectContaining({ artifact_id: data, type: "INPUT", artifact_key: "data" }));
 
-  const down = await lineage(data, "direction=downstream");
+  const down = await lineage(data, "direction=DOWNSTREAM");
   expect(names(down)).toEqual([`0 train ${one}`, `0 train ${two}`, `1 judge ${one}`, `1 judge ${two}`].sort());
   expect(names(await lineage(data, "direction=DOWNSTREAM&depth=1"))).toEqual([`0 train ${one}`, `0 train ${two}`].sort());
   expect(down.tasks.some(({ run_id: run }) => run === three)).toBe(false);

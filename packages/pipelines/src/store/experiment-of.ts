@@ -1,3 +1,4 @@
+import { PreconditionError } from "@sluice/component";
 import { ApiError } from "@sluice/kubernetes";
 import type { ExperimentRow, PipelinesTransaction } from "./tables.ts";
 
@@ -18,5 +19,5 @@ export async function experimentOf(transaction: PipelinesTransaction, id: string
 /** Refuses what would put runs into an experiment that is archived. */
 export function checkAvailable({ name, storage_state }: ExperimentRow): void {
   if (storage_state !== "ARCHIVED") return;
-  throw new ApiError("BadRequest", `experiment_id: experiment ${JSON.stringify(name)} is archived: unarchive it, or name another`);
+  throw new PreconditionError(`experiment_id: experiment ${JSON.stringify(name)} is archived: unarchive it, or name another`);
 }
