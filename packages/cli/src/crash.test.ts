@@ -5,7 +5,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient, createHttpsTransport, loadKubeconfig } from "@sluice/client";
-import { Namespace, PersistentVolumeClaim, Pod } from "@sluice/kubernetes";
+import { PersistentVolumeClaim, Pod } from "@sluice/kubernetes";
 import { findRunning } from "@sluice/platform";
 import { compile, container, createPipelinesClient, pipeline, string, type Run } from "@sluice/sdk";
 import { afterEach, expect, test } from "vitest";
@@ -125,7 +125,6 @@ test(`runs outlive ${KILLS} kill -9s, and nothing that has run runs again`, { ti
   {
     using transport = await connect();
     const client = createClient(transport);
-    await client.create(Namespace, { apiVersion: "v1", kind: "Namespace", metadata: { name: "kubeflow" } });
     await client.create(PersistentVolumeClaim, {
       apiVersion: "v1",
       kind: "PersistentVolumeClaim",

@@ -96,7 +96,7 @@ test("takes an artifact from a path of its own, and says where no such path can 
   const at = (customPath: string): object => ({ artifacts: [{ custom_path: customPath }] });
   write(task.outputFile, JSON.stringify({ artifacts: { model: at("/tmp/own"), scores: at("/home/own") } }));
   await agent("publish", task);
-  expect(await buffer(await objects.get("minio://b/t/model"))).toEqual(Buffer.from("weights"));
+  expect(await buffer(objects.get("minio://b/t/model"))).toEqual(Buffer.from("weights"));
   expect(reports[0]?.problems).toEqual([
     expect.stringMatching(/"scores": \/home\/own lies in the container's own files.* or to a path below \/tmp$/),
   ]);

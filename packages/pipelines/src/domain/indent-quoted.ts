@@ -20,15 +20,17 @@ export function indentQuoted(text: string): string {
     result += start + quoted.replace(/\n[ \t]*(?=[^\s])/gu, `\n${" ".repeat(start.length + 1)}`);
     result += text.slice(position + start.length + quoted.length, end);
     const line = text.slice(position, end).trimEnd();
-    position = quoted === "" && BLOCK.test(line) ? blockEnd(text, end) : end;
+    position = quoted === "" && BLOCK.test(line) ? blockEnd(text, end, line) : end;
     if (quoted === "" && position > end) result += text.slice(end, position);
   }
   return result;
 }
 
-/** Where the lines of a literal or folded text end, which are as deep as the first of them. */
-function blockEnd(text: string, start: number): number {
-  const depth = /^(?:[ \t]*\n)*( *)/u.exec(text.slice(start))?.[1]?.length ?? 0;
+/** Where the lines of a literal or folded text end, which are as deep as the first of them unless its header says how deep. */
+function blockEnd(text: string, start: number, header: string): number {
+  const said = /\d/u.exec(BLOCK.exec(header)?.[0] ?? "");
+  const first = /^(?:[ \t]*\n)*( *)/u.exec(text.slice(start))?.[1]?.length ?? 0;
+  const depth = said === null ? first : header.length - header.trimStart().length + Number(said[0]);
   let position = start;
   while (position < text.length) {
     const lineEnd = text.indexOf("\n", position);

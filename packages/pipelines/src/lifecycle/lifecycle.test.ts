@@ -80,7 +80,7 @@ describe("a deleted run", () => {
   test("takes what its pods still bring", async () => {
     const report = Promise.withResolvers<void>();
     const brought = Promise.withResolvers<string>();
-    const puts = vi.fn();
+    const puts = vi.fn<() => void>();
     const of = world.artifacts.of.bind(world.artifacts);
     vi.spyOn(world.artifacts, "of").mockImplementation((...where) => {
       const own = of(...where);

@@ -14,11 +14,6 @@ const COMMON_FIELDS = { id: "id", name: "name", display_name: "display_name", cr
 const PIPELINE_FIELDS = { ...COMMON_FIELDS, ...TAGS, pipeline_id: "id", namespace: "namespace" };
 const VERSION_FIELDS = { ...COMMON_FIELDS, ...TAGS, pipeline_version_id: "id", pipeline_id: "pipeline_id" };
 
-/** A boolean of a query, as Go reads them: the Python client writes `True`. */
-function isTrue(text: string | undefined): boolean {
-  return text !== undefined && /^(?:1|t|true)$/iu.test(text);
-}
-
 /** What a new pipeline or version is called; `display_name` stands for `name` and the other way round. */
 export interface Naming {
   readonly name: string;
