@@ -1,4 +1,3 @@
-import { PreconditionError } from "@sluice/component";
 import { isApiError } from "@sluice/kubernetes";
 import { equals } from "../store/page.ts";
 import type { ExperimentRow } from "../store/tables.ts";

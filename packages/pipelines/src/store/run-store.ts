@@ -1,5 +1,4 @@
 import { PreconditionError } from "@sluice/component";
-import { ApiError } from "@sluice/kubernetes";
 import type { SelectQueryBuilder } from "kysely";
 import { chunks, existingRun, insertOutbox, type RunChange, upsertTasks } from "./change.ts";
 import type { Changes } from "./changes.ts";
