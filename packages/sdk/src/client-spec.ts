@@ -32,7 +32,7 @@ export function setCaching(spec: Tree, enableCache: boolean): void {
 
 /** Whether a module's export is a pipeline of this SDK. */
 export function isPipeline(value: unknown): value is Pipeline {
-  return typeof value === "object" && value !== null && "root" in value && "inputs" in value && "name" in value && !("pipelineInfo" in value);
+  return typeof value === "function" && "root" in value && "inputs" in value && "outputs" in value;
 }
 
 function fromText(text: string): Tree {

@@ -13,10 +13,18 @@
  * image; npm packages it names are taken from the image, or installed when it starts.
  */
 export * from "./types.ts";
+export * from "./text.ts";
+export * from "./placeholders.ts";
 export * from "./component.ts";
+export * from "./container.ts";
+export * from "./importer.ts";
 export * from "./control.ts";
 export { compile } from "./compile.ts";
 export * from "./pipeline.ts";
-export type { Arguments, Condition, Operator, Reference, References, Resources, Retry, Task, TaskOptions } from "./graph.ts";
+export type { PipelineConfig } from "./pipeline-config.ts";
+export type { Arguments, Condition, Operator, Passthrough, Reference, References, Task, Text, Value } from "./graph.ts";
+export type { PipelineTaskOptions, Resources, Retry, TaskOptions } from "./task-options.ts";
+export type * from "./kubernetes-options.ts";
+export * from "./volume-claims.ts";
 export * from "./client.ts";
 export { isPipeline, pipelineSpecOf, type PipelineSource } from "./client-spec.ts";
