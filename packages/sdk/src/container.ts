@@ -6,7 +6,6 @@ import type { ArtifactType, ParameterType, Ports } from "./types.ts";
 export interface ArtifactPlaceholder {
   readonly path: string;
   readonly uri: string;
-  readonly name: string;
   /** One entry of its metadata. */
   readonly metadata: (key: string) => string;
 }
@@ -80,7 +79,7 @@ function placeholders(side: "inputs" | "outputs", ports: Ports): Record<string, 
       if (type.kind === "parameter") return [key, side === "inputs" ? `{{${at}}}` : { file: `{{${at}.output_file}}` }];
       if (type.list) return [key, `{{${at}}}`];
       const metadata = (name: string): string => `{{${at}.metadata['${name}']}}`;
-      return [key, { path: `{{${at}.path}}`, uri: `{{${at}.uri}}`, name: `{{${at}.name}}`, metadata }];
+      return [key, { path: `{{${at}.path}}`, uri: `{{${at}.uri}}`, metadata }];
     }),
   );
 }

@@ -45,7 +45,7 @@ export class Executors {
 /** How a container or an importer runs; undefined for a pipeline. */
 function executorOf({ executor }: ComponentDefinition, options: TaskNode["options"], write: (value: Value) => string): Tree | undefined {
   if (executor.kind === "pipeline") return undefined;
-  if (executor.kind === "importer") return { importer: executor.spec(write) };
+  if (executor.kind === "importer") return { importer: executor.spec };
   const { command, args } = executor;
   const { image = executor.image, resources = {}, debugPause = [] } = options;
   const pauses = debugPause.map((when) => [`ARGO_DEBUG_PAUSE_${when === "onError" ? "ON_ERROR" : when.toUpperCase()}`, "true"] as const);

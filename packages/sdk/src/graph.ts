@@ -49,7 +49,7 @@ export type References<O> = {
 /** How a component is done. */
 export type Executor =
   | { readonly kind: "container"; readonly image: string; readonly command: readonly string[]; readonly args: readonly string[] }
-  | { readonly kind: "importer"; readonly spec: (placeholder: (value: Value) => string) => Readonly<Record<string, unknown>> }
+  | { readonly kind: "importer"; readonly spec: Readonly<Record<string, unknown>> }
   | { readonly kind: "pipeline"; readonly root: Scope; readonly results: Readonly<Record<string, Reference>> };
 
 /** A component as the compiler needs it. */

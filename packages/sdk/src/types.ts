@@ -95,8 +95,8 @@ export function list<T>(element: ParameterType<T>, options?: Description | Defau
 }
 
 /** A JSON object. */
-export function struct<T = Readonly<Record<string, JsonValue>>>(options: Default<T>): ParameterType<T, true>;
-export function struct<T = Readonly<Record<string, JsonValue>>>(options?: Description): ParameterType<T, false>;
+export function struct<T = Readonly<Record<string, JsonValue>>>(options: Default<T>): ParameterType<NoInfer<T>, true>;
+export function struct<T = Readonly<Record<string, JsonValue>>>(options?: Description): ParameterType<NoInfer<T>, false>;
 export function struct<T>(options?: Description | Default<T>): ParameterType<T> {
   return parameter("STRUCT", options);
 }
