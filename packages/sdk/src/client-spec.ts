@@ -16,6 +16,13 @@ export function pipelineSpecOf(source: PipelineSource): Tree {
   return structuredClone({ ...source });
 }
 
+/** The specification as a file: the platform's part, if there is one, is a document of its own. (JSON is YAML.) */
+export function pipelineFileOf(spec: Tree): string {
+  const { pipeline_spec: inside, platform_spec: platform } = spec;
+  const documents = isTree(inside) ? [inside, ...(isTree(platform) ? [platform] : [])] : [spec];
+  return documents.map((document) => `${JSON.stringify(document)}\n`).join("---\n");
+}
+
 /** The pipeline's own name. */
 export function pipelineNameOf(spec: Tree): string {
   const { name } = asTree(asTree(inner(spec)["pipelineInfo"]));
