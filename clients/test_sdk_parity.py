@@ -6,7 +6,7 @@ import re
 
 import yaml
 from google.protobuf import json_format
-from kfp import compiler, components
+from kfp import compiler, components, dsl, kubernetes
 from kfp.kubernetes import kubernetes_executor_config_pb2
 from kfp.pipeline_spec import pipeline_spec_pb2
 from sdk_parity import parity
@@ -79,3 +79,10 @@ def test_the_same_pipeline_means_the_same(tmp_path):
     compiler.Compiler().compile(parity, str(theirs))
     assert differences(meaning(ours), meaning(theirs)) == []
     assert components.load_component_from_file(str(ours)).name == "parity"
+
+
+def test_no_name_of_the_dsl_is_forgotten():
+    table = pathlib.Path(__file__).parent.parent / "packages/sdk/src/python-dsl.test.ts"
+    known = set(re.findall(r"^  (\w+): ", table.read_text(), re.MULTILINE))
+    methods = {name for name in vars(dsl.PipelineTask) if not name.startswith("_") and callable(getattr(dsl.PipelineTask, name))}
+    assert {*dsl.__all__, *kubernetes.__all__, *methods} - known == set()
