@@ -8,11 +8,15 @@ import { checkName, checkPorts, type ArtifactType, type ParameterType, type Port
 /** An artifact inside a running function. */
 export interface RuntimeArtifact {
   readonly name: string;
-  /** Of an output, set it to tell that its content is already elsewhere. */
-  uri: string;
+  readonly uri: string;
   /** The file, or directory, that holds its content. */
   readonly path: string;
   readonly metadata: Record<string, unknown>;
+}
+/** An artifact that a running function makes. */
+export interface OutputArtifact extends Omit<RuntimeArtifact, "uri"> {
+  /** Set it to tell that the content is somewhere else already. */
+  uri: string;
 }
 type RuntimeValue<P> =
   P extends ParameterType<infer T>
@@ -26,7 +30,7 @@ type Result<O> = [ParameterKeys<O>] extends [never] ? unknown : { readonly [K in
 /** What a run function is called with: input values and artifacts, and the artifacts to write. */
 export interface RunContext<I, O> {
   readonly inputs: { readonly [K in keyof I]: RuntimeValue<I[K]> };
-  readonly outputs: { readonly [K in ArtifactKeys<O>]: RuntimeArtifact };
+  readonly outputs: { readonly [K in ArtifactKeys<O>]: OutputArtifact };
 }
 /** A component: calling it inside a pipeline adds a task. */
 export interface Component<I, O> {

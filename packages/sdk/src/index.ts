@@ -9,6 +9,8 @@
  * an output of that block's component; the compiler finds the crossings, so authors use a reference wherever it is in
  * scope. Only leaving where one value may be many, or none, is explicit: a loop by `collect`, branches by `oneOf`.
  *
+ * How a task runs is said where it is called; what only Kubernetes knows of becomes the document's second part.
+ *
  * A function component carries its own source, and the files it names, in its command. It needs nothing but Node in its
  * image; npm packages it names are taken from the image, or installed when it starts.
  */

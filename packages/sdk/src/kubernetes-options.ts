@@ -66,13 +66,17 @@ export interface PodAffinityTerm {
   readonly weight?: number;
   readonly anti?: boolean;
 }
-/** A container that runs before the task's own. */
+/** A container that runs before the task's own or, if it is always restarted, beside it. */
 export interface InitContainer {
   readonly name: string;
   readonly image: string;
   readonly command?: readonly string[];
   readonly args?: readonly string[];
   readonly env?: readonly { readonly name: string; readonly value: string }[];
+  /** Of the pod's volumes, by their names. */
+  readonly volumeMounts?: readonly { readonly volumeName: string; readonly mountPath: string }[];
+  readonly restartPolicy?: "Always";
+  readonly resources?: { readonly requests?: Readonly<Record<string, string>>; readonly limits?: Readonly<Record<string, string>> };
 }
 
 /** What a task's pod has beyond its container's command and resources. */

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { runInThisContext } from "node:vm";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { artifacts, component, container, dataset, list, model, number, string, type Component } from "./index.ts";
+import { artifacts, component, container, dataset, list, model, number, optional, string, type Component } from "./index.ts";
 
 let root: string;
 beforeEach(() => void (root = mkdtempSync(join(tmpdir(), "sluice-sdk-"))));
@@ -83,6 +83,26 @@ test("files travel with a component, and packages are found where they are insta
   });
   expect(run(greet, answer, { NODE_PATH: join(root, "modules") }).output).toMatchObject({ parameterValues: { text: '"hello, you"' } });
   expect(run(greet, answer, { PATH: "" }).stderr).toMatch(/^Error: the image does not have somebody@1\.2\.3, nor npm to install it/u);
+});
+
+test("an output may be somewhere else, and an input may be missing", () => {
+  const point = component({
+    name: "point",
+    inputs: { seed: optional(number()), from: optional(model()) },
+    outputs: { model: model(), seed: string() },
+    run: ({ inputs, outputs }) => {
+      outputs.model.uri = "s3://elsewhere/model";
+      return { seed: `${inputs.seed} ${inputs.from?.path}` };
+    },
+  });
+  const { output } = run(point, {
+    inputs: { parameterValues: { seed: null } },
+    outputs: { parameters: { seed: { outputFile: "" } }, artifacts: { model: { artifacts: [{ name: "model", uri: "minio://b/model" }] } } },
+  });
+  expect(output).toEqual({
+    parameterValues: { seed: "undefined undefined" },
+    artifacts: { model: { artifacts: [{ name: "model", uri: "s3://elsewhere/model", metadata: {} }] } },
+  });
 });
 
 test("an error says what and where, without the machinery", () => {
