@@ -1,3 +1,5 @@
+import { experimentIdOf, type ExperimentsClient } from "./client-experiments.ts";
+import { pageQuery, restOf, type Http, type Page, type Paged, type PageOptions } from "./client-http.ts";
 import type { PipelineSource } from "./client-spec.ts";
 import type { Run } from "./client-types.ts";
 import type { JsonValue } from "./types.ts";
@@ -25,11 +27,17 @@ export interface RecurringRun {
   readonly error?: { readonly code?: number; readonly message?: string };
 }
 
+/** A pipeline that the server keeps, by its id; its latest version unless one is named. */
+export interface KeptPipeline {
+  readonly pipelineId: string;
+  readonly versionId?: string;
+}
+
 /** When runs start: by a cron expression, every so many seconds, or, with neither, once and at once. */
 export interface RecurringRunOptions {
   readonly name: string;
   /** A pipeline, or one that the server keeps: without a version's id, its latest at the time of each run. */
-  readonly pipeline: PipelineSource | { readonly pipelineId: string; readonly versionId?: string };
+  readonly pipeline: PipelineSource | KeptPipeline;
   readonly cron?: string;
   readonly everySeconds?: number;
   readonly start?: Date;
@@ -50,19 +58,38 @@ export interface RecurringRunsClient {
   createRecurringRun(options: RecurringRunOptions): Promise<RecurringRun>;
   getRecurringRun(id: string): Promise<RecurringRun>;
   /** Newest first. */
-  listRecurringRuns(page?: { readonly pageSize?: number; readonly pageToken?: string }): Promise<{
-    readonly recurringRuns: readonly RecurringRun[];
-    readonly total: number;
-    readonly nextPageToken?: string;
-  }>;
+  listRecurringRuns(page?: PageOptions & { readonly experimentId?: string }): Promise<Paged<"recurringRuns", RecurringRun>>;
   enableRecurringRun(id: string): Promise<void>;
   disableRecurringRun(id: string): Promise<void>;
   /** Deletes a schedule; its runs stay. */
   deleteRecurringRun(id: string): Promise<void>;
 }
 
+/** Schedules of one server. */
+export function recurringRunsClient({ get, post, remove }: Http, experiments: ExperimentsClient): RecurringRunsClient {
+  const pathOf = (id: string): string => `/recurringruns/${encodeURIComponent(id)}`;
+  return {
+    async createRecurringRun(options) {
+      return post<RecurringRun>("/recurringruns", await recurringRunBody(options, await experimentIdOf(experiments, options.experiment)));
+    },
+    getRecurringRun: (id) => get<RecurringRun>(pathOf(id)),
+    async listRecurringRuns(page = {}) {
+      const path = `/recurringruns${pageQuery(page, { experiment_id: page.experimentId, sort_by: "created_at desc" })}`;
+      const answer = await get<Page & { recurringRuns?: readonly RecurringRun[] }>(path);
+      return { recurringRuns: answer.recurringRuns ?? [], ...restOf(answer) };
+    },
+    async enableRecurringRun(id) {
+      await post(`${pathOf(id)}:enable`, {});
+    },
+    async disableRecurringRun(id) {
+      await post(`${pathOf(id)}:disable`, {});
+    },
+    deleteRecurringRun: (id) => remove(pathOf(id)),
+  };
+}
+
 /** What a schedule is as a request. */
-export async function recurringRunBody(options: RecurringRunOptions, experimentId: string | undefined): Promise<Readonly<Record<string, unknown>>> {
+async function recurringRunBody(options: RecurringRunOptions, experimentId: string | undefined): Promise<Readonly<Record<string, unknown>>> {
   const { name, cron, everySeconds, start, end, parameters, maxConcurrency = 1, catchUp = true, enabled = true } = options;
   const bounds = { start_time: start?.toISOString(), end_time: end?.toISOString() };
   const trigger = {
@@ -76,13 +103,14 @@ export async function recurringRunBody(options: RecurringRunOptions, experimentI
   };
 }
 
-async function sourceOf(pipeline: RecurringRunOptions["pipeline"]): Promise<Readonly<Record<string, unknown>>> {
-  if (isStored(pipeline)) return { pipeline_version_reference: { pipeline_id: pipeline.pipelineId, pipeline_version_id: pipeline.versionId } };
+async function sourceOf(pipeline: PipelineSource | KeptPipeline): Promise<Readonly<Record<string, unknown>>> {
+  if (isKept(pipeline)) return { pipeline_version_reference: { pipeline_id: pipeline.pipelineId, pipeline_version_id: pipeline.versionId } };
   // The compiler is for those who submit: a page that only looks never loads it.
   const { pipelineSpecOf } = await import("./client-spec.ts");
   return { pipeline_spec: pipelineSpecOf(pipeline) };
 }
 
-function isStored(pipeline: RecurringRunOptions["pipeline"]): pipeline is { readonly pipelineId: string; readonly versionId?: string } {
+/** Whether a pipeline is named rather than given. */
+export function isKept(pipeline: PipelineSource | KeptPipeline): pipeline is KeptPipeline {
   return typeof pipeline === "object" && "pipelineId" in pipeline;
 }

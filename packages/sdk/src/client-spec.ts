@@ -16,6 +16,13 @@ export function pipelineSpecOf(source: PipelineSource): Tree {
   return structuredClone({ ...source });
 }
 
+/** The specification as a file: the platform's part, if there is one, is a document of its own. (JSON is YAML.) */
+export function pipelineFileOf(spec: Tree): string {
+  const { pipeline_spec: inside, platform_spec: platform } = spec;
+  const documents = isTree(inside) ? [inside, ...(isTree(platform) ? [platform] : [])] : [spec];
+  return documents.map((document) => `${JSON.stringify(document)}\n`).join("---\n");
+}
+
 /** The pipeline's own name. */
 export function pipelineNameOf(spec: Tree): string {
   const { name } = asTree(asTree(inner(spec)["pipelineInfo"]));
@@ -32,7 +39,7 @@ export function setCaching(spec: Tree, enableCache: boolean): void {
 
 /** Whether a module's export is a pipeline of this SDK. */
 export function isPipeline(value: unknown): value is Pipeline {
-  return typeof value === "object" && value !== null && "root" in value && "inputs" in value && "name" in value && !("pipelineInfo" in value);
+  return typeof value === "function" && "root" in value && "inputs" in value && "outputs" in value;
 }
 
 function fromText(text: string): Tree {

@@ -102,7 +102,10 @@ export interface RunChange {
 export interface Experiment {
   readonly experiment_id: string;
   readonly display_name: string;
+  readonly description?: string;
   readonly namespace?: string;
+  readonly created_at?: string;
+  readonly storage_state?: "AVAILABLE" | "ARCHIVED";
 }
 
 /** A pipeline that the server keeps. */

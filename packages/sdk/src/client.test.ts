@@ -106,6 +106,51 @@ test("a schedule is sent as the REST API takes it", async () => {
   ]);
 });
 
+test("experiments and kept pipelines are asked for as the REST API takes it", async () => {
+  const sent: [string | undefined, string, string][] = [];
+  await using server = await serve((request, response) => {
+    let text = "";
+    request.on("data", (chunk: Buffer) => (text += chunk.toString()));
+    request.on("end", () => {
+      sent.push([request.method, decodeURIComponent(request.url ?? "").replaceAll("+", " "), text]);
+      response.end(JSON.stringify({ experiment_id: "e", pipeline_id: "p", total_size: 0 }));
+    });
+  });
+  const { client } = server;
+  const pipeline = "pipelineInfo: {name: own}\nroot: {}\n---\nplatforms: {}\n";
+  await client.createExperiment({ name: "mine", description: "d", namespace: "ns" });
+  await client.archiveExperiment("e");
+  await client.deleteExperiment("e");
+  await client.uploadPipeline({ pipeline, description: "first" });
+  await client.uploadPipelineVersion({ pipelineId: "p", pipeline, name: "v2", codeSourceUrl: "https://x" });
+  expect(await client.findPipeline("own")).toBeUndefined();
+  await client.submit({ pipeline: { pipelineId: "p", versionId: "v" }, name: "r", serviceAccount: "robot" });
+  await client.deletePipelineVersion("p", "v");
+  await client.deletePipeline("p", { versions: true });
+  const file =
+    /name="uploadfile"; filename="pipeline.yaml".*\r\n\r\n\{"pipelineInfo":\{"name":"own"\},"root":\{\}\}\n---\n\{"platforms":\{\}\}\n\r\n/su;
+  const named = (name: string): string =>
+    `filter=${JSON.stringify({ predicates: [{ operation: "EQUALS", key: name, string_value: name === "name" ? "own" : "mine" }] })}`;
+  expect(sent.map(([method, path, body]) => [method, path.replace("/apis/v2beta1", ""), file.test(body) ? "file" : body])).toEqual([
+    ["GET", `/experiments?namespace=ns&sort_by=created_at desc&${named("display_name")}`, ""],
+    ["POST", "/experiments", JSON.stringify({ display_name: "mine", description: "d", namespace: "ns" })],
+    ["POST", "/experiments/e:archive", "{}"],
+    ["DELETE", "/experiments/e", ""],
+    ["POST", "/pipelines/upload?name=own&description=first", "file"],
+    ["POST", "/pipelines/upload_version?pipelineid=p&name=v2&code_source_url=https://x", "file"],
+    ["GET", `/pipelines?sort_by=created_at desc&${named("name")}`, ""],
+    [
+      ...["POST", "/runs"],
+      JSON.stringify({
+        pipeline_version_reference: { pipeline_id: "p", pipeline_version_id: "v" },
+        ...{ display_name: "r", runtime_config: {}, service_account: "robot" },
+      }),
+    ],
+    ["DELETE", "/pipelines/p/versions/v", ""],
+    ["DELETE", "/pipelines/p?cascade=true", ""],
+  ]);
+});
+
 test("a refusal has the server's message", async () => {
   await using server = await serve((_, response) => response.writeHead(404).end(JSON.stringify({ error: "x", message: "run r not found", code: 5 })));
   await expect(server.client.getRun("r")).rejects.toMatchObject({ message: "run r not found", code: 404, reason: "NotFound" });

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { faultsOf } from "./compiled.fixture.ts";
+import { parity } from "./parity.fixture.ts";
 import { everyConstruct } from "./every-construct.fixture.ts";
 import {
   artifacts,
@@ -79,4 +80,5 @@ test("whatever is written, every name leads somewhere and every type fits", () =
 
 test("so it is with every construct there is", () => {
   expect(faultsOf(everyConstruct)).toEqual([]);
+  expect(faultsOf(parity)).toEqual([]);
 });

@@ -1,10 +1,12 @@
-import { parse } from "yaml";
+import { parseAllDocuments } from "yaml";
 import { compile } from "./compile.ts";
 import type { Pipeline } from "./pipeline.ts";
 
 interface Ports {
   readonly parameters?: Readonly<Record<string, { readonly parameterType: string }>>;
-  readonly artifacts?: Readonly<Record<string, { readonly isArtifactList?: boolean; readonly artifactType: { readonly schemaTitle: string } }>>;
+  readonly artifacts?: Readonly<
+    Record<string, { readonly isArtifactList?: boolean; readonly isOptional?: boolean; readonly artifactType: { readonly schemaTitle: string } }>
+  >;
 }
 interface Source {
   readonly componentInputParameter?: string;
@@ -24,6 +26,7 @@ interface Task {
   readonly dependentTasks?: readonly string[];
   readonly inputs?: { readonly parameters?: Readonly<Record<string, Source>>; readonly artifacts?: Readonly<Record<string, Source>> };
   readonly triggerPolicy?: { readonly condition?: string };
+  readonly artifactIterator?: { readonly itemInput: string };
   readonly parameterIterator?: { readonly itemInput: string; readonly items: { readonly inputParameter?: string; readonly raw?: string } };
 }
 interface Component {
@@ -48,7 +51,7 @@ interface Spec {
 
 /** What is wrong with a compiled pipeline: names that lead nowhere, types that do not meet, tasks that wait in a circle. */
 export function faultsOf(pipeline: Pipeline): readonly string[] {
-  const { root, components, deploymentSpec } = parse(compile(pipeline)) as Spec;
+  const { root, components, deploymentSpec } = parseAllDocuments(compile(pipeline))[0]!.toJS() as Spec;
   const faults: string[] = [];
   const check = (isRight: boolean, fault: string): void => void (isRight || faults.push(fault));
 
@@ -89,7 +92,9 @@ export function faultsOf(pipeline: Pipeline): readonly string[] {
         const fits = type === wanted || (isNumber(type) && isNumber(wanted));
         check(selector === undefined ? fits : type === "STRUCT", `${at}: ${input} takes ${wanted}, not ${type}`);
       }
-      for (const [input, { isArtifactList: wanted = false }] of Object.entries(wants.artifacts ?? {})) {
+      for (const [input, { isArtifactList: wanted = false, isOptional = false }] of Object.entries(wants.artifacts ?? {})) {
+        const isGiven = input in (task.inputs?.artifacts ?? {});
+        if (!isGiven && (isOptional || input === task.artifactIterator?.itemInput)) continue;
         const { taskOutputArtifact: made, componentInputArtifact: own = "" } = task.inputs?.artifacts?.[input] ?? {};
         const type =
           made === undefined
@@ -99,7 +104,9 @@ export function faultsOf(pipeline: Pipeline): readonly string[] {
         check(type !== undefined && (type.isArtifactList ?? false) === wanted, `${at}: ${input} gets ${JSON.stringify(type)}`);
       }
       const given = [...Object.keys(task.inputs?.parameters ?? {}), ...Object.keys(task.inputs?.artifacts ?? {})];
-      for (const input of given) check(input in { ...wants.parameters, ...wants.artifacts }, `${at}: no input ${input}`);
+      // What is written into strings travels beside the declared inputs.
+      const declared = given.filter((input) => !(input.startsWith("pipelinechannel--") && component?.executorLabel !== undefined));
+      for (const input of declared) check(input in { ...wants.parameters, ...wants.artifacts }, `${at}: no input ${input}`);
       for (const [, input = ""] of task.triggerPolicy?.condition?.matchAll(/parameter_values\['([^']+)'\]/gu) ?? [])
         check(input in (wants.parameters ?? {}), `${at}: its condition reads ${input}`);
       const items = task.parameterIterator?.items.inputParameter;

@@ -1,6 +1,8 @@
 import { UserError } from "@sluice/kubernetes";
-import { addTask, type Arguments, type ComponentDefinition, type Task, type TaskOptions } from "./graph.ts";
+import { addTask } from "./add-task.ts";
+import type { Arguments, ComponentDefinition, Executor, Passthrough, Task } from "./graph.ts";
 import { functionCommand } from "./program.ts";
+import type { TaskOptions } from "./task-options.ts";
 import { checkName, checkPorts, type ArtifactType, type ParameterType, type Ports } from "./types.ts";
 
 /** An artifact inside a running function. */
@@ -11,29 +13,38 @@ export interface RuntimeArtifact {
   readonly path: string;
   readonly metadata: Record<string, unknown>;
 }
+/** An artifact that a running function makes. */
+export interface OutputArtifact extends Omit<RuntimeArtifact, "uri"> {
+  /** Set it to tell that the content is somewhere else already. */
+  uri: string;
+}
 type RuntimeValue<P> =
-  P extends ParameterType<infer T> ? T : P extends ArtifactType<infer L> ? (L extends true ? readonly RuntimeArtifact[] : RuntimeArtifact) : never;
+  P extends ParameterType<infer T>
+    ? T
+    : P extends ArtifactType<infer L, infer Optional>
+      ? (L extends true ? readonly RuntimeArtifact[] : RuntimeArtifact) | (Optional extends true ? undefined : never)
+      : never;
 type ParameterKeys<O> = { [K in keyof O]: O[K] extends ParameterType ? K : never }[keyof O];
 type ArtifactKeys<O> = Exclude<keyof O, ParameterKeys<O>>;
 type Result<O> = [ParameterKeys<O>] extends [never] ? unknown : { readonly [K in ParameterKeys<O>]: RuntimeValue<O[K]> };
 /** What a run function is called with: input values and artifacts, and the artifacts to write. */
 export interface RunContext<I, O> {
   readonly inputs: { readonly [K in keyof I]: RuntimeValue<I[K]> };
-  readonly outputs: { readonly [K in ArtifactKeys<O>]: RuntimeArtifact };
+  readonly outputs: { readonly [K in ArtifactKeys<O>]: OutputArtifact };
 }
 /** A component: calling it inside a pipeline adds a task. */
 export interface Component<I, O> {
   (inputs: Arguments<I>, options?: TaskOptions): Task<O>;
-  readonly definition: ComponentDefinition;
+  readonly definition: ComponentDefinition & { readonly executor: Executor & { readonly kind: "container" } };
 }
 
-function callable<I extends Ports, O extends Ports>(definition: ComponentDefinition, outputs: O): Component<I, O> {
+/** A component that adds a task of this definition wherever it is called. */
+export function callable<I extends Ports, O extends Ports>(definition: Component<I, O>["definition"], outputs: O): Component<I, O> {
   checkName("component", definition.name, /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/u);
   checkPorts(definition.name, definition.inputs);
   checkPorts(definition.name, definition.outputs);
   for (const [key, type] of Object.entries(outputs)) {
-    if (type.kind === "artifact" ? type.list : type.parameterType === "TASK_FINAL_STATUS")
-      throw new UserError(`${definition.name}: output "${key}" cannot have that type`);
+    if (type.optional || (type.kind === "artifact" && type.list)) throw new UserError(`${definition.name}: output "${key}" cannot have that type`);
   }
   const call = (inputs: Arguments<I>, options: TaskOptions = {}): Task<O> => addTask(definition, outputs, inputs, options);
   return Object.assign(call, { definition });
@@ -52,9 +63,11 @@ export function component<const I extends Ports, const O extends Ports>(options:
   readonly files?: readonly URL[];
   /** npm packages, as `name@1.2.3`: npm installs what the image does not have. */
   readonly packages?: readonly string[];
+  /** Settings of a task that its `taskConfig()` input gets, to hand them on. */
+  readonly passthrough?: readonly (Passthrough["field"] | Passthrough)[];
   readonly run: (context: RunContext<I, O>) => Promise<Result<O>> | Result<O>;
 }): Component<I, O> {
-  const { name, image = "node:24", inputs, outputs, files = [], packages = [], run } = options;
+  const { name, image = "node:24", inputs, outputs, files = [], packages = [], passthrough, run } = options;
   const lists = Object.entries(inputs).flatMap(([key, type]) => (type.kind === "artifact" && type.list ? [key] : []));
   const command = functionCommand(name, {
     run,
@@ -62,7 +75,13 @@ export function component<const I extends Ports, const O extends Ports>(options:
     packages,
     files: Object.fromEntries(files.map((url) => [fileName(url), readFile(name, url)])),
   });
-  return callable({ name, image, inputs, outputs, command, args: ["{{$}}"] }, outputs);
+  const executor = { kind: "container", image, command, args: ["{{$}}"] } as const;
+  return callable({ name, inputs, outputs, executor, ...passed(passthrough) }, outputs);
+}
+
+/** Which settings a component hands on. */
+export function passed(given: readonly (Passthrough["field"] | Passthrough)[] | undefined): Pick<ComponentDefinition, "passthrough"> {
+  return given === undefined ? {} : { passthrough: given.map((one) => (typeof one === "string" ? { field: one } : one)) };
 }
 
 function fileName(url: URL): string {
@@ -76,48 +95,4 @@ function readFile(name: string, url: URL): string {
   } catch (cause) {
     throw new UserError(`${name}: cannot read ${url.href}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }
-}
-
-/** What stands in a command for a value that is known once the task runs. */
-type PlaceholderOf<P, Side> = P extends ParameterType
-  ? Side extends "inputs"
-    ? string
-    : { readonly file: string }
-  : { readonly path: string; readonly uri: string };
-/** Placeholders by input and output: a parameter's value, the file for a parameter's output, an artifact's path or URI. */
-export interface CommandContext<I, O> {
-  readonly inputs: { readonly [K in keyof I]: PlaceholderOf<I[K], "inputs"> };
-  readonly outputs: { readonly [K in keyof O]: PlaceholderOf<O[K], "outputs"> };
-  /** All of it, as JSON. */
-  readonly executorInput: string;
-}
-/** Words of a command line. */
-export type Words<I, O> = readonly string[] | ((context: CommandContext<I, O>) => readonly string[]);
-
-/** A component from any container image. */
-export function container<const I extends Ports, const O extends Ports>(options: {
-  readonly name: string;
-  readonly image: string;
-  readonly command?: Words<I, O>;
-  readonly args?: Words<I, O>;
-  readonly inputs: I;
-  readonly outputs: O;
-}): Component<I, O> {
-  const { name, image, command = [], args = [], inputs, outputs } = options;
-  const context = { inputs: placeholders("inputs", inputs), outputs: placeholders("outputs", outputs), executorInput: "{{$}}" } as CommandContext<
-    I,
-    O
-  >;
-  const words = (given: Words<I, O>): readonly string[] => (typeof given === "function" ? given(context) : given);
-  return callable({ name, image, command: words(command), args: words(args), inputs, outputs }, outputs);
-}
-
-function placeholders(side: "inputs" | "outputs", ports: Ports): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(ports).map(([key, { kind }]) => {
-      const at = `$.${side}.${kind}s['${key}']`;
-      if (kind === "artifact") return [key, { path: `{{${at}.path}}`, uri: `{{${at}.uri}}` }];
-      return [key, side === "inputs" ? `{{${at}}}` : { file: `{{${at}.output_file}}` }];
-    }),
-  );
 }

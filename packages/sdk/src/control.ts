@@ -1,10 +1,10 @@
 import { UserError } from "@sluice/kubernetes";
+import { describe, listOf } from "./accepts.ts";
 import {
   currentScope,
-  describe,
   homeOf,
   isReference,
-  listOf,
+  isText,
   pathOf,
   within,
   type Condition,
@@ -118,24 +118,34 @@ function typeOf(value: JsonValue | undefined): ParameterType {
   return { kind: "parameter", parameterType: name, optional: false };
 }
 
+/** What a loop takes beside its items: how many rounds may go on at once. */
+export interface LoopOptions extends BlockOptions {
+  readonly parallelism?: number;
+}
+
 /** Runs a block once per item, at most `parallelism` at a time. What the block returns is for `collect`. */
+export function forEach<R>(items: Reference<ArtifactType<true>>, body: (item: Reference<ArtifactType<false>>) => R, options?: LoopOptions): R;
 export function forEach<T, R>(
   items: readonly T[] | Reference<ParameterType<readonly T[]>>,
   body: (item: Reference<ParameterType<T, false>>) => R,
-  options: BlockOptions & { readonly parallelism?: number } = {},
-): R {
+  options?: LoopOptions,
+): R;
+export function forEach<R>(items: readonly unknown[] | Reference, body: (item: never) => R, options: LoopOptions = {}): R {
   const parent = currentScope("forEach()");
   const { parallelism } = options;
   if (parallelism !== undefined && (!Number.isInteger(parallelism) || parallelism < 1))
     throw new UserError("forEach(): parallelism must be a whole number of at least 1");
-  let itemType: ParameterType;
+  let itemType: PortType;
   if (isReference(items)) {
-    if (items.type.kind !== "parameter" || items.type.parameterType !== "LIST") throw new UserError("forEach() takes a list parameter");
-    itemType = items.type.element ?? typeOf("");
+    const { type } = items;
+    if (type.kind === "artifact" ? !type.list : type.parameterType !== "LIST")
+      throw new UserError("forEach() takes a list: of values, or of artifacts");
+    itemType = type.kind === "artifact" ? { ...type, list: false } : (type.element ?? typeOf(""));
   } else {
     const constants = items as readonly JsonValue[];
-    itemType = typeOf(constants[0]);
-    if (constants.some((item) => typeOf(item).parameterType !== itemType.parameterType))
+    const first = typeOf(constants[0]);
+    itemType = first;
+    if (constants.some((item) => typeOf(item).parameterType !== first.parameterType))
       throw new UserError("forEach(): all items must have the same type");
   }
   const scope: Scope = {
@@ -147,8 +157,8 @@ export function forEach<T, R>(
     ...options,
   };
   parent.nodes.push(scope);
-  const item = { kind: "reference", type: itemType as ParameterType<T, false>, source: { kind: "item", loop: scope }, collected: false } as const;
-  return within(scope, () => body(item));
+  const item: Reference = { kind: "reference", type: itemType, source: { kind: "item", loop: scope }, collected: false };
+  return within(scope, () => body(item as never));
 }
 
 /** One field of a struct known at run time, such as a loop's item. */
@@ -182,8 +192,8 @@ export function onExit<R>(task: Task<Ports>, body: () => R): R {
       fix: "make one exit task per onExit()",
     });
   for (const value of node.args.values()) {
-    if (isReference(value) && value.source.kind !== "input" && value.source.kind !== "item")
-      throw new UserError("onExit(): an exit task cannot take another task's output");
+    const isMade = (one: unknown): boolean => isReference(one) && one.source.kind !== "input" && one.source.kind !== "item";
+    if (isText(value) ? value.parts.some(isMade) : isMade(value)) throw new UserError("onExit(): an exit task cannot take another task's output");
   }
   if ((node.options.after ?? []).length > 0) throw new UserError("onExit(): an exit task cannot have `after`");
   const scope: Scope = { kind: "exit", parent, nodes: [] };

@@ -85,6 +85,7 @@ export const everyConstruct: Pipeline = pipeline(
         },
         { parallelism: 2, name: "rates" },
       );
+      forEach(collect(trained.outputs.model), (each) => copy({ model: each, name: text }), { parallelism: 1 });
       return best({ models: collect(trained.outputs.model), scores: collect(trained.outputs.accuracy) });
     });
     const high = when(compare(least, ">", 3), () => {

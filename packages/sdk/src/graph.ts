@@ -1,4 +1,5 @@
 import { UserError } from "@sluice/kubernetes";
+import type { TaskOptions } from "./task-options.ts";
 import type { ArtifactType, JsonValue, ParameterType, PortType, Ports } from "./types.ts";
 
 /** Where a reference's value comes from. */
@@ -17,10 +18,23 @@ export interface Reference<P extends PortType = PortType> {
   readonly field?: string;
 }
 
+/** A string with values in it that are known only when the pipeline runs. */
+export interface Text {
+  readonly kind: "text";
+  readonly parts: readonly (string | Reference)[];
+}
+/** A string, perhaps one that is known only when the pipeline runs. */
+export type Value = string | Reference<ParameterType<string>> | Text;
+
 /** What may be passed for one declared input. */
 type Argument<P> =
-  P extends ParameterType<infer T> ? T | Reference<ParameterType<T>> : P extends ArtifactType<infer L> ? Reference<ArtifactType<L>> : never;
-type OptionalKeys<I> = {
+  P extends ParameterType<infer T>
+    ? T | Reference<ParameterType<T>> | (string extends T ? Text : never)
+    : P extends ArtifactType<infer L>
+      ? Reference<ArtifactType<L>>
+      : never;
+/** The inputs that callers may leave out. */
+export type OptionalKeys<I> = {
   [K in keyof I]: I[K] extends { readonly optional: true } ? K : never;
 }[keyof I];
 /** The arguments a component call takes: inputs with a default may be left out. */
@@ -32,45 +46,33 @@ export type References<O> = {
   readonly [K in keyof O]: O[K] extends PortType ? Reference<O[K]> : never;
 };
 
-/** What a task's container asks the cluster for. */
-export interface Resources {
-  readonly cpu?: string;
-  readonly memory?: string;
-  readonly cpuRequest?: string;
-  readonly memoryRequest?: string;
-  readonly accelerator?: { readonly type: string; readonly count: number };
-}
-/** How often, and how patiently, a failed task is tried again. */
-export interface Retry {
-  readonly limit: number;
-  readonly backoffSeconds?: number;
-  readonly factor?: number;
-  readonly maxBackoffSeconds?: number;
-}
-/** How one task runs, apart from its inputs. */
-export interface TaskOptions {
-  readonly cache?: boolean;
-  readonly retry?: number | Retry;
-  readonly resources?: Resources;
-  readonly displayName?: string;
-  readonly after?: readonly Task<Ports>[];
-}
+/** How a component is done. */
+export type Executor =
+  | { readonly kind: "container"; readonly image: string; readonly command: readonly string[]; readonly args: readonly string[] }
+  | { readonly kind: "importer"; readonly spec: Readonly<Record<string, unknown>> }
+  | { readonly kind: "pipeline"; readonly root: Scope; readonly results: Readonly<Record<string, Reference>> };
 
 /** A component as the compiler needs it. */
 export interface ComponentDefinition {
   readonly name: string;
   readonly inputs: Ports;
   readonly outputs: Ports;
-  readonly image: string;
-  readonly command: readonly string[];
-  readonly args: readonly string[];
+  readonly executor: Executor;
+  /** Which settings of a task it hands on by its `taskConfig()` inputs. */
+  readonly passthrough?: readonly Passthrough[];
+}
+
+/** A setting that a component hands on to a workload it makes, instead of, or besides, its own pod having it. */
+export interface Passthrough {
+  readonly field: "RESOURCES" | "ENV" | "KUBERNETES_AFFINITY" | "KUBERNETES_TOLERATIONS" | "KUBERNETES_NODE_SELECTOR" | "KUBERNETES_VOLUMES";
+  readonly applyToTask?: boolean;
 }
 
 /** One call of a component. */
 export interface TaskNode {
   readonly kind: "task";
   readonly definition: ComponentDefinition;
-  readonly args: ReadonlyMap<string, Reference | JsonValue>;
+  readonly args: ReadonlyMap<string, Reference | Text | JsonValue>;
   readonly options: TaskOptions;
   readonly scope: Scope;
   exitOf: Scope | undefined;
@@ -105,7 +107,7 @@ export interface Scope {
   /** A condition's own; absent from the branch that takes what the others leave. */
   readonly condition?: Condition;
   readonly items?: Reference | readonly JsonValue[];
-  readonly itemType?: ParameterType;
+  readonly itemType?: PortType;
   readonly parallelism?: number;
 }
 
@@ -163,82 +165,7 @@ export function isReference(value: unknown): value is Reference {
   return typeof value === "object" && value !== null && "kind" in value && value.kind === "reference" && "source" in value;
 }
 
-function fits(value: unknown, type: ParameterType): boolean {
-  switch (type.parameterType) {
-    case "NUMBER_DOUBLE":
-      return typeof value === "number" && Number.isFinite(value);
-    case "NUMBER_INTEGER":
-      return Number.isSafeInteger(value);
-    case "STRING":
-      return typeof value === "string";
-    case "BOOLEAN":
-      return typeof value === "boolean";
-    case "LIST":
-      return Array.isArray(value);
-    case "STRUCT":
-      return typeof value === "object" && value !== null && !Array.isArray(value);
-    case "TASK_FINAL_STATUS":
-      return false;
-  }
-}
-
-function accepts(to: PortType, from: PortType): boolean {
-  if (to.kind === "artifact") {
-    return from.kind === "artifact" && to.list === from.list && (to.schemaTitle === "system.Artifact" || to.schemaTitle === from.schemaTitle);
-  }
-  if (from.kind !== "parameter") return false;
-  const numeric = (type: ParameterType): boolean => type.parameterType.startsWith("NUMBER_");
-  return to.parameterType === "STRING" || to.parameterType === from.parameterType || (numeric(to) && numeric(from));
-}
-
-/** Adds a call of a component to the block being built. */
-export function addTask<O extends Ports>(
-  definition: ComponentDefinition,
-  outputs: O,
-  given: Readonly<Record<string, unknown>>,
-  options: TaskOptions,
-): Task<O> {
-  const scope = currentScope(`${definition.name}()`);
-  const args = new Map<string, Reference | JsonValue>();
-  for (const [key, value] of Object.entries(given)) {
-    if (value === undefined) continue;
-    const type = definition.inputs[key];
-    if (type === undefined)
-      throw new UserError(`${definition.name} has no input "${key}"`, {
-        fix: `its inputs are: ${Object.keys(definition.inputs).join(", ") || "none"}`,
-      });
-    const ok = isReference(value) ? accepts(type, value.type) : type.kind === "parameter" && fits(value, type);
-    if (!ok)
-      throw new UserError(
-        `${definition.name}: input "${key}" takes ${describe(type)}, not ${isReference(value) ? describe(value.type) : JSON.stringify(value)}`,
-      );
-    args.set(key, value as Reference | JsonValue);
-  }
-  for (const [key, type] of Object.entries(definition.inputs)) {
-    if (!args.has(key) && !(type.kind === "parameter" && type.optional)) throw new UserError(`${definition.name}: input "${key}" is missing`);
-  }
-  const limit = typeof options.retry === "object" ? options.retry.limit : options.retry;
-  if (limit !== undefined && (!Number.isInteger(limit) || limit < 0))
-    throw new UserError(`${definition.name}: retry must be a whole number of at least 0`);
-  const node: TaskNode = { kind: "task", definition, args, options, scope, exitOf: undefined };
-  scope.nodes.push(node);
-  const references: Record<string, Reference> = {};
-  for (const [key, type] of Object.entries(outputs))
-    references[key] = {
-      kind: "reference",
-      type,
-      source: { kind: "task", task: node, key },
-      collected: false,
-    };
-  return { outputs: references as References<O>, node };
-}
-
-/** A type in words, for messages. */
-export function describe(type: PortType): string {
-  return type.kind === "parameter" ? type.parameterType : `${type.list ? "a list of " : ""}${type.schemaTitle}`;
-}
-
-/** The type of many values of a type, as a loop gives them. */
-export function listOf(type: PortType): PortType {
-  return type.kind === "artifact" ? { ...type, list: true } : { kind: "parameter", parameterType: "LIST", optional: false, element: type };
+/** Whether a value is a string with references in it. */
+export function isText(value: unknown): value is Text {
+  return typeof value === "object" && value !== null && "kind" in value && value.kind === "text" && "parts" in value;
 }

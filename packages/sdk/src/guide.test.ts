@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { parse } from "yaml";
+import { parseAllDocuments } from "yaml";
 
 const repository = fileURLToPath(new URL("../../..", import.meta.url));
 const guide = readFileSync(join(repository, "docs/guides/pipelines-in-typescript.md"), "utf8");
@@ -42,13 +42,14 @@ test("every block of TypeScript is a file, and all of them have the right types"
 
 test("the pipelines compile", () => {
   const compiled = (script: string): { root: { dag: { tasks: object } } } => {
-    return parse(execFileSync(process.execPath, ["--input-type=module", "-e", script], { cwd: home, encoding: "utf8" })) as ReturnType<
-      typeof compiled
-    >;
+    const text = execFileSync(process.execPath, ["--input-type=module", "-e", script], { cwd: home, encoding: "utf8" });
+    return parseAllDocuments(text)[0]!.toJS() as ReturnType<typeof compiled>;
   };
   expect(Object.keys(compiled('import "./print.ts"').root.dag.tasks)).toEqual(["clean-up", "exit-handler-1"]);
   const tasksOf = (file: string): string[] =>
     Object.keys(compiled(`import { compile } from "@sluice/sdk"; import it from "./${file}"; console.log(compile(it));`).root.dag.tasks);
   expect(tasksOf("hello.ts")).toEqual(["greet"]);
+  expect(tasksOf("tour.ts")).toEqual(["choose", "words", "sort", "show", "for-loop-1"]);
+  expect(tasksOf("pod.ts")).toEqual(["createpvc", "importer", "train", "words", "deletepvc"]);
   expect(tasksOf("powers.ts")).toEqual(["load", "for-loop-1", "largest"]);
 });

@@ -12,12 +12,14 @@ const PREFIXES: Readonly<Record<Scope["kind"], string>> = {
 /** The names in one compiled pipeline: each is given once, in the order of the graph, in the way of the Python SDK. */
 export class Names {
   readonly #taken = new Map<string, number>();
-  /** Blocks are components too, and are called as their tasks are. */
-  readonly #labels = new Map<string, number>();
+  /** The names of components, which all graphs of a document share; blocks are components too, and are called as their tasks are. */
+  readonly #labels: Map<string, number>;
+  readonly #blocks = new Map<Scope, string>();
   readonly #nodes = new Map<TaskNode | Scope, string>();
   readonly #channels = new Map<object, Map<string, string>>();
 
-  constructor(root: Scope) {
+  constructor(root: Scope, labels: Map<string, number>) {
+    this.#labels = labels;
     const counts = new Map<string, number>();
     const name = (node: TaskNode | Scope): void => {
       if (node.kind === "task") return void this.#nodes.set(node, unique(this.#taken, node.definition.name));
@@ -25,15 +27,22 @@ export class Names {
       counts.set(node.kind, count);
       const own = node.kind === "root" ? "root" : unique(this.#taken, `${PREFIXES[node.kind]}-${count}`);
       this.#nodes.set(node, own);
-      this.#labels.set(own, 1);
+      if (node.kind !== "root") this.#blocks.set(node, unique(labels, own));
       node.nodes.forEach(name);
     };
     name(root);
   }
 
-  /** The label of a component that a container runs. */
+  /** The label of a component that is no block. */
   label(component: string): string {
     return unique(this.#labels, component);
+  }
+
+  /** The label of a block's component. */
+  labelOf(block: Scope): string {
+    const label = this.#blocks.get(block);
+    if (label === undefined) throw new Error(`${this.of(block)} is no block`);
+    return label;
   }
 
   /** A task's key in its graph, or a block's. */

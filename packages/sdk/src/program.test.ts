@@ -5,8 +5,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { runInThisContext } from "node:vm";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { artifacts, component, container, dataset, list, model, number, string } from "./index.ts";
-import type { ComponentDefinition } from "./graph.ts";
+import { artifacts, component, container, dataset, list, model, number, optional, string, type Component } from "./index.ts";
 
 let root: string;
 beforeEach(() => void (root = mkdtempSync(join(tmpdir(), "sluice-sdk-"))));
@@ -14,12 +13,12 @@ afterEach(() => rmSync(root, { recursive: true }));
 
 /** Runs a component as its container would be, with the artifacts below `root`. */
 function run(
-  { definition }: { readonly definition: ComponentDefinition },
+  { definition }: { readonly definition: Component<never, never>["definition"] },
   input: object,
   env: Record<string, string> = {},
 ): { status: number | null; stderr: string; output: unknown } {
   const outputFile = join(root, "output.json");
-  const [, ...words] = definition.command;
+  const [, ...words] = definition.executor.command;
   mkdirSync(join(root, "tmp"), { recursive: true });
   const { status, stderr } = spawnSync(
     process.execPath,
@@ -47,7 +46,7 @@ test("a function gets its inputs and gives its outputs", () => {
   });
   mkdirSync(join(root, "minio/b"), { recursive: true });
   writeFileSync(join(root, "minio/b/data"), "DATA");
-  expect(train.definition.command.join("")).not.toMatch(/\$\$|\$\(|\{\{\$/u);
+  expect(train.definition.executor.command.join("")).not.toMatch(/\$\$|\$\(|\{\{\$/u);
   const { output } = run(train, {
     inputs: { parameterValues: { lr: 0.25 }, artifacts: { data: { artifacts: [{ name: "data", uri: "minio://b/data" }] } } },
     outputs: {
@@ -86,6 +85,26 @@ test("files travel with a component, and packages are found where they are insta
   expect(run(greet, answer, { PATH: "" }).stderr).toMatch(/^Error: the image does not have somebody@1\.2\.3, nor npm to install it/u);
 });
 
+test("an output may be somewhere else, and an input may be missing", () => {
+  const point = component({
+    name: "point",
+    inputs: { seed: optional(number()), from: optional(model()) },
+    outputs: { model: model(), seed: string() },
+    run: ({ inputs, outputs }) => {
+      outputs.model.uri = "s3://elsewhere/model";
+      return { seed: `${inputs.seed} ${inputs.from?.path}` };
+    },
+  });
+  const { output } = run(point, {
+    inputs: { parameterValues: { seed: null } },
+    outputs: { parameters: { seed: { outputFile: "" } }, artifacts: { model: { artifacts: [{ name: "model", uri: "minio://b/model" }] } } },
+  });
+  expect(output).toEqual({
+    parameterValues: { seed: "undefined undefined" },
+    artifacts: { model: { artifacts: [{ name: "model", uri: "s3://elsewhere/model", metadata: {} }] } },
+  });
+});
+
 test("an error says what and where, without the machinery", () => {
   const fail = component({ name: "fail", inputs: {}, outputs: {}, run: written('throw new Error("too few samples", { cause: "none" });') });
   const { status, stderr } = run(fail, {});
@@ -122,7 +141,7 @@ test("a container's command has typed placeholders", () => {
     inputs: { from: string(), data: dataset(), many: list(string()) },
     outputs: { data: dataset(), text: string() },
   });
-  expect(copy.definition.command).toEqual([
+  expect(copy.definition.executor.command).toEqual([
     "{{$.inputs.parameters['from']}}",
     "{{$.inputs.artifacts['data'].path}}",
     "{{$.inputs.artifacts['data'].uri}}",

@@ -122,7 +122,7 @@ try {
   const { lists, run } = await import(pathToFileURL(join(home, "component.js")).href);
   const { parameterValues: parameters = {}, artifacts = {} } = input.inputs ?? {};
   const inputs = Object.fromEntries(Object.entries(parameters).filter(([, value]) => value !== null));
-  for (const [key, { artifacts: all = [] }] of Object.entries(artifacts)) inputs[key] = lists.includes(key) ? all.map(artifactOf) : artifactOf(all[0]);
+  for (const [key, { artifacts: all = [] }] of Object.entries(artifacts)) inputs[key] = lists.includes(key) ? all.map(artifactOf) : all[0] && artifactOf(all[0]);
   const given = Object.entries(input.outputs?.artifacts ?? {}).map(([key, { artifacts: [artifact] }]) => [key, artifact]);
   const outputs = Object.fromEntries(given.map(([key, artifact]) => [key, artifactOf(artifact)]));
   for (const { path } of Object.values(outputs)) mkdirSync(dirname(path), { recursive: true });
@@ -131,7 +131,7 @@ try {
   for (const name of names) if (result[name] === undefined) throw new Error("the function did not return its output " + JSON.stringify(name));
   const answer = {
     parameterValues: Object.fromEntries(names.map((name) => [name, result[name]])),
-    artifacts: Object.fromEntries(given.map(([key, artifact]) => [key, { artifacts: [{ ...artifact, metadata: outputs[key].metadata }] }])),
+    artifacts: Object.fromEntries(given.map(([key, artifact]) => [key, { artifacts: [{ ...artifact, uri: outputs[key].uri, metadata: outputs[key].metadata }] }])),
   };
   mkdirSync(dirname(input.outputs.outputFile), { recursive: true });
   const finite = (key, value) => {

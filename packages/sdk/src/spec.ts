@@ -1,4 +1,5 @@
-import type { Resources, Retry } from "./graph.ts";
+import type { Value } from "./graph.ts";
+import type { Resources, Retry } from "./task-options.ts";
 import type { PortType } from "./types.ts";
 import type { Edge, Tree } from "./wiring.ts";
 
@@ -23,12 +24,16 @@ export function definitions(
 }
 
 function definition(type: PortType, withDefaults: boolean): Tree {
+  const told = type.description === undefined ? {} : { description: type.description };
   if (type.kind === "artifact") {
-    return { artifactType: { schemaTitle: type.schemaTitle, schemaVersion: "0.0.1" }, ...(type.list ? { isArtifactList: true } : {}) };
+    const artifactType = { schemaTitle: type.schemaTitle, schemaVersion: "0.0.1" };
+    const isOptional = withDefaults && type.optional;
+    return { artifactType, ...(type.list ? { isArtifactList: true } : {}), ...(isOptional ? { isOptional } : {}), ...told };
   }
-  const { parameterType, defaultValue, optional } = type;
-  if (!withDefaults) return { parameterType };
-  return { parameterType, ...(defaultValue === undefined ? {} : { defaultValue }), ...(optional ? { isOptional: true } : {}) };
+  const { parameterType, defaultValue, optional, literals } = type;
+  if (!withDefaults) return { parameterType, ...told };
+  const given = defaultValue === undefined ? {} : { defaultValue };
+  return { parameterType, ...given, ...(optional ? { isOptional: true } : {}), ...(literals === undefined ? {} : { literals }), ...told };
 }
 
 /** A task's inputs. */
@@ -56,15 +61,14 @@ export function dependencies(names: ReadonlySet<string>): Tree {
   return names.size === 0 ? {} : { dependentTasks: [...names].toSorted() };
 }
 
-/** What a container asks for. */
-export function resourcesOf({ cpu, memory, cpuRequest, memoryRequest, accelerator }: Resources): Tree {
-  return {
-    ...(cpu === undefined ? {} : { resourceCpuLimit: cpu }),
-    ...(memory === undefined ? {} : { resourceMemoryLimit: memory }),
-    ...(cpuRequest === undefined ? {} : { resourceCpuRequest: cpuRequest }),
-    ...(memoryRequest === undefined ? {} : { resourceMemoryRequest: memoryRequest }),
-    ...(accelerator === undefined ? {} : { accelerator: { resourceType: accelerator.type, resourceCount: String(accelerator.count) } }),
-  };
+/** What a container asks for; constants as they are. */
+export function resourcesOf({ cpu, memory, cpuRequest, memoryRequest, accelerator }: Resources, write: (value: Value) => string): Tree {
+  const given = { resourceCpuLimit: cpu, resourceMemoryLimit: memory, resourceCpuRequest: cpuRequest, resourceMemoryRequest: memoryRequest };
+  const quantities = Object.entries(given).flatMap(([key, value]) => (value === undefined ? [] : [[key, write(value)]]));
+  if (accelerator === undefined) return Object.fromEntries(quantities);
+  const type = write(accelerator.type);
+  const count = typeof accelerator.count === "number" ? String(accelerator.count) : write(accelerator.count as Value);
+  return { ...Object.fromEntries(quantities), accelerator: { resourceType: type, resourceCount: count } };
 }
 
 /** How a failed task is tried again; seconds and factors as the Python SDK has them. */

@@ -1,5 +1,6 @@
 import { UserError } from "@sluice/kubernetes";
-import { homeOf, listOf, pathOf, type Reference, type Scope, type TaskNode } from "./graph.ts";
+import { listOf } from "./accepts.ts";
+import { homeOf, pathOf, type Reference, type Scope, type TaskNode } from "./graph.ts";
 import type { Names } from "./names.ts";
 import type { PortType } from "./types.ts";
 
@@ -56,6 +57,19 @@ export class Wiring {
         : { taskOutputParameter: { producerTask: producer, outputParameterKey: key }, ...selector };
     }
     return fromInput(this.input(withoutField(reference), scope));
+  }
+
+  /** Has `node` wait for `other`, or the blocks that hold the one for those that hold the other; `dependencies` are the task's own. */
+  waitFor(other: TaskNode, node: TaskNode, dependencies: Set<string>): void {
+    this.#names.of(other); // Refuses what another pipeline made.
+    const [from, to] = [pathOf(other.scope), pathOf(node.scope)];
+    const common = from.findLastIndex((scope, i) => scope === to[i]);
+    const [left, entered] = [from.slice(common + 1), to[common + 1]];
+    if (left.some(({ kind }) => kind !== "exit") || (entered !== undefined && entered === other.exitOf))
+      throw new UserError(`${this.#names.of(node)}: \`after\` names ${this.#names.of(other)}, which is in another block`, {
+        fix: "name a task of the same block, of one around it, or of an onExit() block",
+      });
+    (entered === undefined ? dependencies : this.edge(entered).dependencies).add(this.#names.of(left[0] ?? other));
   }
 
   /** The name of the block's input that carries a value from outside. */
