@@ -5,6 +5,7 @@ import type { PipelineSource } from "./client-spec.ts";
 import {
   isFinished,
   type ArtifactFile,
+  type DebugPod,
   type Experiment,
   type PipelineVersion,
   type Run,
@@ -93,6 +94,8 @@ export interface PipelinesClient extends RecurringRunsClient {
   why(runId: string, task: string): Promise<TaskExplanation>;
   /** The same of all tasks that the run has reached. */
   whyAll(runId: string): Promise<readonly TaskExplanation[]>;
+  /** A copy of a task's pod to debug it in, for the caller to create. */
+  debugPod(runId: string, task: string, mode: "DEBUGGER" | "SHELL"): Promise<DebugPod>;
   /** Lets later runs make results anew; tells how many. */
   invalidateCache(scope: CacheScope): Promise<number>;
   archive(runId: string): Promise<void>;
@@ -259,6 +262,7 @@ export function createPipelinesClient({ host, fetch: send = globalThis.fetch }: 
       });
     },
     why: (runId, task) => get<TaskExplanation>(`${runPath(runId)}/tasks/${encodeURIComponent(task)}:why`),
+    debugPod: (runId, task, mode) => get<DebugPod>(`${runPath(runId)}/tasks/${encodeURIComponent(task)}:debugPod?mode=${mode}`),
     async whyAll(runId) {
       return (await get<{ tasks?: readonly TaskExplanation[] }>(`${runPath(runId)}/tasks:why`)).tasks ?? [];
     },

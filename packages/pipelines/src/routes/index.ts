@@ -24,6 +24,7 @@
  *   DELETE /runs/{id}?artifacts=delete|keep            DELETE /experiments/{id}?cascade=true (its runs as well, with ?artifacts)
  *   GET    /runs/{id}/tasks/{task}:why                 {task_id, state, summary, reasons: [{type, message, …}]} by id, path or name
  *   GET    /runs/{id}/tasks:why                        {tasks: [the same of each]}
+ *   GET    /runs/{id}/tasks/{task}:debugPod?mode=DEBUGGER|SHELL     {run_id, task_id, name, pod, debugger, command_line, notes}
  *   POST   /cache:invalidate   {pipeline, namespace} | {run_id, task_id}    {invalidated: how many results}
  *   GET    /runs/{id}/tasks?page_size&page_token       {tasks: [Task], total_size, next_page_token}   GET /runs/{id}/tasks/{task}
  *   GET    /runs/{id}:watch    server-sent events, `event: run`, `data: {run, tasks: [Task]}`: first all of it, then the run

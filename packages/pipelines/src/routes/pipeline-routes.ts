@@ -5,6 +5,7 @@ import { Hono } from "hono";
 import { artifactRoutes } from "./artifacts.ts";
 import { cacheRoutes } from "./cache.ts";
 import type { RouteOptions } from "./context.ts";
+import { debugRoutes } from "./debug.ts";
 import { experimentRoutes } from "./experiments.ts";
 import { lifecycleRoutes } from "./lifecycle.ts";
 import { lineageRoutes } from "./lineage.ts";
@@ -30,6 +31,7 @@ export function pipelineRoutes(options: RouteOptions): { readonly api: Routes; r
   experimentRoutes(api, options);
   pipelineAndVersionRoutes(api, options);
   whyRoutes(api, options);
+  debugRoutes(api, options);
   cacheRoutes(api, options);
   runRoutes(api, options);
   recurringRunRoutes(api, options);
