@@ -142,6 +142,34 @@ class Dap:
         return {"thread": thread, "frames": frames}
 
 
+class Inspector:
+    """As much of the DevTools protocol as a debugger speaks."""
+
+    def __init__(self, url: str):
+        self.socket = websocket.create_connection(url, suppress_origin=True, timeout=60)
+        self.count = 0
+        self.waiting: list[dict] = []
+
+    def ask(self, method: str, **params) -> dict:
+        self.count += 1
+        self.socket.send(json.dumps({"id": self.count, "method": method, "params": params}))
+        answer = self.wait(lambda message: message.get("id") == self.count)
+        assert "result" in answer, answer
+        return answer["result"]
+
+    def wait(self, fits) -> dict:
+        for index, message in enumerate(self.waiting):
+            if fits(message):
+                return self.waiting.pop(index)
+        while not fits(message := json.loads(self.socket.recv())):
+            self.waiting.append(message)
+        return message
+
+    def paused(self) -> dict:
+        """The innermost frame of the next stop."""
+        return self.wait(lambda message: message.get("method") == "Debugger.paused")["params"]["callFrames"][0]
+
+
 @pytest.fixture(scope="module")
 def run_id(client: kfp.Client) -> str:
     run = client.create_run_from_pipeline_func(debugged, enable_caching=False)
@@ -188,6 +216,7 @@ def test_any_python_program_stops_where_it_begins(debug, run_id: str):
 
 
 def test_a_typescript_function_is_stopped_in(debug, client: kfp.Client, url: str, tmp_path: Path, cluster: Kubectl):
+    (tmp_path / "node_modules").symlink_to(Path(__file__).parents[1] / "node_modules")
     pipeline = tmp_path / "pipeline.ts"
     pipeline.write_text(
         """import { component, number, pipeline } from "@sluice/sdk";
@@ -200,7 +229,7 @@ const add = component({
     return { sum };
   },
 });
-export const adding = pipeline("adding", { inputs: {}, outputs: {} }, () => {
+export default pipeline({ name: "adding", inputs: {} }, () => {
   add({ a: 1, b: 2 });
 });
 """
@@ -211,37 +240,21 @@ export const adding = pipeline("adding", { inputs: {}, outputs: {} }, () => {
         pod = session.said(POD)[1]
         with urllib.request.urlopen(f"http://127.0.0.1:{session.port()}/json/list") as response:
             [target] = json.load(response)
-        inspector = websocket.create_connection(target["webSocketDebuggerUrl"], suppress_origin=True, timeout=60)
-        count = 0
-
-        def ask(method: str, **params) -> dict:
-            nonlocal count
-            count += 1
-            inspector.send(json.dumps({"id": count, "method": method, "params": params}))
-            return wait(lambda message: message.get("id") == count)["result"]
-
-        def wait(fits) -> dict:
-            while not fits(message := json.loads(inspector.recv())):
-                pass
-            return message
-
-        def paused() -> dict:
-            return wait(lambda message: message.get("method") == "Debugger.paused")["params"]["callFrames"][0]
-
-        ask("Runtime.enable")
-        ask("Debugger.enable")
-        ask("Runtime.runIfWaitingForDebugger")
-        paused()
-        ask("Debugger.resume")
-        frame = paused()
+        inspector = Inspector(target["webSocketDebuggerUrl"])
+        inspector.ask("Runtime.enable")
+        inspector.ask("Debugger.enable")
+        inspector.ask("Runtime.runIfWaitingForDebugger")
+        inspector.paused()
+        inspector.ask("Debugger.resume")
+        frame = inspector.paused()
         assert frame["url"].endswith("/component.js")
         assert frame["functionName"] == "run"
-        answer = ask("Debugger.evaluateOnCallFrame", callFrameId=frame["callFrameId"], expression="[a, b]", returnByValue=True)
+        answer = inspector.ask("Debugger.evaluateOnCallFrame", callFrameId=frame["callFrameId"], expression="[a, b]", returnByValue=True)
         assert answer["result"]["value"] == [1, 2]
-        ask("Debugger.resume")
+        inspector.ask("Debugger.resume")
         # An inspected Node waits for its debugger to leave.
-        wait(lambda message: message.get("method") == "Runtime.executionContextDestroyed")
-        inspector.close()
+        inspector.wait(lambda message: message.get("method") == "Runtime.executionContextDestroyed")
+        inspector.socket.close()
         assert session.ends() == 0, session.errors.read_text()
     gone(cluster, pod)
 

@@ -51,7 +51,8 @@ export async function debugRun(run: string, wanted: string, { shell = false, por
   if (target.kind === "shell") {
     await Promise.race([follow(session, { kind: target.kind, signal, waits: () => "stop" }), session.ended]);
     process.stderr.write(shellHint(debugged, target.script));
-    return openShell(access, session, signal);
+    // Awaited here, for the session ends with this scope.
+    return await openShell(access, session, signal);
   }
   const { kind, stops_in: stopsIn } = target;
   const waits = (): void => void process.stderr.write(attachHint({ kind, stopsIn }, forwarded?.localPort ?? 0));
@@ -107,7 +108,7 @@ async function follow(session: DebugSession, { kind, signal, waits }: Followed):
 
 async function openShell(access: ClusterAccess, { key }: DebugSession, signal: AbortSignal): Promise<number> {
   const { stdin, stdout, stderr } = process;
-  const tty = stdin.isTTY && stdout.isTTY;
+  const tty = stdin.isTTY === true && stdout.isTTY === true;
   const ended = new AbortController();
   if (tty) stdin.setRawMode(true);
   try {
