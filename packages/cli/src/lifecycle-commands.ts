@@ -1,4 +1,4 @@
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 
 const DEFAULT_HOST = "http://127.0.0.1:8080";
 const RUN = ["<run>", "a run's id, or `latest`"] as const;
@@ -21,6 +21,17 @@ export function addLifecycleCommands(command: (name: string) => Command): void {
     .description("say why steps ran, were cached, were skipped, failed or wait")
     .option("--json", "print JSON")
     .action(async (run: string, task: string | undefined, options) => (await import("./commands/run-why.ts")).explainRun(run, task, options));
+  command("debug")
+    .argument(...RUN)
+    .argument("<task>", "a step's name, path or id")
+    .description("run a step once more, with the same inputs, in a pod that waits for a debugger; its exit code is the step's")
+    .option("--shell", "open a shell in the step's place instead")
+    .option("--port <port>", "the port of this machine that leads to the debugger (default: 5678 for Python, 9229 for Node; 0 takes any)", portNumber)
+    .addOption(new Option("--data-dir <directory>", "the data directory of the Sluice (SLUICE_DATA_DIR; default ~/.sluice)"))
+    .option("--kubeconfig <file>", "how to reach the cluster (default: the one that Sluice has written, or kubectl's)")
+    .action(async (run: string, task: string, options) => {
+      process.exitCode = await (await import("./commands/run-debug.ts")).debugRun(run, task, options);
+    });
   command("retry")
     .argument(...RUN)
     .description("start again what failed in a run, keeping what succeeded")
@@ -66,6 +77,12 @@ export function addCacheCommands(cache: Command): void {
     .action(async (run: string | undefined, task: string | undefined, options) =>
       (await import("./commands/cache-invalidate.ts")).invalidateCache(run, task, options),
     );
+}
+
+function portNumber(value: string): number {
+  const port = Number(value);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new InvalidArgumentError("it must be a port's number");
+  return port;
 }
 
 /** Commands that tell success by exit code. */

@@ -2,6 +2,7 @@ import { Agent as HttpAgent, request as requestHttp, type IncomingMessage, type 
 import { Agent as HttpsAgent, request as requestHttps } from "node:https";
 import { ApiError, STATUS_CODES, type Status, type StatusDetails, type StatusReason, type UnknownObject, type WatchEvent } from "@sluice/kubernetes";
 import type { ClusterAccess } from "./cluster-access.ts";
+import { tlsOf } from "./tls-of.ts";
 import type { ApiRequest, ApiResponse, Transport } from "./transport.ts";
 
 /** A transport that holds connections. Disposing of it closes them. */
@@ -65,17 +66,6 @@ class Unreached extends ApiError {
     super("ServiceUnavailable", message, { cause });
     this.wasIdle = wasReused && (cause.code === "ECONNRESET" || cause.code === "EPIPE");
   }
-}
-
-function tlsOf(access: ClusterAccess): ConstructorParameters<typeof HttpsAgent>[0] {
-  const { certificateAuthority, clientCertificate, clientKey, serverName, skipVerification = false } = access;
-  return {
-    rejectUnauthorized: !skipVerification,
-    ...(certificateAuthority === undefined ? {} : { ca: certificateAuthority }),
-    ...(clientCertificate === undefined ? {} : { cert: clientCertificate }),
-    ...(clientKey === undefined ? {} : { key: clientKey }),
-    ...(serverName === undefined ? {} : { servername: serverName }),
-  };
 }
 
 async function readResponse(request: ApiRequest, response: IncomingMessage): Promise<ApiResponse> {

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { defineComponent, type Component } from "@sluice/component";
 import { ArtifactStores, type ArtifactSettings } from "./artifact-stores/artifact-stores.ts";
 import { artifactAgent } from "./agent/artifact-agent.ts";
+import { debugPods } from "./controllers/debug-pods.ts";
 import { runPods } from "./controllers/run-pods.ts";
 import type { PodSettings } from "./engine/pod-types.ts";
 import { PIPELINES } from "./kinds/pipeline.ts";
@@ -56,7 +57,7 @@ export function pipelinesComponent(options: PipelinesOptions = {}): Component {
           { paths: ["/apis/v1alpha1", "/pipeline/apis/v1alpha1"], app: logs },
           { paths: ["/metrics"], app: metrics },
         ],
-        controllers: [runPods(runner), ...mirrors({ store, runner, clock, newId, timeZone })],
+        controllers: [runPods(runner), debugPods(), ...mirrors({ store, runner, clock, newId, timeZone })],
         // What kfp.Client looks for if it is told of no host.
         services: [{ name: "ml-pipeline", namespace: DEFAULT_NAMESPACE, port: 8888 }],
         programs: [artifactAgent({ stores: objects, report: (report, namespace) => runner.report(report, namespace) })],

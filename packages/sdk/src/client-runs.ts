@@ -4,7 +4,7 @@ import { experimentIdOf, type ExperimentsClient } from "./client-experiments.ts"
 import { filterOf, pageQuery, query, restOf, type Http, type Page, type Paged, type PageOptions } from "./client-http.ts";
 import { isKept, type KeptPipeline } from "./client-recurring-runs.ts";
 import type { PipelineSource } from "./client-spec.ts";
-import { isFinished, type Run, type RunChange, type RunTask, type TaskExplanation } from "./client-types.ts";
+import { isFinished, type DebugPod, type Run, type RunChange, type RunTask, type TaskExplanation } from "./client-types.ts";
 import type { JsonValue } from "./types.ts";
 
 /** What to run, and with what. */
@@ -65,6 +65,8 @@ export interface RunsClient {
   why(runId: string, task: string): Promise<TaskExplanation>;
   /** The same of all tasks that the run has reached. */
   whyAll(runId: string): Promise<readonly TaskExplanation[]>;
+  /** A copy of a task's pod to debug it in, for the caller to create. */
+  debugPod(runId: string, task: string, mode: "DEBUGGER" | "SHELL"): Promise<DebugPod>;
   /** Lets later runs make results anew; tells how many. */
   invalidateCache(scope: CacheScope): Promise<number>;
   archive(runId: string): Promise<void>;
@@ -186,6 +188,7 @@ export function runsClient({ server, request, get, post, remove }: Http, experim
     async whyAll(runId) {
       return (await get<{ tasks?: readonly TaskExplanation[] }>(`${runPath(runId)}/tasks:why`)).tasks ?? [];
     },
+    debugPod: (runId, task, mode) => get<DebugPod>(`${runPath(runId)}/tasks/${encodeURIComponent(task)}:debugPod?mode=${mode}`),
     async invalidateCache(scope) {
       const body = "pipeline" in scope ? scope : { run_id: scope.runId, task_id: scope.task ?? "" };
       return (await post<{ invalidated?: number }>("/cache:invalidate", body)).invalidated ?? 0;

@@ -91,6 +91,22 @@ export interface TaskExplanation {
   readonly reasons?: readonly { readonly type: string; readonly message: string; readonly [fact: string]: JsonValue }[];
 }
 
+/** A pod to create, in which a task can be debugged, and what waits in it. */
+export interface DebugPod {
+  /** The task that it is a copy of: of a cached one, the one whose result it shares. */
+  readonly run_id: string;
+  readonly task_id: string;
+  readonly name: string;
+  readonly pod: { readonly metadata: { readonly name: string; readonly namespace?: string }; readonly [field: string]: unknown };
+  readonly debugger:
+    | { readonly kind: "python" | "node"; readonly port: number; readonly stops_in?: string }
+    | { readonly kind: "shell"; readonly script: string };
+  /** What the task runs. */
+  readonly command_line: readonly string[];
+  /** What is otherwise than in the task's own pod, for a person. */
+  readonly notes: readonly string[];
+}
+
 /** A run and its tasks so far; `changed` are those that this change brought. The map is the same one, kept up to date. */
 export interface RunChange {
   readonly run: Run;

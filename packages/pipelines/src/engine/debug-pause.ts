@@ -34,6 +34,14 @@ export function heldCommand(
   return isAsked && command.length > 0 ? ["sh", "-c", escaped(HOLD), "sh", place.directory, place.namespace, ...command] : command;
 }
 
+/** What such a container runs once it is no longer held. */
+export function freeCommand(command: readonly string[]): readonly string[] {
+  return command[2] === escaped(HOLD) ? command.slice(HELD_WORDS) : command;
+}
+
+/** How many words stand before a held command. */
+const HELD_WORDS = 6;
+
 /** Kubernetes expands `$(NAME)`, and takes two dollars for one. */
 function escaped(script: string): string {
   return script.replaceAll("$", "$$$$");

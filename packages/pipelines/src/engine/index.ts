@@ -14,4 +14,5 @@ export * from "./provenance.ts";
 export { derivedUuid, podNameOf } from "./task-id.ts";
 export { runHomeOf } from "./executor.ts";
 export { podOf } from "./pod.ts";
+export { claimNameOf, DEBUG_LABEL, type DebugPod, debugPodOf, type Debugger } from "./debug-pod.ts";
 export { workspaceClaimName, workspaceClaimOf } from "./volume-claim.ts";

@@ -64,6 +64,7 @@ export interface PodManifest extends KubernetesObject {
     containers: readonly ContainerManifest[];
     volumes: readonly (JsonObject & { name: string })[];
     activeDeadlineSeconds?: number;
+    terminationGracePeriodSeconds?: number;
     nodeSelector?: Record<string, string>;
     tolerations?: readonly JsonObject[];
     affinity?: JsonObject;

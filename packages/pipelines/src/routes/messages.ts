@@ -137,6 +137,14 @@ export const RUN: MessageType = message("Run", {
   ...{ pipeline_reference: messageOf(VERSION_REFERENCE), task_count: INT32, tasks: listOf(messageOf(TASK)) },
 });
 
+/** How a copy of a task's pod is to be debugged. */
+export const DEBUG_MODE: FieldType = enumOf("DebugMode", ["DEBUGGER", "SHELL"]);
+
+/** A copy of a task's pod, and how to debug in it. */
+export const DEBUG_POD: MessageType = message("DebugPod", {
+  ...{ run_id: STRING, task_id: STRING, name: STRING, pod: STRUCT, debugger: STRUCT, command_line: listOf(STRING), notes: listOf(STRING) },
+});
+
 /** What a retried run goes on as, if its pipeline was edited. */
 export const RETRY_RUN: MessageType = message("RetryRunRequest", { run_id: STRING, pipeline_spec: STRUCT });
 

@@ -53,7 +53,7 @@ export function whyRoutes(api: Api, options: RouteOptions): void {
       const row = await loadRun(options, call.context, call.param("run_id"), "get");
       const wanted = call.param("task_id");
       const inquiry = await openInquiry(options, row);
-      const tasks = matching(inquiry.run, wanted);
+      const tasks = tasksNamed(inquiry.run, wanted);
       if (tasks.length > 1) {
         const paths = tasks.map(({ path }) => path).join(", ");
         throw new ApiError("BadRequest", `run ${row.id} has several tasks ${JSON.stringify(wanted)}: name one by its path: ${paths}`);
@@ -76,7 +76,7 @@ function whyJson(task: Partial<TaskRecord>, reasons: readonly Reason[]): JsonObj
 }
 
 /** The tasks that somebody means by an id, a path or a name. */
-function matching(run: RunState, wanted: string): readonly TaskRecord[] {
+export function tasksNamed(run: RunState, wanted: string): readonly TaskRecord[] {
   const tasks = [...run.tasks.values()];
   const exact = tasks.filter(({ id, path }) => id === wanted || path === wanted || path === `root.${wanted}`);
   return exact.length > 0

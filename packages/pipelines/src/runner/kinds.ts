@@ -8,7 +8,13 @@ export interface ContainerStatus {
   readonly imageID?: string;
   readonly state?: {
     readonly waiting?: { readonly reason?: string; readonly message?: string };
-    readonly terminated?: { readonly exitCode: number; readonly reason?: string; readonly message?: string; readonly signal?: number };
+    readonly terminated?: {
+      readonly exitCode: number;
+      readonly reason?: string;
+      readonly message?: string;
+      readonly signal?: number;
+      readonly finishedAt?: string;
+    };
   };
 }
 

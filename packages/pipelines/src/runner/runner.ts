@@ -8,6 +8,7 @@ import {
   type Effect,
   newRun,
   outstandingEffects,
+  podOf,
   restoreRun,
   RUN_LABEL,
   runHomeOf,
@@ -15,7 +16,9 @@ import {
   workspaceClaimOf,
   type EngineContext,
   type EngineEvent,
+  type PodManifest,
   type RunInfo,
+  type TaskRecord,
   type TaskReport,
 } from "../engine/index.ts";
 import { splitRoot } from "../domain/pipeline-root.ts";
@@ -194,6 +197,13 @@ export class Runner {
     const leftovers = [...pods].map((name) => outboxRow(row, "deletePod", name));
     if (workspace !== undefined) leftovers.push(outboxRow(row, "deleteClaim", workspace.metadata.name));
     return leftovers;
+  }
+
+  /** The pod of a task's latest attempt, as it is made or was. */
+  async podOf(row: RunRow, { id }: TaskRecord): Promise<PodManifest> {
+    const { store, engine } = this.#options;
+    const run = this.#runs.get(row.id)?.state ?? restoreRun(runInfoOf(row), progressOf(row), await store.tasks.ofRun(row.id));
+    return podOf(run, run.get(id), engine);
   }
 
   /** Takes what the agent of a pod in `namespace` found; resolves once that is on disk. */
