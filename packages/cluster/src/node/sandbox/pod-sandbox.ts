@@ -47,6 +47,7 @@ export function podSandbox({ pod, address }: PodRecord, directory: string, means
     hidden: means.hidden,
     discard: means.discard,
     enterNetwork: address === undefined || network === undefined ? [] : network.enter(address),
+    fewMounts: network?.fewMounts,
   };
   return {
     podIp,
