@@ -148,6 +148,7 @@ function startsOf(pod: string, container: string): readonly number[] {
 
 /** False where a process has not quite gone. */
 function removeGroups(group: string): boolean {
+  if (!existsSync(group)) return true;
   for (const child of groupsIn(group)) removeGroups(join(group, child));
   try {
     rmdirSync(group);
@@ -164,6 +165,7 @@ function groupsIn(directory: string): readonly string[] {
 }
 
 function processesIn(group: string): readonly number[] {
+  if (!existsSync(group)) return [];
   return [group, ...groupsIn(group).map((name) => join(group, name))].flatMap(pidsIn);
 }
 

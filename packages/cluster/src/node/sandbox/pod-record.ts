@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isPlainFile, isUntouched } from "./container-home.ts";
 import type { SandboxPod } from "./sandbox.ts";
+import { writeInPlace } from "./write-in-place.ts";
 
 /** What is remembered of a pod's sandbox, so that a later process finds it again. */
 export interface PodRecord {
@@ -60,7 +61,7 @@ export class PodRecords {
     const isKnown = this.#records.has(record.pod.uid);
     const made = isKnown ? directory : (this.#spares.pop() ?? this.#make());
     const file = isKnown ? `${RECORD}.new` : RECORD;
-    writeFileSync(join(made, file), JSON.stringify(record));
+    writeInPlace(join(made, file), JSON.stringify(record));
     if (isKnown) renameSync(join(directory, file), join(directory, RECORD));
     else renameSync(made, directory);
     this.#records.set(record.pod.uid, record);

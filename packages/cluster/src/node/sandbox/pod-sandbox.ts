@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "@sluice/controller";
 import type { Cgroups } from "./cgroups.ts";
@@ -13,6 +13,7 @@ import type { PodRecord } from "./pod-record.ts";
 import { childrenOf, descendantsOf, innerPidOf, isAlive, killTree, programOf, readProcessTable, signalProcess } from "./process-tree.ts";
 import type { Sandbox, SandboxMount } from "./sandbox.ts";
 import { until } from "./until.ts";
+import { writeInPlace } from "./write-in-place.ts";
 
 /** What all pods' sandboxes share. */
 export interface SandboxMeans {
@@ -46,6 +47,7 @@ export function podSandbox({ pod, address }: PodRecord, directory: string, means
     hidden: means.hidden,
     discard: means.discard,
     enterNetwork: address === undefined || network === undefined ? [] : network.enter(address),
+    fewMounts: network?.fewMounts,
   };
   return {
     podIp,
@@ -68,7 +70,7 @@ function identityFiles({ pod, address }: Pick<PodRecord, "pod" | "address">, dir
   const { hostNetwork, resolver = { policy: hostNetwork ? "machine" : "cluster" }, hostAliases = [] } = pod;
   const file = (name: string, content: string): SandboxMount => {
     const source = join(directory, name);
-    writeFileSync(source, content);
+    writeInPlace(source, content);
     return { source, target: `/etc/${name}`, readOnly: false };
   };
   const { nameserver = "" } = means;

@@ -4,6 +4,7 @@ import type { Logger } from "@sluice/controller";
 import { UserError } from "@sluice/kubernetes";
 import { SERVICE_RANGE } from "../../../api-server/service-range.ts";
 import type { NetworkPrograms } from "../features.ts";
+import { FewMounts } from "../few-mounts.ts";
 import { type ProgramResult, runProgram } from "../run-program.ts";
 import { type EgressRules, egressRules } from "./egress.ts";
 import type { ServiceRouting } from "./service-route.ts";
@@ -28,6 +29,7 @@ export interface PodNetworkOptions {
 
 const SUBNET_PREFIX = 20;
 const NAMESPACES = "/run/netns";
+const MOUNT_NAMESPACES = "/run/sluice";
 /** Prints how many sockets namespaces have, each report below `=` and the namespace's path. */
 const SOCKETS = 'for path; do echo "=$path"; "$0" --net="$path" cat /proc/net/sockstat /proc/net/sockstat6; done';
 /** Takes pairs of a namespace and the commands of `ip` for it. One shell for all. */
@@ -57,6 +59,8 @@ export class PodNetwork implements AsyncDisposable {
   /** This machine's address on the bridge. */
   readonly gateway: string;
   readonly subnet: Subnet;
+  /** Where programs may start that enter a namespace of the network. */
+  readonly fewMounts: FewMounts;
   /** Why pods cannot reach beyond this machine, if they cannot though there is a packet filter. */
   egressComplaint: string | undefined;
   /** How services' addresses lead to their endpoints. */
@@ -86,6 +90,8 @@ export class PodNetwork implements AsyncDisposable {
     this.gateway = formatAddress(subnet.base + 1);
     const { egress } = options.programs;
     this.#egress = egress === undefined ? undefined : egressRules(egress, bridge, formatSubnet(subnet));
+    const { tag, run, logger } = options;
+    this.fewMounts = new FewMounts({ directory: join(MOUNT_NAMESPACES, tag), without: NAMESPACES, run, logger });
     this.#leased = new Set(options.leased.map((address) => this.#numberOf(address)));
     this.#next = Math.max(1, ...this.#leased) + 1;
   }
@@ -171,6 +177,7 @@ export class PodNetwork implements AsyncDisposable {
     // Pods that run on lose their services until the next process leads there; they keep the connections that they have.
     await this.#rules?.[Symbol.asyncDispose]();
     if (isUnused) await this.#egress?.remove();
+    await this.fewMounts.close({ isUnused });
     this.#ready.splice(0);
     await this.sweep();
     if (isUnused) await this.#ip([`link del ${this.#bridge}`]);
