@@ -48,8 +48,9 @@ def why(url: str, run_id: str, task: str) -> dict:
 
 
 def stored(url: str, run_id: str) -> list[str]:
-    """The ids of the artifacts that a run made and that can still be read."""
-    mine = [one for one in api(url, "GET", "/artifacts?page_size=200").get("artifacts", []) if run_id in one["uri"]]
+    """The ids of the artifacts that a run made, beside its logs, and that can still be read."""
+    newest = api(url, "GET", "/artifacts?page_size=200&sort_by=created_at%20desc").get("artifacts", [])
+    mine = [one for one in newest if run_id in one["uri"] and not one["name"].startswith("executor-logs")]
     for one in mine:
         with urllib.request.urlopen(f"{url}/apis/v2beta1/artifacts/{one['artifact_id']}:download") as response:
             response.read()

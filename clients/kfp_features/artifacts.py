@@ -209,14 +209,14 @@ def imported() -> Feature:
 
     @dsl.pipeline(name="imported")
     def pipeline(uri: str = "gs://bucket/given", name: str = "blue"):
-        constant = dsl.importer(artifact_uri="https://example.org/constant", artifact_class=dsl.Dataset, reimport=False, metadata={"a": {"b": [1]}})
+        constant = dsl.importer(artifact_uri="s3://example/constant", artifact_class=dsl.Dataset, reimport=False, metadata={"a": {"b": [1]}})
         dynamic = dsl.importer(artifact_uri=uri, artifact_class=dsl.Dataset, reimport=True, metadata={"colour": name, f"key {name}": f"the {name} one"})
         late = dsl.importer(artifact_uri=give(text="https://example.org/late").outputs["value"], artifact_class=dsl.Model, reimport=False)
         take(data=constant.output).set_display_name("constant")
         shell(script="echo the late one lies at $0 " + "").after(late)
 
     def check(run):
-        assert run.output("take") == {"uri": "https://example.org/constant", "metadata": {"a": {"b": [1]}}, "type": "Dataset"}
+        assert run.output("take") == {"uri": "s3://example/constant", "metadata": {"a": {"b": [1]}}, "type": "Dataset"}
         assert run.artifact("importer-2", "artifact")["metadata"] == {"colour": "blue", "key blue": "the blue one"}
         assert run.artifact("importer-2", "artifact")["uri"] == "gs://bucket/given"
         assert run.artifact("importer-3", "artifact")["uri"] == "https://example.org/late"

@@ -139,7 +139,7 @@ def loops() -> Feature:
         assert sorted(run.log_of(t).strip() for t in run.tasks if t["name"].startswith("shell") and t["state"] == "SUCCEEDED") == [
             *("inside z", "item o", 'item {"not":"text"}')
         ]
-        empty = [t for t in run.tasks if t["type"] == "LOOP" and t["type_attributes"]["iteration_count"] == 0]
+        empty = [t for t in run.tasks if t["type"] == "LOOP" and int(t["type_attributes"]["iteration_count"]) == 0]
         assert {t["state"] for t in empty} == {"SUCCEEDED"}, run.told()
 
     return Feature(pipeline=pipeline, check=check)

@@ -190,7 +190,7 @@ def held() -> Feature:
 
             eventually(is_held)
             assert said in run.log(name)
-            run.execute(name, f"touch /kfp/artifacts/continue-{step}")
+            run.execute(name, f"touch /tmp/continue-{step}")
 
     return Feature(pipeline=pipeline, meanwhile=let_go, state="FAILED", error="code 3", states={"shell": "SUCCEEDED", "say": "SUCCEEDED"})
 

@@ -59,7 +59,7 @@ export function podOf(run: RunState, task: TaskRecord, context: Pick<EngineConte
   const resolved = resolveCommandLine({ command: container.command ?? [], args: container.args ?? [] }, { ...scope, escape: escapeVariables });
   checkLengths(task, [...resolved.command, ...resolved.args]);
   const { resources, env, extras } = keptSettings(component, asked);
-  const command = heldCommand(resolved.command, env, { directory: ARTIFACT_ROOT, namespace: info.namespace });
+  const command = heldCommand(resolved.command, env, { directory: TEMPORARY, namespace: info.namespace });
   const line = { command, args: resolved.args };
 
   const inputs = Object.values(task.inputs.artifacts)
