@@ -232,6 +232,13 @@ export function extrasOf(run: RunState, task: TaskRecord): PodExtras {
       ...container,
       name: String(container["name"]),
       image: String(container["image"]),
+      ...(Array.isArray(container["volumeMounts"]) ? { volumeMounts: container["volumeMounts"].map(initMount) } : {}),
     })),
   };
+}
+
+/** The protocol names the volume differently from Kubernetes. */
+function initMount(mount: JsonValue): VolumeMount {
+  const { volumeName, name = volumeName, mountPath } = isJsonObject(mount) ? mount : {};
+  return { name: String(name), mountPath: String(mountPath) };
 }

@@ -347,6 +347,15 @@ describe("containers", () => {
     });
   });
 
+  test("an init container mounts the pod's volumes by their names", () => {
+    const settings = {
+      emptyDirMounts: [{ volumeName: "scratch", mountPath: "/scratch" }],
+      initContainers: [{ name: "prepare", image: "x", volumeMounts: [{ volumeName: "scratch", mountPath: "/s" }] }],
+    };
+    const world = new World(ir({ t: runs("c") }, { c: {} }, { kubernetes: { deploymentSpec: { executors: { run: settings } } } })).finish();
+    expect(world.pods[0]!.pod.spec.initContainers.at(-1)).toMatchObject({ name: "prepare", volumeMounts: [{ name: "scratch", mountPath: "/s" }] });
+  });
+
   test("a secret and a claim of one name have volumes of their own", () => {
     const settings = { secretAsVolume: [{ secretName: "data", mountPath: "/secret" }], pvcMount: [{ constant: "data", mountPath: "/data" }] };
     const world = new World(ir({ t: runs("c") }, { c: {} }, { kubernetes: { deploymentSpec: { executors: { run: settings } } } })).finish();
