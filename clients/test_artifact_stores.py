@@ -217,6 +217,8 @@ def test_bytes_that_somebody_changed_fail_the_task_that_would_use_them(sluice: S
     ("config", "message"),
     [
         ({"s3": {"default": {"endpoint": "127.0.0.1:1", "disableSSL": True, "maxRetries": 0}}}, "in the store at 127.0.0.1:1: it cannot be reached"),
+        ({"s3": {"default": {"endpoint": "localhost:1", "disableSSL": True}}}, 'add "localhost:1" to artifacts.privateHosts'),
+        ({"s3": {"default": {"endpoint": "169.254.169.254", "disableSSL": True}}}, "has the address 169.254.169.254, which is not of the public internet"),
         ({"s3": {"default": {"credentials": {"secretRef": {"secretName": "none"}}}}}, "there is no Secret"),
         ({"s3": {"default": {"credentials": {"fromEnv": True}}}}, "artifacts.environmentCredentials"),
         ({"s3": {"defalt": {}}}, 'did you mean "default"?'),

@@ -244,10 +244,9 @@ export default pipeline({ name: "adding", inputs: {} }, () => {
         inspector.ask("Runtime.enable")
         inspector.ask("Debugger.enable")
         inspector.ask("Runtime.runIfWaitingForDebugger")
-        inspector.paused()
-        inspector.ask("Debugger.resume")
         frame = inspector.paused()
-        assert frame["url"].endswith("/component.js")
+        source = inspector.ask("Debugger.getScriptSource", scriptId=frame["location"]["scriptId"])["scriptSource"]
+        assert "const sum = a + b;" in source
         assert frame["functionName"] == "run"
         answer = inspector.ask("Debugger.evaluateOnCallFrame", callFrameId=frame["callFrameId"], expression="[a, b]", returnByValue=True)
         assert answer["result"]["value"] == [1, 2]

@@ -6,6 +6,7 @@ import type { File, Storage } from "@google-cloud/storage";
 import { ApiError } from "@sluice/kubernetes";
 import type { ObjectInfo, ObjectStore } from "./object-store.ts";
 import { objectUri, parseObjectUri, parseStoredUri } from "./object-uri.ts";
+import { isListed } from "./private-hosts.ts";
 import { remoteError } from "./remote-error.ts";
 import { HashTap, once, writeHashed } from "./write-hashed.ts";
 
@@ -21,6 +22,8 @@ const PUBLIC_ENDPOINT = "https://storage.googleapis.com:443";
 export interface GsStoreOptions {
   /** A URL, of an emulator say; Google's own unless given. */
   readonly endpoint?: string;
+  /** Hosts (`host` or `host:port`) that an endpoint which is not Google's may lead to. */
+  readonly privateHosts?: readonly string[];
   /** A service account's key as Google gives it (JSON); that of this program's environment; or none. */
   readonly credentials: { readonly key: string } | "environment" | "anonymous";
   /** What messages call it. */
@@ -148,13 +151,28 @@ class GsStore implements ObjectStore {
   }
 }
 
-async function open({ endpoint, credentials }: GsStoreOptions): Promise<Storage> {
+async function open({ endpoint, credentials, privateHosts = [], name }: GsStoreOptions): Promise<Storage> {
+  if (endpoint !== undefined) checkEndpoint(endpoint, privateHosts, name);
   const { Storage: Client } = await import("@google-cloud/storage");
   if (credentials === "anonymous") return new Client({ apiEndpoint: endpoint ?? PUBLIC_ENDPOINT, projectId: "none" });
   const custom = endpoint === undefined ? {} : { apiEndpoint: endpoint, useAuthWithCustomEndpoint: true };
   if (credentials === "environment") return new Client(custom);
-  const key = JSON.parse(credentials.key) as { readonly project_id?: string; readonly client_email?: string; readonly private_key?: string };
-  return new Client({ ...custom, credentials: key, ...(key.project_id === undefined ? {} : { projectId: key.project_id }) });
+  const key = JSON.parse(credentials.key) as { readonly [field in "type" | "project_id" | "client_email" | "private_key"]?: string };
+  const { type = "service_account", project_id: projectId, client_email, private_key } = key;
+  // Keys of other kinds, and other fields of this one, say whom this program is to ask for a token.
+  if (type !== "service_account") throw new ApiError("BadRequest", `the credentials for ${name} are of type ${type}: only service_account is known`);
+  const own = { type, ...(client_email === undefined ? {} : { client_email }), ...(private_key === undefined ? {} : { private_key }) };
+  return new Client({ ...custom, credentials: own, ...(projectId === undefined ? {} : { projectId }) });
+}
+
+/** Google's client connects and follows redirects by itself, so an endpoint that is not Google's must be known to whoever runs this program. */
+function checkEndpoint(endpoint: string, privateHosts: readonly string[], name: string): void {
+  const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
+  if (url === undefined) throw new ApiError("BadRequest", `the endpoint ${JSON.stringify(endpoint)} is no URL: write it as https://host`);
+  const isGoogle = url.protocol === "https:" && /(?:^|\.)googleapis\.com$/u.test(url.hostname);
+  if (isGoogle || isListed(privateHosts, url)) return;
+  const fix = `If it may be, add ${JSON.stringify(url.host)} to artifacts.privateHosts in sluice.yaml`;
+  throw new ApiError("Forbidden", `${name} is not Google's, and is not asked. ${fix}`);
 }
 
 /** Google's name of a bucket, without the scheme. */

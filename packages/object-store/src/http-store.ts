@@ -1,11 +1,9 @@
-import { lookup, type LookupAddress } from "node:dns";
 import { request as requestHttp, type IncomingMessage } from "node:http";
 import { request as requestHttps } from "node:https";
-import { isIP, type LookupFunction } from "node:net";
 import { ApiError } from "@sluice/kubernetes";
 import { canonicalUri } from "./canonical-uri.ts";
 import type { ObjectInfo, ObjectStore } from "./object-store.ts";
-import { isPublicAddress } from "./public-address.ts";
+import { isListed, privateLiteral, publicLookup } from "./private-hosts.ts";
 import { remoteError } from "./remote-error.ts";
 import { writeHashed } from "./write-hashed.ts";
 
@@ -27,13 +25,12 @@ export interface HttpStoreOptions {
  * internet unless the host is listed, also after each redirect, of which five are followed; none leads from HTTPS to HTTP.
  */
 export function httpStore({ privateHosts = [], maxBytes = MAX_BYTES }: HttpStoreOptions = {}): ObjectStore {
-  const listed = new Set(privateHosts);
   const where = "the web";
 
   const ask = async (method: "GET" | "HEAD", uri: string, range?: string): Promise<IncomingMessage> => {
     let url = new URL(canonicalUri(uri).uri);
     for (let count = 0; ; count++) {
-      const response = await send(method, url, { range, isListed: listed.has(url.host) || listed.has(url.hostname) });
+      const response = await send(method, url, { range, isTrusted: isListed(privateHosts, url) });
       const { statusCode = 0, headers } = response;
       if (statusCode >= 200 && statusCode < 300) return response;
       response.destroy();
@@ -125,41 +122,19 @@ class HttpError extends Error {
 function send(
   method: string,
   url: URL,
-  { range, isListed }: { readonly range: string | undefined; readonly isListed: boolean },
+  { range, isTrusted }: { readonly range: string | undefined; readonly isTrusted: boolean },
 ): Promise<IncomingMessage> {
-  const host = url.hostname.replace(/^\[|\]$/gu, "");
-  if (!isListed && isIP(host) !== 0 && !isPublicAddress(host)) return Promise.reject(privateHost(url, host));
+  const refusal = isTrusted ? undefined : privateLiteral(url.host, url.hostname);
+  if (refusal !== undefined) return Promise.reject(refusal);
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const outgoing = (url.protocol === "https:" ? requestHttps : requestHttp)(url, {
     method,
     headers: { "user-agent": "sluice", "accept-encoding": "identity", ...(range === undefined ? {} : { range }) },
-    ...(isListed ? {} : { lookup: publicLookup(url) }),
+    ...(isTrusted ? {} : { lookup: publicLookup(url.host) }),
   });
   outgoing.setTimeout(IDLE_TIMEOUT_MS, () => outgoing.destroy(Object.assign(new Error(`${url.host} says nothing`), { code: "ETIMEDOUT" })));
   outgoing.on("response", resolve);
   outgoing.on("error", reject);
   outgoing.end();
   return promise;
-}
-
-/** Looks a name up, and connects to nothing that is not public: what is checked is what is connected to. */
-function publicLookup(url: URL): LookupFunction {
-  return (name, options, callback) => {
-    lookup(name, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
-      if (error !== null) return callback(error, "", 0);
-      const bad = addresses.find(({ address }) => !isPublicAddress(address));
-      if (bad !== undefined) {
-        const refusal = privateHost(url, bad.address);
-        return callback(new Error(refusal.message, { cause: refusal }), "", 0);
-      }
-      const [first] = addresses;
-      if (options.all === true) callback(null, addresses);
-      else callback(null, first?.address ?? "", first?.family);
-    });
-  };
-}
-
-function privateHost(url: URL, address: string): ApiError {
-  const fix = `If it may be, add ${JSON.stringify(url.host)} to artifacts.privateHosts in sluice.yaml`;
-  return new ApiError("Forbidden", `${url.host} has the address ${address}, which is not of the public internet, and is not asked. ${fix}`);
 }

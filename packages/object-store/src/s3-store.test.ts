@@ -11,11 +11,18 @@ import { s3Store } from "./s3-store.ts";
 let home: string;
 let server: S3Server;
 let store: ObjectStore;
+let endpoint: string;
 beforeEach(async () => {
   home = mkdtempSync(join(tmpdir(), "s3-"));
   server = new S3Server("me");
-  const endpoint = await server.listen();
-  store = s3Store({ endpoint, isPlain: true, credentials: { accessKeyId: "me", secretAccessKey: "s" }, name: "the test's store" });
+  endpoint = await server.listen();
+  store = s3Store({
+    endpoint,
+    isPlain: true,
+    privateHosts: ["127.0.0.1"],
+    credentials: { accessKeyId: "me", secretAccessKey: "s" },
+    name: "the test's store",
+  });
 });
 afterEach(async () => {
   await store[Symbol.asyncDispose]();
@@ -55,6 +62,28 @@ test("errors name the address, the store and what to do", async () => {
     message: expect.stringContaining("Check the credentials"),
   });
   await server[Symbol.asyncDispose]();
-  const dead = s3Store({ endpoint: "127.0.0.1:1", isPlain: true, maxRetries: 0, credentials: "anonymous", name: "the dead store" });
+  const dead = s3Store({
+    endpoint: "127.0.0.1:1",
+    isPlain: true,
+    privateHosts: ["127.0.0.1:1"],
+    maxRetries: 0,
+    credentials: "anonymous",
+    name: "the dead store",
+  });
   await expect(dead.stat("s3://b/x")).rejects.toMatchObject({ reason: "ServiceUnavailable", message: expect.stringContaining("Check its endpoint") });
 });
+
+test.each(["127.0.0.1", "localhost", "169.254.169.254", "[::1]", "[::ffff:127.0.0.1]"])(
+  "an endpoint at %s is not asked unless it is listed",
+  async (host) => {
+    const before = server.requests;
+    const port = new URL(`http://${endpoint}`).port;
+    for (const isPlain of [true, false]) {
+      await using hidden = s3Store({ endpoint: `${host}:${port}`, isPlain, maxRetries: 0, credentials: "anonymous", name: "the hidden store" });
+      const refused = { reason: "Forbidden", message: expect.stringContaining("to artifacts.privateHosts in sluice.yaml") as string };
+      await expect(hidden.stat("s3://b/x")).rejects.toMatchObject(refused);
+      await expect(hidden.put("s3://b/x", Buffer.from("x"))).rejects.toMatchObject(refused);
+    }
+    expect(server.requests).toBe(before);
+  },
+);

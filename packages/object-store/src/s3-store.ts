@@ -5,6 +5,7 @@ import type { S3Client } from "@aws-sdk/client-s3";
 import { ApiError } from "@sluice/kubernetes";
 import type { ObjectInfo, ObjectStore } from "./object-store.ts";
 import { objectUri, parseObjectUri, parseStoredUri } from "./object-uri.ts";
+import { isListed, publicAgents } from "./private-hosts.ts";
 import { remoteError } from "./remote-error.ts";
 import { HashTap, once, writeHashed } from "./write-hashed.ts";
 
@@ -21,6 +22,7 @@ const DEFAULT_RETRIES = 5;
 const CONNECT_TIMEOUT_MS = 10_000;
 /** How long a server may say nothing. */
 const IDLE_TIMEOUT_MS = 60_000;
+const MAX_SOCKETS = 50;
 
 /** An S3-compatible store, and how it is spoken to. */
 export interface S3StoreOptions {
@@ -32,6 +34,8 @@ export interface S3StoreOptions {
   /** Whether the bucket stands in the path rather than in the host's name; it does unless told otherwise. */
   readonly isPathStyle?: boolean;
   readonly maxRetries?: number;
+  /** Hosts (`host` or `host:port`) that an endpoint may lead to although they are not of the public internet. */
+  readonly privateHosts?: readonly string[];
   /** Keys; those of this program's environment; or none. */
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | "environment" | "anonymous";
   /** What messages call it. */
@@ -182,7 +186,15 @@ class S3Store implements ObjectStore {
 
 async function open(options: S3StoreOptions): Promise<{ readonly sdk: Sdk; readonly client: S3Client }> {
   const sdk = await import("@aws-sdk/client-s3");
-  const { endpoint, region = "us-east-1", isPlain = false, isPathStyle = true, maxRetries = DEFAULT_RETRIES, credentials } = options;
+  const {
+    endpoint,
+    region = "us-east-1",
+    isPlain = false,
+    isPathStyle = true,
+    maxRetries = DEFAULT_RETRIES,
+    credentials,
+    privateHosts = [],
+  } = options;
   const url = endpoint === undefined || /^https?:\/\//u.test(endpoint) ? endpoint : `${isPlain ? "http" : "https"}://${endpoint}`;
   const client = new sdk.S3Client({
     region,
@@ -192,7 +204,11 @@ async function open(options: S3StoreOptions): Promise<{ readonly sdk: Sdk; reado
     // Many compatible stores do not understand the newer checksums; SHA-256 of ours is verified anyway.
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
-    requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, socketTimeout: IDLE_TIMEOUT_MS },
+    requestHandler: {
+      connectionTimeout: CONNECT_TIMEOUT_MS,
+      socketTimeout: IDLE_TIMEOUT_MS,
+      ...(url === undefined || isListed(privateHosts, new URL(url)) ? {} : publicAgents(MAX_SOCKETS)),
+    },
     ...(credentials === "environment" ? {} : credentials === "anonymous" ? { signer: UNSIGNED, credentials: NOBODY } : { credentials }),
   });
   return { sdk, client };

@@ -21,7 +21,7 @@ const client = {
     return data === undefined ? undefined : { data };
   },
 } as unknown as Client;
-const stores = (settings: ArtifactSettings = {}) => new ArtifactStores({ embedded, client, settings });
+const stores = (settings: ArtifactSettings = {}) => new ArtifactStores({ embedded, client, settings: { privateHosts: ["127.0.0.1"], ...settings } });
 const configure = (namespace: string, data: Record<string, string>) => cluster.set(`ConfigMap/${namespace}/kfp-launcher`, data);
 const secret = (namespace: string, accesskey: string) =>
   cluster.set(`Secret/${namespace}/mlpipeline-minio-artifact`, {

@@ -23,7 +23,7 @@ const MAX_OPEN = 32;
 export interface ArtifactSettings {
   /** Namespaces that may use the cloud credentials of the program itself (`fromEnv`). */
   readonly environmentCredentials?: readonly string[] | undefined;
-  /** Hosts (`host` or `host:port`) that `http:` and `https:` importers may ask although they are not of the public internet. */
+  /** Hosts (`host` or `host:port`) that importers of the web and endpoints of stores may ask although they are not of the public internet. */
   readonly privateHosts?: readonly string[] | undefined;
   /** Directories of this machine that `file:` URIs may lead to, of some namespaces or of all. */
   readonly directories?:
@@ -139,6 +139,7 @@ export class ArtifactStores {
       ...(forcePathStyle === undefined ? {} : { isPathStyle: forcePathStyle }),
       ...(maxRetries === undefined ? {} : { maxRetries }),
       credentials: keys,
+      privateHosts: this.#options.settings?.privateHosts ?? [],
       name: `the store at ${own === "" ? `s3.${region ?? "us-east-1"}.amazonaws.com` : own}`,
     };
     return this.#pooled(["s3", options], () => s3Store(options));
@@ -148,6 +149,7 @@ export class ArtifactStores {
     const options = {
       ...(endpoint === undefined ? {} : { endpoint }),
       credentials: await this.#token(credentials, namespace),
+      privateHosts: this.#options.settings?.privateHosts ?? [],
       name: endpoint === undefined ? "Google Cloud Storage" : `the store at ${endpoint}`,
     };
     return this.#pooled(["gs", options], () => gsStore(options));

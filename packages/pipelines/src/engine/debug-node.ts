@@ -11,20 +11,22 @@ export function nodeTarget([program = "", ...words]: readonly string[], port: nu
   const text = words[file];
   const stopping = file === 0 || text === undefined ? undefined : stoppingText(text);
   return {
-    debugger: { kind: "node", port, ...(stopping === undefined ? {} : { stopsIn: "run" }) },
-    command: [program, `--inspect-brk=127.0.0.1:${port}`, ...(stopping === undefined ? words : words.with(file, stopping))],
+    debugger: { kind: "node", port, ...(stopping?.isInside === true ? { stopsIn: "run" } : {}) },
+    command: [program, `--inspect-brk=127.0.0.1:${port}`, ...(stopping === undefined ? words : words.with(file, stopping.text))],
     env: [],
   };
 }
 
-/** As `stoppingSource`, of a file that may travel as a JSON string. */
-function stoppingText(text: string): string | undefined {
+/** The component's file, which may travel as a JSON string, with a stop: where its function begins, if that has a block, or where the file does. */
+function stoppingText(text: string): { readonly text: string; readonly isInside: boolean } {
   const isQuoted = text.startsWith('"');
-  const source = stoppingSource(isQuoted ? (JSON.parse(text) as string) : text);
-  return source === undefined || !isQuoted ? source : JSON.stringify(source).replaceAll("$", "\\u0024");
+  const source = isQuoted ? (JSON.parse(text) as string) : text;
+  const inside = stoppingSource(source);
+  // Node itself stops at no module that stands on its command line.
+  const stopping = inside ?? `debugger;${source}`;
+  return { text: isQuoted ? JSON.stringify(stopping).replaceAll("$", "\\u0024") : stopping, isInside: inside !== undefined };
 }
 
-/** The component's file with a stop where its function's body begins; undefined if that has no block. */
 function stoppingSource(source: string): string | undefined {
   const start = source.indexOf(FUNCTION) + FUNCTION.length;
   if (start < FUNCTION.length) return undefined;
