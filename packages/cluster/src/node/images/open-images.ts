@@ -34,6 +34,8 @@ export interface OpenImages extends Images, AsyncDisposable {}
 const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /** In the container's own `/tmp`, and gone with it. */
 const OVERLAY = "/tmp/.python";
+/** Where containers find the shell: where it lies on this machine, directories would have to be made above it, in `/tmp` maybe. */
+const SHELL = "/run/sluice/shell";
 
 /** In the configuration: the image itself is to run, though a profile could stand in. */
 const ITSELF = "oci";
@@ -49,7 +51,7 @@ export async function openImages(options: ImagesOptions): Promise<OpenImages> {
   const warm = new WarmPythons();
   let pythons: Promise<readonly PythonInterpreter[]> | undefined;
   const node = nodeProgram(process.execPath);
-  let shell: ReturnType<typeof shellProgram> | undefined;
+  let shell: ReturnType<typeof shellProgram>;
   return {
     list: () => oci?.list() ?? [],
     async files(request) {
@@ -86,8 +88,8 @@ export async function openImages(options: ImagesOptions): Promise<OpenImages> {
             profile: "shell",
             note: `the shell and programs of this machine run instead of image ${request.image}`,
             argv,
-            env: { PATH: shell.mounts.length > 0 ? `${shell.directory}:${SYSTEM_PATH}` : SYSTEM_PATH },
-            mounts: shell.mounts,
+            env: { PATH: shell === undefined ? SYSTEM_PATH : `${shell.target}:${SYSTEM_PATH}` },
+            mounts: shell === undefined ? [] : [shell],
           };
       }
     },
@@ -151,15 +153,15 @@ async function resolvePython(request: ImageRequest, { profile, packages, argv, e
   };
 }
 
-/** A directory with an `sh` that knows `[[`, as those of Alpine and BusyBox do and Debian's does not; without mounts where this machine has none. */
-function shellProgram(home: string): { readonly directory: string; readonly mounts: readonly SandboxMount[] } {
+/** A directory with an `sh` that knows `[[`, as those of Alpine and BusyBox do and Debian's does not, where this machine has one. */
+function shellProgram(home: string): SandboxMount | undefined {
   const directory = join(home, "shell");
   const bash = ["/usr/bin/bash", "/bin/bash"].find((path) => existsSync(path));
-  if (bash === undefined) return { directory, mounts: [] };
+  if (bash === undefined) return undefined;
   mkdirSync(directory, { recursive: true });
   const link = join(directory, "sh");
   if (!existsSync(link)) symlinkSync(bash, link);
-  return { directory, mounts: [{ source: directory, target: directory, readOnly: true }] };
+  return { source: directory, target: SHELL, readOnly: true };
 }
 
 /** The directory that holds `node`, and what containers must see for it to run and to find the packages beside it. */
