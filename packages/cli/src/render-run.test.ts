@@ -84,8 +84,7 @@ test("a failure says why", () => {
   expect(renderRun({ run: { ...run("FAILED"), error: { message: "train failed" } }, tasks }, { width: 60, now })).toEqual([
     "✗ digits (r1)                           1m 35s",
     "  ✗ train                               4s",
-    "    exit code 1",
-    "    no such file",
+    "    exit code 1: no such file",
     "  train failed",
   ]);
 });

@@ -2,7 +2,7 @@ import { styleText } from "node:util";
 import { isFinished, type Run, type RunTask } from "@sluice/sdk";
 import { durationOf } from "./format.ts";
 import { clean, taskTree, type ShownTask } from "./task-tree.ts";
-import { fit, padTo, widthOf } from "./text.ts";
+import { briefly, fit, padTo, widthOf } from "./text.ts";
 
 /** What there is to show of a run. */
 export interface RunView {
@@ -65,8 +65,7 @@ export function renderRun({ run, tasks, log }: RunView, { width, now, height, co
     lines.push({ text: row(indent, task.state, name, task.start_time, task.end_time, false), isDone });
     const message = task.status_metadata?.message;
     if (message !== undefined && task.state === "FAILED") {
-      for (const part of clean(message).split("\n").slice(0, 3))
-        lines.push({ text: paint("red", fit(`${" ".repeat(indent + 2)}${part}`, width)), isDone: false });
+      lines.push({ text: paint("red", fit(`${" ".repeat(indent + 2)}${briefly(clean(message))}`, width)), isDone: false });
     }
     if (log?.taskId === task.task_id) {
       for (const part of log.lines) lines.push({ text: paint("dim", fit(`${" ".repeat(indent + 2)}│ ${clean(part)}`, width)), isDone: false });
@@ -77,8 +76,7 @@ export function renderRun({ run, tasks, log }: RunView, { width, now, height, co
 
   const state = run.state ?? "PENDING";
   const header = row(0, state, `${clean(run.display_name)} (${run.run_id})`, run.created_at, isFinished(run) ? run.finished_at : undefined, true);
-  const error =
-    run.error?.message === undefined || !isFinished(run) ? [] : [paint("red", fit(`  ${clean(run.error.message).split("\n")[0] ?? ""}`, width))];
+  const error = run.error?.message === undefined || !isFinished(run) ? [] : [paint("red", fit(`  ${briefly(clean(run.error.message))}`, width))];
   return [header, ...within(lines, height === undefined ? Infinity : height - 1 - error.length, width), ...error];
 }
 

@@ -28,5 +28,5 @@ test("every reason is a sentence below its task, in lines that fit", () => {
 test("text of others cannot move the cursor", () => {
   expect(
     renderWhy([{ name: "a", state: "FAILED", reasons: [{ type: "failed", message: "exit code 1\nno\u001b[2J such file" }] }], { width: 60 }),
-  ).toEqual(["✗ a  FAILED", "  Exit code 1", "  no such file"]);
+  ).toEqual(["✗ a  FAILED", "  Exit code 1: no such file."]);
 });

@@ -2,7 +2,7 @@ import { styleText } from "node:util";
 import type { TaskExplanation } from "@sluice/sdk";
 import { MARKS } from "./render-run.ts";
 import { clean } from "./task-tree.ts";
-import { widthOf } from "./text.ts";
+import { briefly, widthOf } from "./text.ts";
 
 /** Why tasks stand as they do, as lines of a terminal: each task's state and name, and below it its reasons as sentences. */
 export function renderWhy(
@@ -16,7 +16,7 @@ export function renderWhy(
     const title = `${paint(style, mark)} ${paint("bold", clean(shown))}${place === shown ? "" : ` ${paint("dim", `(${place})`)}`}`;
     return [
       `${title}  ${paint("dim", state)}`,
-      ...reasons.flatMap(({ message }) => wrap(sentence(clean(message)), width - 2).map((line) => `  ${line}`)),
+      ...reasons.flatMap(({ message }) => wrap(sentence(briefly(clean(message))), width - 2).map((line) => `  ${line}`)),
     ];
   });
 }

@@ -21,6 +21,15 @@ export function fit(text: string, width: number): string {
   return width < 1 ? "" : `${kept}…`;
 }
 
+/** A failure that ends with a log's last lines, in one: what failed, and the very last of them, where programs say why. */
+export function briefly(message: string): string {
+  const lines = message.split("\n").filter((line) => line.trim() !== "");
+  const [first = "", last = ""] = [lines[0], lines.at(-1)?.trim()];
+  if (lines.length < 2) return first;
+  const end = first.lastIndexOf(": ");
+  return `${end < 0 ? first : first.slice(0, end)}: ${last}`;
+}
+
 /** The text with spaces up to `width` columns. */
 export function padTo(text: string, width: number): string {
   return text + " ".repeat(Math.max(0, width - widthOf(text)));
