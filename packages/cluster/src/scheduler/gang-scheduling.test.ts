@@ -84,7 +84,8 @@ test("of two groups that fit alone but not together one runs and the other waits
   expect(await placed(cluster, second)).toBe(0);
   for (let i = 0; i < 3; i++) await reportPod(client, at(`${first}-${i}`), "Succeeded");
   await eventually(async () => (await placed(cluster, second)) === 3);
-  expect((await client.list(Event, { fieldSelector: `involvedObject.name=${second}-0,reason=FailedScheduling` })).items.length).toBeGreaterThan(0);
+  const told = { fieldSelector: `involvedObject.name=${second}-0,reason=FailedScheduling` };
+  await eventually(async () => (await client.list(Event, told)).items.length > 0);
 });
 
 test("more than are needed may follow later", async () => {
