@@ -5,6 +5,7 @@ import type { PipelineSource } from "./client-spec.ts";
 import {
   isFinished,
   type ArtifactFile,
+  type ArtifactLineage,
   type DebugPod,
   type Experiment,
   type PipelineVersion,
@@ -110,7 +111,9 @@ export interface PipelinesClient extends RecurringRunsClient {
   follow(runId: string, options?: WaitOptions): AsyncIterable<RunChange>;
   /** The log of a task, by its id or its pod's name, as it comes. */
   logs(runId: string, taskId: string, options?: WaitOptions & { readonly follow?: boolean }): AsyncIterable<string>;
-  listArtifacts(options?: PageOptions): Promise<Paged<"artifacts", RunArtifact>>;
+  listArtifacts(options?: PageOptions & { readonly uri?: string }): Promise<Paged<"artifacts", RunArtifact>>;
+  /** What an artifact was made from, or what was made from it, over as many tasks as `depth` says. */
+  lineage(artifactId: string, options: { readonly direction: "UPSTREAM" | "DOWNSTREAM"; readonly depth?: number }): Promise<ArtifactLineage>;
   /** The bytes of an artifact, or of one file in it. */
   artifact(artifactId: string, options?: { readonly path?: string }): Promise<Response>;
   /** The files of an artifact that is a directory. */
@@ -279,10 +282,12 @@ export function createPipelinesClient({ host, fetch: send = globalThis.fetch }: 
     watchRuns,
     follow,
     logs,
-    async listArtifacts(page = {}) {
-      const answer = await get<Page & { artifacts?: readonly RunArtifact[] }>(`/artifacts${pageQuery(page)}`);
+    async listArtifacts({ uri, ...page } = {}) {
+      const filter = uri === undefined ? undefined : JSON.stringify({ predicates: [{ operation: "EQUALS", key: "uri", string_value: uri }] });
+      const answer = await get<Page & { artifacts?: readonly RunArtifact[] }>(`/artifacts${pageQuery(page, { filter })}`);
       return { artifacts: answer.artifacts ?? [], ...restOf(answer) };
     },
+    lineage: (artifactId, options) => get<ArtifactLineage>(`/artifacts/${encodeURIComponent(artifactId)}:lineage${query(options)}`),
     artifact: (artifactId, { path } = {}) => request(`/artifacts/${encodeURIComponent(artifactId)}:download${query({ path })}`),
     async artifactFiles(artifactId) {
       return (await get<{ files?: readonly ArtifactFile[] }>(`/artifacts/${encodeURIComponent(artifactId)}:files`)).files ?? [];
