@@ -21,6 +21,7 @@ Examples:
   addPlatformCommands(program);
   addImageCommands(program.command("image").description("load container images, and see which there are"));
   addRunCommands(program.command("run").description("submit pipeline runs and follow them"));
+  addArtifactCommands(program.command("artifact").description("see where artifacts come from"));
   addCacheCommands(program.command("cache").description("say which results may be shared no more"));
   return program;
 }
@@ -150,6 +151,17 @@ function addRunCommands(run: Command): void {
     .description("stop a run")
     .action(async (run: string, options) => (await import("./commands/run-terminate.ts")).terminateRun(run, options));
   addLifecycleCommands(command);
+}
+
+function addArtifactCommands(artifact: Command): void {
+  artifact
+    .command("lineage")
+    .addOption(host())
+    .argument("<artifact>", "an artifact's id, or its URI")
+    .description("show which steps and artifacts an artifact was made from, across runs")
+    .option("--down", "show what was made from it instead")
+    .option("--depth <count>", "how many steps away (default: 20)", positive)
+    .action(async (artifactId: string, options) => (await import("./commands/artifact-lineage.ts")).showLineage(artifactId, options));
 }
 
 function positive(value: string): number {

@@ -45,6 +45,23 @@ export interface RunArtifact {
   readonly namespace?: string;
 }
 
+/** What an artifact was made from, or what was made from it. */
+export interface ArtifactLineage {
+  readonly artifact: RunArtifact;
+  /** A task whose run was deleted has no name. */
+  readonly tasks?: readonly { readonly task_id: string; readonly run_id: string; readonly name?: string; readonly display_name?: string }[];
+  readonly artifacts?: readonly RunArtifact[];
+  /** Which task took (INPUT) or made (OUTPUT) which artifact. */
+  readonly links?: readonly {
+    readonly artifact_id: string;
+    readonly task_id: string;
+    readonly type: "INPUT" | "OUTPUT";
+    readonly artifact_key: string;
+  }[];
+  /** There is more than is told. */
+  readonly truncated?: boolean;
+}
+
 /** What a task got or gave. */
 export interface RunTaskValues {
   readonly parameters?: readonly { readonly parameter_key: string; readonly value?: JsonValue }[];

@@ -3,7 +3,7 @@ import { createHttp, pageQuery, query, restOf, type Page, type Paged, type PageO
 import { storedPipelinesClient, type StoredPipelinesClient } from "./client-pipelines.ts";
 import { recurringRunsClient, type RecurringRunsClient } from "./client-recurring-runs.ts";
 import { runsClient, type RunsClient } from "./client-runs.ts";
-import type { ArtifactFile, RunArtifact } from "./client-types.ts";
+import type { ArtifactFile, ArtifactLineage, RunArtifact } from "./client-types.ts";
 
 export type * from "./client-experiments.ts";
 export type { Paged, PageOptions, PipelinesClientOptions } from "./client-http.ts";
@@ -17,7 +17,10 @@ export * from "./client-types.ts";
 export interface PipelinesClient extends RunsClient, RecurringRunsClient, ExperimentsClient, StoredPipelinesClient {
   /** Whether the server answers, and which release of Kubeflow Pipelines it speaks like. */
   health(): Promise<{ readonly tag_name?: string; readonly multi_user?: boolean }>;
-  listArtifacts(options?: PageOptions): Promise<Paged<"artifacts", RunArtifact>>;
+  /** Those at an address, if one is given. */
+  listArtifacts(options?: PageOptions & { readonly uri?: string }): Promise<Paged<"artifacts", RunArtifact>>;
+  /** What an artifact was made from, or what was made from it, over as many tasks as `depth` says. */
+  lineage(artifactId: string, options: { readonly direction: "UPSTREAM" | "DOWNSTREAM"; readonly depth?: number }): Promise<ArtifactLineage>;
   /** The bytes of an artifact, or of one file in it. */
   artifact(artifactId: string, options?: { readonly path?: string }): Promise<Response>;
   /** The files of an artifact that is a directory. */
@@ -35,10 +38,12 @@ export function createPipelinesClient(options: PipelinesClientOptions): Pipeline
     ...experiments,
     ...storedPipelinesClient(http),
     health: () => get("/healthz"),
-    async listArtifacts(page = {}) {
-      const answer = await get<Page & { artifacts?: readonly RunArtifact[] }>(`/artifacts${pageQuery(page)}`);
+    async listArtifacts({ uri, ...page } = {}) {
+      const filter = uri === undefined ? undefined : JSON.stringify({ predicates: [{ operation: "EQUALS", key: "uri", string_value: uri }] });
+      const answer = await get<Page & { artifacts?: readonly RunArtifact[] }>(`/artifacts${pageQuery(page, { filter })}`);
       return { artifacts: answer.artifacts ?? [], ...restOf(answer) };
     },
+    lineage: (artifactId, options) => get<ArtifactLineage>(`/artifacts/${encodeURIComponent(artifactId)}:lineage${query(options)}`),
     artifact: (artifactId, { path } = {}) => request(`/artifacts/${encodeURIComponent(artifactId)}:download${query({ path })}`),
     async artifactFiles(artifactId) {
       return (await get<{ files?: readonly ArtifactFile[] }>(`/artifacts/${encodeURIComponent(artifactId)}:files`)).files ?? [];
