@@ -140,8 +140,9 @@ test("a container runs from an image that was loaded, in a root of its own, as w
   });
   const root = store.rootOf(store.find("team/app:2")?.manifest ?? "");
   expect(readFileSync(join(root, "work/file"), "utf8")).toBe("of the image");
-  const { items } = await world.client.list(Event, { namespace: "default" });
-  expect(items.map(({ message }) => message)).toContain('Container image "team/app:2" already present on machine');
+  await eventually(async () => (await world.client.list(Event, { namespace: "default" })).items.map(({ message }) => message)).toContain(
+    'Container image "team/app:2" already present on machine',
+  );
   const { items: nodes } = await world.client.list(Node);
   expect(nodes[0]?.status?.images?.flatMap(({ names }) => names)).toContain("docker.io/team/box:1");
 });
