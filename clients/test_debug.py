@@ -236,7 +236,9 @@ export default pipeline({ name: "adding", inputs: {} }, () => {
     )
     submitted = subprocess.run([*SLUICE, "run", "submit", str(pipeline), "--watch", "--host", url], capture_output=True, text=True)
     assert submitted.returncode == 0, submitted.stdout + submitted.stderr
-    with debug("latest", "add", "--port", "0") as session:
+    # Other tests submit runs meanwhile, so that the latest may be one of theirs.
+    run = re.search(r"\(([0-9a-f-]{36})\)", submitted.stdout)[1]
+    with debug(run, "add", "--port", "0") as session:
         pod = session.said(POD)[1]
         with urllib.request.urlopen(f"http://127.0.0.1:{session.port()}/json/list") as response:
             [target] = json.load(response)

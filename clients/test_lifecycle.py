@@ -151,9 +151,11 @@ def test_a_deleted_run_takes_its_artifacts_but_not_those_that_others_share(clien
     with pytest.raises(kfp_server_api.ApiException):
         client.get_run(first)
     assert states(url, run(client, text))["make"] == "CACHED"
-    for each in [one["run_id"] for one in api(url, "GET", "/runs?page_size=200")["runs"] if one["runtime_config"]["parameters"].get("text") == text]:
+    newest = api(url, "GET", "/runs?page_size=200&sort_by=created_at%20desc")["runs"]
+    mine = [one["run_id"] for one in newest if one.get("runtime_config", {}).get("parameters", {}).get("text") == text]
+    assert sharer in mine
+    for each in mine:
         client.delete_run(each)
-    assert sharer not in [one["run_id"] for one in api(url, "GET", "/runs?page_size=200").get("runs", [])]
     eventually(lambda: stored(url, first) == [])
     assert states(url, run(client, text))["make"] == "SUCCEEDED"
 
