@@ -1,7 +1,6 @@
 import { Loader } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState, type ReactNode } from "react";
-import { ApiError } from "@sluice/kubernetes";
 import type { ArtifactFile, PipelinesClient, RunArtifact } from "@sluice/sdk";
 import { useServices } from "../api/services.ts";
 import { formatBytes } from "../app/format.ts";
@@ -99,16 +98,10 @@ interface ReadOptions {
 
 /** Reads no more than is shown. */
 async function readContent(pipelines: PipelinesClient, { id, type, path }: ReadOptions): Promise<Content> {
-  let response: Response;
-  try {
-    response = await pipelines.artifact(id, path === undefined ? {} : { path });
-  } catch (error) {
-    // Nothing is stored under a directory's own name.
-    if (path !== undefined || !(error instanceof ApiError) || error.code !== 404) throw error;
-    const files = await pipelines.artifactFiles(id);
-    if (files.length === 0) throw error;
-    return { type: "directory", files };
-  }
+  // A directory as a whole would come as an archive.
+  const files = path === undefined ? await pipelines.artifactFiles(id) : [];
+  if (files.length > 0) return { type: "directory", files };
+  const response = await pipelines.artifact(id, path === undefined ? {} : { path });
   const rendering = renderingOf(type, response.headers.get("content-type") ?? "");
   if (rendering === "html" || rendering === "image") {
     await response.body?.cancel();
