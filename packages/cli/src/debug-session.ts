@@ -52,6 +52,7 @@ export class DebugSession implements AsyncDisposable {
     this.#options = options;
     this.#ended = this.#follow(AbortSignal.any([options.signal, this.#stop.signal]));
     this.#ended.then(() => this.#began.resolve(), this.#began.reject);
+    // Whoever waits for it hears of it; nobody need.
     this.#began.promise.catch(() => undefined);
   }
 
